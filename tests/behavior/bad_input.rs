@@ -2,9 +2,9 @@
 
 use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Role, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
-use hotspare_tests::{Log, Rig};
+use hotspare_tests::{LogCapture, Rig};
 
-const PLANTED: &str = "sk-planted-0123456789";
+const PLANTED_KEY: &str = "sk-planted-0123456789";
 
 #[tokio::test]
 async fn invalid_requests_are_typed_errors() {
@@ -87,18 +87,18 @@ async fn every_fault_ends_in_an_answer_or_a_typed_error() {
 async fn keys_never_appear_in_output() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
     let endpoint =
-        openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED)));
+        openai::target("m").base_url(server.base_url()).key(Key::from_secret(Secret::new(PLANTED_KEY)));
     let client =
         Client::builder().target("main", endpoint).route("chat", Sequential::new(["main"])).build().unwrap();
     let error = client.chat(ChatRequest::to("chat").user("x")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Auth);
     let shown = format!("{error} {error:?} {} {client:?} {:?}", error.public_message(), client.targets());
-    assert!(!shown.contains(PLANTED) && !shown.contains("planted"), "{shown}");
+    assert!(!shown.contains(PLANTED_KEY) && !shown.contains("planted"), "{shown}");
     let twice = openai::target("m")
         .base_url("http://127.0.0.1:1")
         .header("x", "y")
-        .key(Key::from_secret(Secret::new(PLANTED)));
-    assert!(!format!("{twice:?}").contains(PLANTED));
+        .key(Key::from_secret(Secret::new(PLANTED_KEY)));
+    assert!(!format!("{twice:?}").contains(PLANTED_KEY));
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn each_key_can_be_checked_individually() {
 /// Captures all logs, down to TRACE, while a key is rejected and a target fails over.
 #[tokio::test]
 async fn logs_contain_neither_keys_nor_prompts() {
-    let log = Log::default();
+    let log = LogCapture::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter("hotspare=trace")
@@ -129,7 +129,7 @@ async fn logs_contain_neither_keys_nor_prompts() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let main = ChaosServer::start(Settings::new(WireFormat::OpenAi).key("another")).await.unwrap();
     let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
-    let planted = || Key::from_secret(Secret::new(PLANTED));
+    let planted = || Key::from_secret(Secret::new(PLANTED_KEY));
     let client = Client::builder()
         .target("main", openai::target("m").base_url(main.base_url()).key(planted()))
         .target("spare", openai::target("m").base_url(spare.base_url()).key(planted()))

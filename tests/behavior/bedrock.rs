@@ -9,7 +9,7 @@ use hotspare::{
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits};
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
 }
 
@@ -17,10 +17,10 @@ fn ask() -> ChatRequest {
 async fn serves_streamed_and_unstreamed_answers() {
     let rig = Rig::sequential(&[WireFormat::Bedrock]).await;
     let expected = rig.servers[0].settings().answer.concat();
-    let answer = rig.client.chat(ask()).await.unwrap();
+    let answer = rig.client.chat(sample_request()).await.unwrap();
     assert_eq!(answer.text(), expected);
     assert!(answer.usage.input.is_some() && answer.usage.output == Some(20));
-    let mut stream = rig.client.stream(ask()).await.unwrap();
+    let mut stream = rig.client.stream(sample_request()).await.unwrap();
     let (mut text, mut last) = (String::new(), None);
     while let Some(event) = stream.next().await {
         match event.unwrap() {
@@ -35,7 +35,8 @@ async fn serves_streamed_and_unstreamed_answers() {
 #[tokio::test]
 async fn serves_tool_calls() {
     let rig = Rig::sequential(&[WireFormat::Bedrock]).await;
-    let mut request = ask().tool(Tool::new("weather", Json::parse(r#"{"type":"object"}"#).unwrap()));
+    let mut request =
+        sample_request().tool(Tool::new("weather", Json::parse(r#"{"type":"object"}"#).unwrap()));
     request.tool_choice = Some(ToolChoice::Required);
     let answer = rig.client.chat(request.clone()).await.unwrap();
     assert_eq!(answer.finish, FinishReason::ToolCalls);
@@ -68,7 +69,7 @@ async fn cut_stream_is_continued_or_reported() {
             let rig = Rig::with(&[WireFormat::Bedrock, WireFormat::Bedrock], route).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let expected = rig.servers[0].settings().answer.concat();
-            let mut stream = rig.client.stream(ask()).await.unwrap();
+            let mut stream = rig.client.stream(sample_request()).await.unwrap();
             let (mut text, mut failed) = (String::new(), None);
             while let Some(event) = stream.next().await {
                 match event {

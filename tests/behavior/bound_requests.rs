@@ -18,7 +18,7 @@ async fn servers() -> (Vec<ChaosServer>, Client) {
     (servers, builder.route("r", route).build().unwrap())
 }
 
-fn going_on() -> ChatRequest {
+fn bound_request() -> ChatRequest {
     let mut request = ChatRequest::to("r").user("and then?");
     let fields = request.extras.entry(openai::RESPONSES_WIRE.into()).or_default();
     fields.insert("previous_response_id".into(), Json::parse("\"resp_1\"").unwrap());
@@ -28,15 +28,15 @@ fn going_on() -> ChatRequest {
 #[tokio::test]
 async fn bound_request_goes_only_to_its_provider() {
     let (servers, client) = servers().await;
-    let answer = client.chat(going_on()).await.unwrap();
+    let answer = client.chat(bound_request()).await.unwrap();
     assert_eq!(answer.served_by.as_ref().unwrap().as_str(), "holder");
     let why = "the request is bound to holder: the field previous_response_id";
     let skipped: Vec<_> = answer.trail.skipped.iter().map(|skipped| skipped.why.as_str()).collect();
     assert_eq!(skipped, [why, why]);
-    assert_eq!(client.explain(&going_on()).unwrap().choices.len(), 1);
+    assert_eq!(client.explain(&bound_request()).unwrap().choices.len(), 1);
     servers[1].set_fault(Some(Fault::Status(503))).await;
     for _ in 0..4 {
-        let error = client.chat(going_on()).await.unwrap_err();
+        let error = client.chat(bound_request()).await.unwrap_err();
         assert_eq!(error.trail().skipped.len(), 2, "{}", error.trail());
         assert!(error.trail().attempts.iter().all(|attempt| attempt.target.as_str() == "holder"));
     }

@@ -14,7 +14,7 @@ const NOTE: &str = "the schema is requested as a tool call";
 const WIRES: [WireFormat; 4] =
     [WireFormat::Anthropic, WireFormat::Bedrock, WireFormat::OpenAi, WireFormat::Responses];
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     let text = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","required":["severity","owner"],
                    "properties":{"severity":{"type":"integer"},"owner":{"type":"string"}}}"#;
     let schema = Json::parse(text).unwrap();
@@ -22,7 +22,7 @@ fn ask() -> ChatRequest {
     ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.").output(output)
 }
 
-fn unenforced() -> ModelProfile {
+fn without_schema_support() -> ModelProfile {
     let mut profile = ModelProfile::default();
     profile.capabilities.json_schema = Some(false);
     profile
@@ -40,7 +40,7 @@ impl Pair {
         let main = ChaosServer::start(main).await.unwrap();
         let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi).answer([GOOD])).await.unwrap();
         let client = Client::builder()
-            .target("main", hotspare_tests::endpoint(&main, wire).profile(unenforced()))
+            .target("main", hotspare_tests::endpoint(&main, wire).profile(without_schema_support()))
             .target("spare", hotspare_tests::endpoint(&spare, WireFormat::OpenAi))
             .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])).rules(rules))
             .build()
@@ -50,13 +50,13 @@ impl Pair {
 }
 
 /// Refuses in words; only the arguments of its tool call count.
-fn calls(wire: WireFormat, arguments: &[&str]) -> Settings {
+fn tool_call_settings(wire: WireFormat, arguments: &[&str]) -> Settings {
     Settings::new(wire).answer(["I would rather ", "not."]).arguments(arguments.iter().copied())
 }
 
 /// The pieces of a stream's text and its end, or the error's kind; there must be no other content.
-async fn streamed(client: &Client) -> (Vec<String>, Result<FinishReason, Kind>, Trail) {
-    let mut stream = match client.stream(ask()).await {
+async fn collect_stream(client: &Client) -> (Vec<String>, Result<FinishReason, Kind>, Trail) {
+    let mut stream = match client.stream(sample_request()).await {
         Ok(stream) => stream,
         Err(error) => return (Vec::new(), Err(error.kind()), error.trail().clone()),
     };
@@ -87,9 +87,9 @@ async fn tool_arguments_become_the_answer() {
     for wire in WIRES {
         for (what, arguments, requests) in cases {
             let Pair { main, spare, client } =
-                Pair::new(wire, calls(wire, arguments), Rules::default()).await;
-            let answer = client.chat(ask()).await.unwrap();
-            let (pieces, end, trail) = streamed(&client).await;
+                Pair::new(wire, tool_call_settings(wire, arguments), Rules::default()).await;
+            let answer = client.chat(sample_request()).await.unwrap();
+            let (pieces, end, trail) = collect_stream(&client).await;
             for (form, text, trail) in
                 [("whole", answer.text(), &answer.trail), ("stream", pieces.concat(), &trail)]
             {
@@ -121,14 +121,14 @@ async fn arguments_stream_through_when_validated_at_the_end() {
         let mut rules = Rules::default();
         rules.validate_output = form;
         let whole = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];
-        let pair = Pair::new(wire, calls(wire, &whole), rules.clone()).await;
-        let (pieces, end, trail) = streamed(&pair.client).await;
+        let pair = Pair::new(wire, tool_call_settings(wire, &whole), rules.clone()).await;
+        let (pieces, end, trail) = collect_stream(&pair.client).await;
         assert_eq!((pieces.concat(), end), (whole.concat(), Ok(FinishReason::Stop)), "{trail}");
         // This wire's server sends its arguments in one piece.
         assert!(wire == WireFormat::Responses || pieces.len() == 3, "{wire:?}: {pieces:?}");
         // Too late for another target: the verdict comes at the end.
-        pair.main.set_settings(calls(wire, &[r#"{"severity": 2}"#]));
-        let (pieces, end, trail) = streamed(&pair.client).await;
+        pair.main.set_settings(tool_call_settings(wire, &[r#"{"severity": 2}"#]));
+        let (pieces, end, trail) = collect_stream(&pair.client).await;
         let judged =
             if form == ValidateOutput::Never { Ok(FinishReason::Stop) } else { Err(Kind::BadOutput) };
         assert_eq!((pieces.concat().as_str(), end), (r#"{"severity": 2}"#, judged), "{wire:?} {trail}");
@@ -143,9 +143,9 @@ async fn cut_tool_call_is_never_continued() {
             let mut rules = Rules::default();
             rules.validate_output = form;
             let arguments = [r#"{"severity": 2,"#, r#" "owner": "#, r#""ops"}"#];
-            let pair = Pair::new(wire, calls(wire, &arguments), rules).await;
+            let pair = Pair::new(wire, tool_call_settings(wire, &arguments), rules).await;
             pair.main.set_fault(Some(Fault::CleanEndAfter(2))).await;
-            let (pieces, end, trail) = streamed(&pair.client).await;
+            let (pieces, end, trail) = collect_stream(&pair.client).await;
             if served {
                 // The caller had received nothing yet, so the spare gives the whole answer.
                 assert_eq!((pieces.concat().as_str(), end), (GOOD, Ok(FinishReason::Stop)), "{trail}");
@@ -160,9 +160,9 @@ async fn cut_tool_call_is_never_continued() {
 #[tokio::test]
 async fn text_answer_is_validated_instead_of_a_tool_call() {
     for wire in WIRES {
-        let settings = calls(wire, &[]).answer(["Here you are: ", GOOD, " Anything else?"]);
+        let settings = tool_call_settings(wire, &[]).answer(["Here you are: ", GOOD, " Anything else?"]);
         let pair = Pair::new(wire, settings, Rules::default()).await;
-        let answer = pair.client.chat(ask()).await.unwrap();
+        let answer = pair.client.chat(sample_request()).await.unwrap();
         assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), (GOOD, 1), "{}", answer.trail);
         assert_eq!(answer.trail.attempts[0].notes.last().unwrap(), "repaired: prose ×1");
         assert_eq!(pair.main.stats().requests, 1);
@@ -174,9 +174,9 @@ async fn answer_tool_is_used_only_where_compatible() {
     let tool = || Tool::new("look_up", Json::parse(r#"{"type":"object"}"#).unwrap());
     let list = Json::parse(r#"{"type":"array"}"#).unwrap();
     let list = OutputFormat::JsonSchema { name: "list".into(), schema: list, strict: false };
-    let mut thinks = ask();
+    let mut thinks = sample_request();
     thinks.reasoning_effort = Some("high".into());
-    let mut unthinking = ask();
+    let mut unthinking = sample_request();
     unthinking.reasoning_effort = Some("none".into());
     let native = |profile: &mut ModelProfile| profile.capabilities.json_schema = Some(true);
     let toolless = |profile: &mut ModelProfile| profile.capabilities.tools = Some(false);
@@ -184,18 +184,18 @@ async fn answer_tool_is_used_only_where_compatible() {
     let unforced = |profile: &mut ModelProfile| profile.capabilities.forced_tool = None;
     type Change = fn(&mut ModelProfile);
     let cases: [(ChatRequest, Change, bool); 8] = [
-        (ask(), as_it_is, true),
+        (sample_request(), as_it_is, true),
         (unthinking, as_it_is, true),
-        (ask().tool(tool()), as_it_is, false),
+        (sample_request().tool(tool()), as_it_is, false),
         (thinks, as_it_is, false),
-        (ask().output(list), as_it_is, false),
-        (ask(), native, false),
-        (ask(), toolless, false),
-        (ask(), unforced, false),
+        (sample_request().output(list), as_it_is, false),
+        (sample_request(), native, false),
+        (sample_request(), toolless, false),
+        (sample_request(), unforced, false),
     ];
     for (at, (request, change, by_tool)) in cases.into_iter().enumerate() {
         let scripted = Arc::new(Scripted::new().text(GOOD));
-        let mut profile = unenforced();
+        let mut profile = without_schema_support();
         profile.capabilities.forced_tool = Some(true);
         change(&mut profile);
         let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
@@ -216,12 +216,12 @@ async fn answer_tool_is_used_only_where_compatible() {
 #[tokio::test]
 async fn reask_by_tool_includes_the_violations() {
     let scripted = Arc::new(Scripted::new().text(r#"{"severity": 2}"#).text(GOOD));
-    let mut profile = unenforced();
+    let mut profile = without_schema_support();
     profile.capabilities.forced_tool = Some(true);
     let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
     let endpoint = Endpoint::custom(provider, "m").profile(profile);
     let client = Client::builder().target("chat", endpoint).build().unwrap();
-    let answer = client.chat(ask()).await.unwrap();
+    let answer = client.chat(sample_request()).await.unwrap();
     assert_eq!(answer.text(), GOOD);
     let [first, again] = &scripted.requests()[..] else { panic!("{}", answer.trail) };
     assert_eq!(

@@ -40,9 +40,9 @@ fn settings_a_custom_transport_ignores_are_config_errors() {
 
 /// The last target first.
 #[derive(Debug)]
-struct Backwards(Vec<TargetId>);
+struct Reversed(Vec<TargetId>);
 
-impl Strategy for Backwards {
+impl Strategy for Reversed {
     fn name(&self) -> &'static str {
         "backwards"
     }
@@ -66,7 +66,7 @@ async fn own_strategy_needs_only_the_facade() {
     let client = Client::builder()
         .target("main", provider(Scripted::new().text("hi")))
         .target("spare", provider(Scripted::new().status(503)))
-        .route("chat", Backwards(vec!["main".into(), "spare".into()]))
+        .route("chat", Reversed(vec!["main".into(), "spare".into()]))
         .build()
         .unwrap();
     let answer = client.chat(ChatRequest::to("chat").user("x")).await.unwrap();

@@ -8,13 +8,13 @@ use futures::StreamExt;
 use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, Secret, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 
-struct Shipped {
+struct DefaultRig {
     client: Client,
     servers: Vec<ChaosServer>,
 }
 
 /// Targets at servers with these settings behind a plain sequential route with default settings.
-async fn shipped(settings: impl IntoIterator<Item = Settings>) -> Shipped {
+async fn default_rig(settings: impl IntoIterator<Item = Settings>) -> DefaultRig {
     let mut builder = Client::builder();
     let mut servers = Vec::new();
     let names = ["main", "spare", "third", "fourth", "fifth"];
@@ -26,15 +26,15 @@ async fn shipped(settings: impl IntoIterator<Item = Settings>) -> Shipped {
     }
     let client =
         builder.route("chat", Sequential::new(names.into_iter().take(servers.len()))).build().unwrap();
-    Shipped { client, servers }
+    DefaultRig { client, servers }
 }
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
 }
 
 async fn text(client: &Client) -> Result<String, hotspare::Error> {
-    let mut stream = client.stream(ask()).await?;
+    let mut stream = client.stream(sample_request()).await?;
     let mut text = String::new();
     while let Some(event) = stream.next().await {
         if let Event::TextDelta(piece) = event? {
@@ -57,7 +57,7 @@ async fn slow_or_broken_streams_are_rescued_within_fifteen_seconds() {
     let cases = faults.map(|fault| {
         tokio::spawn(async move {
             let settings = || Settings::new(WireFormat::OpenAi).tokens(60);
-            let rig = shipped([settings(), settings()]).await;
+            let rig = default_rig([settings(), settings()]).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let begun = Instant::now();
             let text = text(&rig.client).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
@@ -74,10 +74,10 @@ async fn slow_or_broken_streams_are_rescued_within_fifteen_seconds() {
 #[tokio::test]
 async fn single_error_is_retried_in_place_without_opening_a_breaker() {
     for fault in [Fault::Status(500), Fault::ResetBeforeHead] {
-        let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
+        let rig = default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
         rig.servers[0].set_plan(FaultPlan::scripted((0..30).map(|call| (call == 10).then_some(fault))));
         for _ in 0..30 {
-            let answer = rig.client.chat(ask()).await.unwrap();
+            let answer = rig.client.chat(sample_request()).await.unwrap();
             assert_eq!(answer.served_by.unwrap().as_str(), "main", "{fault}");
         }
         assert_eq!(rig.servers[1].stats().requests, 0, "{fault}");
@@ -88,23 +88,23 @@ async fn single_error_is_retried_in_place_without_opening_a_breaker() {
 #[tokio::test]
 async fn failover_target_gets_the_same_rules_as_the_first() {
     let server = || Settings::new(WireFormat::OpenAi);
-    let rig = shipped([server(), server(), server()]).await;
+    let rig = default_rig([server(), server(), server()]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     rig.servers[1].set_fault(Some(Fault::Status(503))).await;
-    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "third");
+    assert_eq!(rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(), "third");
 }
 
 #[tokio::test]
 async fn caller_error_on_the_spare_does_not_disable_it() {
     let server = || Settings::new(WireFormat::OpenAi);
-    let rig = shipped([server(), server()]).await;
+    let rig = default_rig([server(), server()]).await;
     rig.servers[0].set_fault(Some(Fault::Refuse)).await;
     rig.servers[1].set_fault(Some(Fault::Status(400))).await;
     for _ in 0..20 {
-        assert_eq!(rig.client.chat(ask()).await.unwrap_err().kind(), Kind::InvalidRequest);
+        assert_eq!(rig.client.chat(sample_request()).await.unwrap_err().kind(), Kind::InvalidRequest);
     }
     rig.servers[1].set_fault(None).await;
-    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
+    assert_eq!(rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(), "spare");
 }
 
 /// Response headers are no answer: whatever a 200 turns out to be, the caller gets the spare's answer.
@@ -120,7 +120,8 @@ async fn response_headers_do_not_commit() {
         Fault::CleanEndAfter(0),
     ];
     for fault in faults {
-        let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
+        let rig =
+            default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
         rig.servers[0].set_fault(Some(fault)).await;
         let text = text(&rig.client).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
         assert_eq!(text, rig.servers[1].settings().answer.concat(), "{fault}");
@@ -130,10 +131,14 @@ async fn response_headers_do_not_commit() {
 #[tokio::test]
 async fn auth_billing_and_model_errors_fail_over_to_the_spare() {
     for fault in [Fault::Status(401), Fault::Status(402), Fault::Status(404), Fault::QuotaExhausted] {
-        let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
+        let rig = default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
         rig.servers[0].set_fault(Some(fault)).await;
         for _ in 0..5 {
-            assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare", "{fault}");
+            assert_eq!(
+                rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(),
+                "spare",
+                "{fault}"
+            );
         }
         assert_eq!(rig.servers[0].stats().requests, 1, "{fault}: tried only once");
     }
@@ -141,10 +146,10 @@ async fn auth_billing_and_model_errors_fail_over_to_the_spare() {
 
 #[tokio::test]
 async fn total_outage_reports_the_first_cause_and_every_attempt() {
-    let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
+    let rig = default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::Anthropic)]).await;
     rig.servers[0].set_fault(Some(Fault::RateLimited(30))).await;
     rig.servers[1].set_fault(Some(Fault::Status(529))).await;
-    let error = rig.client.chat(ask()).await.unwrap_err();
+    let error = rig.client.chat(sample_request()).await.unwrap_err();
     assert_eq!((error.kind(), error.target().unwrap().as_str()), (Kind::RateLimited, "main"));
     assert!(error.retry_after().is_some());
     let outcomes: Vec<_> = error.trail().attempts.iter().map(|attempt| &attempt.outcome).collect();
@@ -156,8 +161,8 @@ async fn total_outage_reports_the_first_cause_and_every_attempt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_reader_is_not_blamed_on_the_provider() {
     let rig =
-        shipped([Settings::new(WireFormat::OpenAi).tokens(60), Settings::new(WireFormat::OpenAi)]).await;
-    let mut stream = rig.client.stream(ask()).await.unwrap();
+        default_rig([Settings::new(WireFormat::OpenAi).tokens(60), Settings::new(WireFormat::OpenAi)]).await;
+    let mut stream = rig.client.stream(sample_request()).await.unwrap();
     let mut pieces = 0;
     while let Some(event) = stream.next().await {
         event.unwrap();
@@ -204,11 +209,11 @@ fn assert_unblamed(client: &Client, served: u64) {
 async fn all_targets_are_tried_unless_max_targets_is_set() {
     let mut settings = Vec::new();
     settings.resize_with(5, || Settings::new(WireFormat::OpenAi));
-    let servers = shipped(settings).await;
+    let servers = default_rig(settings).await;
     for server in &servers.servers[..4] {
         server.set_fault(Some(Fault::Status(503))).await;
     }
-    let answer = servers.client.chat(ask()).await.unwrap();
+    let answer = servers.client.chat(sample_request()).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "fifth", "by default no limit costs an answer");
     let mut limits = hotspare::Limits::default();
     limits.max_targets = Some(3);
@@ -219,7 +224,7 @@ async fn all_targets_are_tried_unless_max_targets_is_set() {
     }
     let route = hotspare::RouteSpec::new(Sequential::new(names)).limits(limits);
     let client = builder.route("chat", route).build().unwrap();
-    let error = client.chat(ask()).await.unwrap_err();
+    let error = client.chat(sample_request()).await.unwrap_err();
     assert_eq!(error.trail().attempts.len(), 3);
     assert!(error.trail().skipped.iter().any(|skipped| skipped.why.contains("at most 3 targets")));
 }
@@ -230,9 +235,9 @@ async fn quota_exhausted_by_headers_is_avoided() {
         .header("x-ratelimit-limit-requests", "100")
         .header("x-ratelimit-remaining-requests", "0")
         .header("x-ratelimit-reset-requests", "60s");
-    let rig = shipped([nearly, Settings::new(WireFormat::OpenAi)]).await;
-    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "main");
-    assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
+    let rig = default_rig([nearly, Settings::new(WireFormat::OpenAi)]).await;
+    assert_eq!(rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(), "main");
+    assert_eq!(rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(), "spare");
 }
 
 #[tokio::test]
@@ -243,12 +248,12 @@ async fn key_file_is_reread_when_its_key_is_rejected() {
     let target =
         hotspare::openai::target("m").base_url(server.base_url()).key(hotspare::Key::file(file.clone()));
     let client = Client::builder().target("chat", target).build().unwrap();
-    client.chat(ask()).await.unwrap();
+    client.chat(sample_request()).await.unwrap();
     server.set_settings(server.settings().key("sk-new"));
     std::fs::write(&file, "sk-new\n").unwrap();
-    let answer = client.chat(ask()).await.unwrap();
+    let answer = client.chat(sample_request()).await.unwrap();
     assert_eq!(answer.trail.attempts.len(), 2, "{}", answer.trail);
-    assert_eq!(client.chat(ask()).await.unwrap().trail.attempts.len(), 1);
+    assert_eq!(client.chat(sample_request()).await.unwrap().trail.attempts.len(), 1);
     std::fs::remove_file(file).unwrap();
 }
 
@@ -268,26 +273,26 @@ async fn hanging_key_source_does_not_block_a_worker_thread() {
     let target = hotspare::openai::target("m").base_url(server.base_url()).key(key);
     let client = Client::builder().target("chat", target).build().unwrap();
     // This runtime has one thread: if it read the source, the test would never end.
-    assert_eq!(client.chat(ask()).await.unwrap_err().kind(), Kind::Auth);
-    client.chat(ask()).await.unwrap_err();
+    assert_eq!(client.chat(sample_request()).await.unwrap_err().kind(), Kind::Auth);
+    client.chat(sample_request()).await.unwrap_err();
     release.send(()).unwrap();
-    while client.chat(ask()).await.is_err() {}
+    while client.chat(sample_request()).await.is_err() {}
 }
 
 /// A recovered target carries traffic again even at a low rate: no breaker waits for a volume that never comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovered_target_is_found_at_a_low_request_rate() {
-    let rig = shipped([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
+    let rig = default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     // It answers no request: four failures in a row open its breaker.
     for _ in 0..4 {
-        rig.client.chat(ask()).await.unwrap();
+        rig.client.chat(sample_request()).await.unwrap();
     }
     assert_eq!(rig.client.targets()[0].view.breaker, BreakerState::Open);
     rig.servers[0].set_fault(None).await;
     let back = Instant::now();
     loop {
-        let answer = rig.client.chat(ask()).await.unwrap();
+        let answer = rig.client.chat(sample_request()).await.unwrap();
         if answer.served_by.unwrap().as_str() == "main" {
             break;
         }

@@ -25,7 +25,7 @@ fn client(targets: Vec<Endpoint>) -> Client {
     builder.route("embed", route).build().unwrap()
 }
 
-fn ask() -> EmbedRequest {
+fn sample_request() -> EmbedRequest {
     EmbedRequest::to("embed").texts(["the pump", "the fan"])
 }
 
@@ -35,10 +35,10 @@ async fn embeddings_survive_every_fault_of_the_main_target() {
     for fault in Fault::examples() {
         let (main, spare) = (server().await, server().await);
         let client = client(vec![target(&main, "e"), target(&spare, "e")]);
-        let well = client.embed(ask()).await.unwrap();
+        let well = client.embed(sample_request()).await.unwrap();
         assert_eq!(well.served_by.as_ref().map(|target| target.as_str()), Some("main"));
         main.set_fault(Some(fault)).await;
-        let answer = client.embed(ask()).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        let answer = client.embed(sample_request()).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
         assert_eq!(answer.vectors, well.vectors, "{fault}");
         assert_eq!((answer.vectors.len(), answer.dimensions()), (2, 8), "{fault}");
         assert!(answer.usage.input.is_some(), "{fault}");
@@ -74,11 +74,13 @@ async fn failover_to_another_wire_gives_the_same_vectors() {
         let spare = server().await;
         let gemini = gemini::target("e").base_url(main.base_url()).endpoint();
         let client = client(vec![gemini, target(&spare, "e")]);
-        let well = client.embed(ask().dimensions(5)).await.unwrap();
+        let well = client.embed(sample_request().dimensions(5)).await.unwrap();
         assert_eq!((well.dimensions(), well.vectors.len(), well.usage.input.is_some()), (5, 2, true));
         main.set_fault(Some(fault)).await;
-        let answer =
-            client.embed(ask().dimensions(5)).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+        let answer = client
+            .embed(sample_request().dimensions(5))
+            .await
+            .unwrap_or_else(|error| panic!("{fault}: {error}"));
         assert_eq!(answer.served_by.unwrap().as_str(), "spare", "{fault}");
         assert_eq!(answer.vectors, well.vectors, "{fault}");
     }
@@ -103,12 +105,12 @@ async fn incompatible_embedding_models_are_skipped() {
     for (other, why) in others {
         main.set_fault(None).await;
         let client = client(vec![target(&main, "e").profile(short.clone()), other]);
-        let answer = client.embed(ask()).await.unwrap();
+        let answer = client.embed(sample_request()).await.unwrap();
         assert_eq!(answer.trail.skipped[0].why, why);
         main.set_fault(Some(Fault::Status(500))).await;
         // Not even when its health is bad: the route determines the vector space, not the current ranking.
         for _ in 0..6 {
-            let error = client.embed(ask()).await.unwrap_err();
+            let error = client.embed(sample_request()).await.unwrap_err();
             assert_eq!(error.trail().skipped[0].why, why);
         }
         assert_eq!(spare.stats().requests, 0);
@@ -121,9 +123,9 @@ async fn vectors_of_unexpected_length_are_rejected() {
     let mut profile = ModelProfile::default();
     profile.embedding_dimensions = Some(12);
     let client = client(vec![target(&main, "e").profile(profile), target(&spare, "e")]);
-    let answer = client.embed(ask().dimensions(4)).await.unwrap();
+    let answer = client.embed(sample_request().dimensions(4)).await.unwrap();
     assert_eq!(answer.dimensions(), 4);
-    let error = client.embed(ask()).await.unwrap_err();
+    let error = client.embed(sample_request()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unsupported, "{error}");
     assert!(error.to_string().contains("8 dimensions instead of 12"), "{error}");
 }
@@ -133,14 +135,18 @@ async fn base64_and_float_vectors_are_equal() {
     let server = server().await;
     let openai = openai::target("e").base_url(server.base_url()).key(hotspare_tests::key());
     let [base64, numbers] = [openai, target(&server, "e")].map(|target| client(vec![target]));
-    assert_eq!(base64.embed(ask()).await.unwrap().vectors, numbers.embed(ask()).await.unwrap().vectors);
+    assert_eq!(
+        base64.embed(sample_request()).await.unwrap().vectors,
+        numbers.embed(sample_request()).await.unwrap().vectors
+    );
 }
 
 #[tokio::test]
 async fn invalid_embedding_requests_are_not_sent() {
     let server = server().await;
     let client = client(vec![target(&server, "e")]);
-    for bad in [EmbedRequest::to("embed"), EmbedRequest::to("embed").text(""), ask().dimensions(0)] {
+    for bad in [EmbedRequest::to("embed"), EmbedRequest::to("embed").text(""), sample_request().dimensions(0)]
+    {
         assert_eq!(client.embed(bad).await.unwrap_err().kind(), Kind::InvalidRequest);
     }
     assert_eq!(server.stats().requests, 0);
@@ -195,7 +201,7 @@ async fn scripted_provider_answers_with_vectors() {
     let scripted = Scripted::new().status(500).vectors([vec![1.0, 0.0], vec![0.0, 1.0]]);
     let provider = std::sync::Arc::new(scripted.clone());
     let client = Client::builder().target("embed", Endpoint::custom(provider, "e")).build().unwrap();
-    assert_eq!(client.embed(ask()).await.unwrap().vectors, [[1.0, 0.0], [0.0, 1.0]]);
+    assert_eq!(client.embed(sample_request()).await.unwrap().vectors, [[1.0, 0.0], [0.0, 1.0]]);
     let asked: Vec<String> =
         scripted.requests().iter().map(|asked| asked.request.model().to_owned()).collect();
     assert_eq!(asked, ["embed", "embed"]);

@@ -8,7 +8,7 @@ use hotspare_tests::Rig;
 
 const WIRES: [WireFormat; 3] = [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek];
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
 }
 
@@ -40,12 +40,18 @@ async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail
     use futures::StreamExt;
     use hotspare::Event;
     if !stream {
-        let answer =
-            rig.client.chat(ask()).await.unwrap_or_else(|error| panic!("{name}: {error}\n{}", error.trail()));
+        let answer = rig
+            .client
+            .chat(sample_request())
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", error.trail()));
         return (answer.text(), answer.trail);
     }
-    let mut events =
-        rig.client.stream(ask()).await.unwrap_or_else(|error| panic!("{name}: {error}\n{}", error.trail()));
+    let mut events = rig
+        .client
+        .stream(sample_request())
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}\n{}", error.trail()));
     let mut text = String::new();
     while let Some(event) = events.next().await {
         match event {
@@ -67,7 +73,7 @@ async fn every_wire_answers() {
         WireFormat::Responses,
     ] {
         let rig = Rig::sequential(&[wire]).await;
-        let answer = rig.client.chat(ask()).await.unwrap();
+        let answer = rig.client.chat(sample_request()).await.unwrap();
         assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());
         assert_eq!(answer.model.as_deref(), Some(wire.model()));
         assert!(answer.usage.input.is_some() && answer.usage.output == Some(20));
@@ -85,7 +91,7 @@ async fn failing_target_is_soon_avoided() {
             .on_transition(move |change| listener.lock().unwrap().push((change.to, change.targets.clone())));
         rig.servers[0].set_fault(Some(Fault::Status(status))).await;
         for _ in 0..100 {
-            rig.client.chat(ask()).await.unwrap();
+            rig.client.chat(sample_request()).await.unwrap();
         }
         let asked = rig.servers[0].stats().requests;
         assert!(asked <= 12, "a target that answers {status} was tried {asked} times in 100 calls");
@@ -96,13 +102,13 @@ async fn failing_target_is_soon_avoided() {
 #[tokio::test]
 async fn single_error_does_not_open_a_breaker() {
     let rig = Rig::sequential(&WIRES).await;
-    rig.client.chat(ask()).await.unwrap();
+    rig.client.chat(sample_request()).await.unwrap();
     rig.servers[0].set_plan(hotspare_chaos::FaultPlan::scripted([None, Some(Fault::Status(500))]));
-    let answer = rig.client.chat(ask()).await.unwrap();
+    let answer = rig.client.chat(sample_request()).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "main", "{}", answer.trail);
     assert_eq!(answer.trail.attempts.len(), 2, "the same target was tried once more");
     for _ in 0..20 {
-        assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "main");
+        assert_eq!(rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(), "main");
     }
     assert_eq!(rig.servers[1].stats().requests, 0);
 }
@@ -112,7 +118,7 @@ async fn rate_limit_is_honored_without_affecting_health() {
     let rig = Rig::sequential(&WIRES).await;
     rig.servers[0].set_fault(Some(Fault::RateLimited(60))).await;
     for _ in 0..10 {
-        assert_eq!(rig.client.chat(ask()).await.unwrap().served_by.unwrap().as_str(), "spare");
+        assert_eq!(rig.client.chat(sample_request()).await.unwrap().served_by.unwrap().as_str(), "spare");
     }
     assert_eq!(rig.servers[0].stats().requests, 1, "not tried before the hinted time");
     let view = &rig.client.targets()[0].view;
@@ -129,7 +135,7 @@ async fn exhausted_quota_disables_the_key() {
         let rig = Rig::sequential(&wires).await;
         rig.servers[0].set_fault(Some(Fault::QuotaExhausted)).await;
         for _ in 0..5 {
-            rig.client.chat(ask()).await.unwrap();
+            rig.client.chat(sample_request()).await.unwrap();
         }
         assert_eq!(rig.servers[0].stats().requests, 1);
         assert!(rig.client.targets()[0].view.disabled);
@@ -141,7 +147,7 @@ async fn caller_error_returns_at_once_without_affecting_health() {
     let rig = Rig::sequential(&WIRES).await;
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
     for _ in 0..20 {
-        let error = rig.client.chat(ask()).await.unwrap_err();
+        let error = rig.client.chat(sample_request()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidRequest);
         assert_eq!(error.trail().attempts.len(), 1);
     }
@@ -153,10 +159,10 @@ async fn caller_error_returns_at_once_without_affecting_health() {
 async fn rejected_translated_request_is_confirmed_on_another_wire() {
     let rig = Rig::sequential(&[WireFormat::Anthropic, WireFormat::OpenAi, WireFormat::DeepSeek]).await;
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
-    let answer = rig.client.chat_via(ask(), Some("openai-chat")).await.unwrap();
+    let answer = rig.client.chat_via(sample_request(), Some("openai-chat")).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "spare");
     rig.servers[1].set_fault(Some(Fault::Status(400))).await;
-    let error = rig.client.chat_via(ask(), Some("openai-chat")).await.unwrap_err();
+    let error = rig.client.chat_via(sample_request(), Some("openai-chat")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidRequest, "two wires agree");
     assert_eq!(rig.servers[2].stats().requests, 0);
 }
@@ -167,7 +173,7 @@ async fn error_lists_every_attempt_when_all_fail() {
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     rig.servers[1].set_fault(Some(Fault::Html200)).await;
     rig.servers[2].set_fault(Some(Fault::Refuse)).await;
-    let error = rig.client.chat(ask()).await.unwrap_err();
+    let error = rig.client.chat(sample_request()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Overloaded, "the first failure is reported");
     assert_eq!(error.target().unwrap().as_str(), "main");
     let kinds: Vec<Kind> = error
@@ -187,7 +193,7 @@ async fn fastest_racer_serves_and_losers_are_cancelled_upstream() {
     let rig = Rig::strategy(&WIRES, Race::new(["main", "spare", "third"]).width(3)).await;
     rig.servers[0].set_fault(Some(Fault::Status(500))).await;
     rig.servers[2].set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(30)))).await;
-    let answer = rig.client.chat(ask()).await.unwrap();
+    let answer = rig.client.chat(sample_request()).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "spare");
     assert!(matches!(answer.trail.attempts[2].outcome, Outcome::Cancelled { .. }), "{}", answer.trail);
     // The server notices that its client left, without another request.
@@ -225,11 +231,11 @@ async fn closing_idle_connection_costs_no_request() {
 async fn request_is_resent_if_its_connection_dies_before_a_reply() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     for fault in [Fault::CloseBeforeHead, Fault::ResetBeforeHead] {
-        rig.client.chat(ask()).await.unwrap();
+        rig.client.chat(sample_request()).await.unwrap();
         let met = rig.servers[0].stats().requests;
         let script = (0..met).map(|_| None).chain([Some(fault)]);
         rig.servers[0].set_plan(hotspare_chaos::FaultPlan::scripted(script));
-        let answer = rig.client.chat(ask()).await.unwrap();
+        let answer = rig.client.chat(sample_request()).await.unwrap();
         assert_eq!(answer.trail.attempts.len(), 2, "{}", answer.trail);
         assert_eq!(rig.client.targets()[0].view.failure_rate_bp, 0);
     }
@@ -245,7 +251,7 @@ async fn all_in_flight_calls_survive_the_death_of_the_main_target() {
     let calls: Vec<_> = (0..500)
         .map(|_| {
             let client = rig.client.clone();
-            tokio::spawn(async move { client.chat(ask()).await })
+            tokio::spawn(async move { client.chat(sample_request()).await })
         })
         .collect();
     while rig.servers[0].stats().requests < 500 {
@@ -259,7 +265,7 @@ async fn all_in_flight_calls_survive_the_death_of_the_main_target() {
 }
 
 /// A server that closes the connection when it reads a request for `big`; it answers for other models.
-async fn crashes_on_big() -> std::net::SocketAddr {
+async fn server_crashing_on_large_bodies() -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     const BODY: &str = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -290,7 +296,7 @@ async fn crashes_on_big() -> std::net::SocketAddr {
 /// Dropped connections may be due to one model: its siblings on the same host must stay available.
 #[tokio::test]
 async fn crashing_model_does_not_disable_its_siblings() {
-    let url = format!("http://{}/v1", crashes_on_big().await);
+    let url = format!("http://{}/v1", server_crashing_on_large_bodies().await);
     let target = |model| hotspare::openai::compatible(url.clone(), model).key(hotspare_tests::key());
     let client = Client::builder()
         .target("big", target("big"))
@@ -299,7 +305,7 @@ async fn crashing_model_does_not_disable_its_siblings() {
         .build()
         .unwrap();
     for call in 0..30 {
-        let answer = client.chat(ask()).await.unwrap_or_else(|error| panic!("{call}: {error}"));
+        let answer = client.chat(sample_request()).await.unwrap_or_else(|error| panic!("{call}: {error}"));
         assert_eq!(answer.served_by.unwrap().as_str(), "small");
     }
 }

@@ -19,7 +19,7 @@ fn scripted(provider: Scripted) -> Endpoint {
     Endpoint::custom(Arc::new(provider), "m")
 }
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("x")
 }
 
@@ -37,7 +37,7 @@ async fn typed_answers_are_repaired_too() {
         .target("chat", scripted(Scripted::new().text(r#"{"title": "a", "tags": null}"#)))
         .build()
         .unwrap();
-    let answer = client.chat_as::<Note>(ask()).await.unwrap();
+    let answer = client.chat_as::<Note>(sample_request()).await.unwrap();
     assert_eq!(answer.value, Note { title: "a".into(), tags: Vec::new() });
     assert_eq!(answer.trail.attempts.len(), 1, "{}", answer.trail);
 }
@@ -59,7 +59,8 @@ fn validators_may_block_and_use_their_client() {
             gate.1.recv().unwrap();
             Ok(())
         };
-        let call = async { client.chat_validated(ask(), validator).await.map(|answer| answer.text()) };
+        let call =
+            async { client.chat_validated(sample_request(), validator).await.map(|answer| answer.text()) };
         let other = async {
             assert_eq!(begun.await, Ok(1));
             assert_eq!(meanwhile.targets().len(), 1);
@@ -82,13 +83,13 @@ async fn public_message_names_neither_targets_nor_costs() {
         .route("chat", Sequential::new(["acme-prod-eu"]))
         .build()
         .unwrap();
-    let error = client.chat(ask().max_cost(Cost::ZERO)).await.unwrap_err();
+    let error = client.chat(sample_request().max_cost(Cost::ZERO)).await.unwrap_err();
     assert_eq!(
         error.public_message(),
         "the option `max_cost_usd` is too low for any target of the route `chat`"
     );
     client.cordon("acme-prod-eu").unwrap();
-    let error = client.chat(ask()).await.unwrap_err();
+    let error = client.chat(sample_request()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NoTarget);
     assert!(error.message().contains("acme-prod-eu"), "{error}");
     assert_eq!(error.public_message(), "no target could be tried");
@@ -110,7 +111,7 @@ async fn panicking_listener_does_not_fail_the_call() {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     for _ in 0..12 {
-        assert_eq!(client.chat(ask()).await.unwrap().text(), "hi");
+        assert_eq!(client.chat(sample_request()).await.unwrap().text(), "hi");
     }
     assert!(heard.load(Ordering::Relaxed) > 0, "the breaker opened, and the second listener was called");
 }
@@ -130,7 +131,7 @@ async fn rejected_key_is_reported_to_listeners() {
         let targets = change.targets.clone();
         listener.lock().unwrap().push((targets, change.kind, change.in_service));
     });
-    client.chat(ask()).await.unwrap();
+    client.chat(sample_request()).await.unwrap();
     assert_eq!(*heard.lock().unwrap(), [(vec!["main".into()], Kind::Auth, false)]);
 }
 
@@ -155,9 +156,9 @@ async fn every_ended_call_is_reported_once() {
         let begun = report.first_content().is_some();
         listener.lock().unwrap().push((report.route.clone(), end, report.trail.attempts.len(), begun));
     });
-    client.chat(ask()).await.unwrap();
-    client.chat(ask()).await.unwrap_err();
-    drop(client.stream(ask()).await.unwrap());
+    client.chat(sample_request()).await.unwrap();
+    client.chat(sample_request()).await.unwrap_err();
+    drop(client.stream(sample_request()).await.unwrap());
     client.chat(ChatRequest::to("nowhere").user("x")).await.unwrap_err();
     let expected = [("spare", 2, true), ("invalid_request", 2, false), ("dropped", 1, false)];
     let expected =
@@ -176,12 +177,12 @@ async fn shared_provider_can_be_wrapped() {
         .route("chat", Sequential::new(["main", "spare"]))
         .build()
         .unwrap();
-    let answer = client.chat(ask().no_failover()).await;
+    let answer = client.chat(sample_request().no_failover()).await;
     assert!(answer.is_ok_and(|answer| answer.trail.attempts.len() == 2), "the fault, then the answer");
 }
 
 /// Answers every connection once with `reply` and counts them.
-async fn answering(reply: String) -> (String, Arc<AtomicUsize>) {
+async fn reply_server(reply: String) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicUsize::new(0));
@@ -205,8 +206,8 @@ async fn http_client_that_follows_redirects_is_rejected() {
         "message":{"role":"assistant","content":"from elsewhere"},"finish_reason":"stop"}]}"#;
     let length = body.len();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
-    let (elsewhere, _) = answering(format!("{head} {length}\r\n\r\n{body}")).await;
-    let (asked, _) = answering(format!(
+    let (elsewhere, _) = reply_server(format!("{head} {length}\r\n\r\n{body}")).await;
+    let (asked, _) = reply_server(format!(
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/v1/chat/completions\r\nconnection: close\r\n\
          content-length: 0\r\n\r\n"
     ))
@@ -219,7 +220,7 @@ async fn http_client_that_follows_redirects_is_rejected() {
         )
         .build()
         .unwrap();
-    let error = client.chat(ask()).await.unwrap_err();
+    let error = client.chat(sample_request()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Protocol, "{error}");
     assert!(error.message().contains("follows redirects"), "{error}");
 }
@@ -246,7 +247,7 @@ async fn time_limit_of_the_applications_own_client_is_not_a_connect_failure() {
         .target("chat", openai::target("m").base_url(address).key(Key::from_secret(Secret::new("sk-test"))))
         .build()
         .unwrap();
-    let error = client.chat(ask()).await.unwrap_err();
+    let error = client.chat(sample_request()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
 }
 
@@ -284,7 +285,7 @@ async fn custom_validator_runs_in_addition_to_the_schema() {
         .build()
         .unwrap();
     let anything = |_: &serde_json::Value| Ok(());
-    let answer = client.chat_validated(ask().output(output), anything).await.unwrap();
+    let answer = client.chat_validated(sample_request().output(output), anything).await.unwrap();
     assert_eq!(answer.text(), r#"{"sum":4}"#);
 }
 
@@ -299,7 +300,7 @@ fn regex_schema_is_compiled_once_on_a_blocking_thread() {
         let with = |pattern: &str| {
             let schema = format!(r#"{{"type":"object","properties":{{"a":{{"pattern":"{pattern}"}}}}}}"#);
             let schema = Json::parse(schema).unwrap();
-            ask().output(OutputFormat::JsonSchema { name: "n".into(), schema, strict: true })
+            sample_request().output(OutputFormat::JsonSchema { name: "n".into(), schema, strict: true })
         };
         // Occupies the only thread for blocking work until the sender is dropped.
         let occupy = || {
@@ -312,7 +313,7 @@ fn regex_schema_is_compiled_once_on_a_blocking_thread() {
             let mut first = std::pin::pin!(client.chat(with(pattern)));
             let mut waits = async || poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending())).await;
             assert!(waits().await);
-            client.chat(ask()).await.unwrap();
+            client.chat(sample_request()).await.unwrap();
             assert!(waits().await, "not compiled on this thread");
             drop(busy);
             assert_eq!(first.await.is_ok(), works, "{pattern}");

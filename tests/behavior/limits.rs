@@ -46,7 +46,7 @@ async fn rejected_key_is_skipped_and_the_other_serves() {
 }
 
 /// A route with one target that is probed in the background while it is unhealthy.
-async fn probed(probe: bool) -> (Client, ChaosServer) {
+async fn client_with_probe(probe: bool) -> (Client, ChaosServer) {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let mut breaker = hotspare::BreakerConfig::window();
     breaker.failures = Some(1);
@@ -58,26 +58,26 @@ async fn probed(probe: bool) -> (Client, ChaosServer) {
     (client.unwrap(), server)
 }
 
-async fn until(what: impl Fn() -> bool) {
-    let soon = tokio::time::timeout(Duration::from_secs(20), async {
+async fn wait_until(what: impl Fn() -> bool) {
+    let deadline = tokio::time::timeout(Duration::from_secs(20), async {
         while !what() {
             tokio::task::yield_now().await;
         }
     });
-    soon.await.unwrap();
+    deadline.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovered_target_is_found_by_probes_without_traffic() {
-    let (client, server) = probed(true).await;
+    let (client, server) = client_with_probe(true).await;
     server.set_fault(Some(Fault::Status(503))).await;
     while client.targets()[0].view.breaker == BreakerState::Closed {
         client.chat(ChatRequest::to("chat").user("a secret")).await.unwrap_err();
     }
     let seen = server.stats().requests;
-    until(|| server.stats().requests > seen + 1).await;
+    wait_until(|| server.stats().requests > seen + 1).await;
     server.set_fault(None).await;
-    until(|| client.targets()[0].view.breaker == BreakerState::Closed).await;
+    wait_until(|| client.targets()[0].view.breaker == BreakerState::Closed).await;
     let served = client.targets()[0].counts.served;
     assert_eq!(served, 1, "one good probe is enough");
     drop(client);
@@ -85,7 +85,7 @@ async fn recovered_target_is_found_by_probes_without_traffic() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_are_opt_in_and_end_with_the_client() {
-    let (client, server) = probed(false).await;
+    let (client, server) = client_with_probe(false).await;
     server.set_fault(Some(Fault::Status(500))).await;
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
@@ -95,7 +95,7 @@ async fn probes_are_opt_in_and_end_with_the_client() {
     assert_eq!(server.stats().requests, seen, "probes are not enabled");
     drop(client);
 
-    let (client, server) = probed(true).await;
+    let (client, server) = client_with_probe(true).await;
     server.set_fault(Some(Fault::Silence)).await;
     let asking = client.chat(ChatRequest::to("chat").user("hi").deadline(Duration::from_millis(50)));
     asking.await.unwrap_err();
@@ -104,16 +104,16 @@ async fn probes_are_opt_in_and_end_with_the_client() {
     client.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     server.set_fault(Some(Fault::Silence)).await;
     let seen = server.stats();
-    until(|| server.stats().requests > seen.requests).await;
+    wait_until(|| server.stats().requests > seen.requests).await;
     drop(client);
-    until(|| server.stats().cancelled > seen.cancelled).await;
+    wait_until(|| server.stats().cancelled > seen.cancelled).await;
 }
 
 /// A client may outlive the runtime of its probes.
 #[test]
 fn probe_releases_its_slot_when_its_runtime_ends() {
     let servers = tokio::runtime::Runtime::new().unwrap();
-    let (client, server) = servers.block_on(probed(true));
+    let (client, server) = servers.block_on(client_with_probe(true));
     servers.block_on(server.set_fault(Some(Fault::Status(500))));
     let callers = tokio::runtime::Runtime::new().unwrap();
     for _ in 0..2 {
@@ -121,14 +121,14 @@ fn probe_releases_its_slot_when_its_runtime_ends() {
     }
     servers.block_on(server.set_fault(Some(Fault::Silence)));
     let seen = server.stats().requests;
-    callers.block_on(until(|| server.stats().requests > seen));
+    callers.block_on(wait_until(|| server.stats().requests > seen));
     assert_eq!(client.targets()[0].counts.in_flight, 1);
     drop(callers);
     assert_eq!(client.targets()[0].counts.in_flight, 0);
 }
 
 /// A server whose error replies start and never end.
-async fn refuses_at_length() -> std::net::SocketAddr {
+async fn stalled_error_server() -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -149,7 +149,7 @@ async fn refuses_at_length() -> std::net::SocketAddr {
 /// The status says what is wrong: the body is not awaited until the deadline, and the status is kept.
 #[tokio::test]
 async fn stalled_error_body_keeps_its_status() {
-    let address = refuses_at_length().await;
+    let address = stalled_error_server().await;
     let target = hotspare::openai::compatible(format!("http://{address}/v1"), "m").endpoint();
     let client = Client::builder().target("main", target).build().unwrap();
     let error = client.chat(ChatRequest::to("main").user("hi")).await.unwrap_err();

@@ -17,10 +17,10 @@ use hotspare_provider::{
 };
 use proptest::prelude::*;
 
-const PLANTED: &str = "sk-planted-0123456789";
+const PLANTED_KEY: &str = "sk-planted-0123456789";
 
 /// Chunk size of endless bodies.
-const PIECE: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A configuration, and what the error must contain.
 const CONFIGS: [(&str, &str); 45] = [
@@ -272,28 +272,28 @@ fn malformed_requests_are_typed_errors() {
 
 /// A reply's body: some bytes, then a chunk repeated.
 #[derive(Clone, Debug)]
-struct Played {
+struct CannedReply {
     status: u16,
     kind: &'static str,
-    begin: Bytes,
+    start: Bytes,
     /// Repeated forever.
-    more: Option<Bytes>,
+    repeated: Option<Bytes>,
 }
 
 /// Sends one reply and counts the bytes read of it.
 #[derive(Debug)]
-struct Player(Played, Arc<AtomicUsize>);
+struct CannedTransport(CannedReply, Arc<AtomicUsize>);
 
 #[async_trait::async_trait]
-impl Transport for Player {
+impl Transport for CannedTransport {
     async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
-        let Played { status, kind, begin, more } = self.0.clone();
+        let CannedReply { status, kind, start, repeated } = self.0.clone();
         let mut headers = http::HeaderMap::new();
         headers.insert("content-type", http::HeaderValue::from_static(kind));
-        let taken = Arc::clone(&self.1);
-        let pieces = std::iter::once(begin).chain(more.into_iter().cycle());
+        let bytes_read = Arc::clone(&self.1);
+        let pieces = std::iter::once(start).chain(repeated.into_iter().cycle());
         let body = futures::stream::iter(pieces.map(move |piece| {
-            taken.fetch_add(piece.len(), Ordering::Relaxed);
+            bytes_read.fetch_add(piece.len(), Ordering::Relaxed);
             Ok(piece)
         }));
         let status = http::StatusCode::from_u16(status).unwrap();
@@ -303,12 +303,12 @@ impl Transport for Player {
 }
 
 /// How a reply ends, and how many bytes were read of it.
-async fn play(wire: Arc<dyn Wire>, played: Played) -> (Result<(), Error>, usize) {
-    let taken = Arc::new(AtomicUsize::new(0));
-    let stream = played.kind != "application/json";
-    let provider = HttpProvider::new(wire, Arc::new(Player(played, Arc::clone(&taken))));
+async fn send_canned(wire: Arc<dyn Wire>, reply: CannedReply) -> (Result<(), Error>, usize) {
+    let bytes_read = Arc::new(AtomicUsize::new(0));
+    let stream = reply.kind != "application/json";
+    let provider = HttpProvider::new(wire, Arc::new(CannedTransport(reply, Arc::clone(&bytes_read))));
     let request = Arc::new(ChatRequest::to("r").user("a private prompt"));
-    let call = Outbound::new(request, "m", stream).with_secret(Some(Secret::new(PLANTED)));
+    let call = Outbound::new(request, "m", stream).with_secret(Some(Secret::new(PLANTED_KEY)));
     let mut result = Ok(());
     match provider.send(call).await {
         Err(error) => result = Err(error),
@@ -320,7 +320,7 @@ async fn play(wire: Arc<dyn Wire>, played: Played) -> (Result<(), Error>, usize)
             }
         }
     }
-    (result, taken.load(Ordering::Relaxed))
+    (result, bytes_read.load(Ordering::Relaxed))
 }
 
 fn wires() -> [(&'static str, Arc<dyn Wire>); 2] {
@@ -332,10 +332,10 @@ const JSON: &str = "application/json";
 const SSE: &str = "text/event-stream";
 
 /// Name, status, media type, body, and the accepted kinds of error.
-type Nonsense = (&'static str, u16, &'static str, Vec<u8>, &'static [Kind]);
+type MalformedReply = (&'static str, u16, &'static str, Vec<u8>, &'static [Kind]);
 
 /// Replies that no wire can parse.
-fn nonsense() -> Vec<Nonsense> {
+fn malformed_replies() -> Vec<MalformedReply> {
     const BROKEN: &[Kind] = &[Kind::Protocol];
     const CUT: &[Kind] = &[Kind::Protocol, Kind::Truncated];
     let deep = |open: &str| format!("data: {{\"x\":{}\n\n", open.repeat(100_000)).into_bytes();
@@ -397,10 +397,11 @@ fn nonsense() -> Vec<Nonsense> {
 
 #[tokio::test]
 async fn malformed_replies_are_typed_errors() {
-    for (what, status, kind, body, expected) in nonsense() {
+    for (what, status, kind, body, expected) in malformed_replies() {
         for (name, wire) in wires() {
             let (result, _) =
-                play(wire, Played { status, kind, begin: body.clone().into(), more: None }).await;
+                send_canned(wire, CannedReply { status, kind, start: body.clone().into(), repeated: None })
+                    .await;
             let error = result.expect_err(what);
             assert!(expected.contains(&error.kind()), "{name}: {what} is {}: {error}", error.kind());
             let shown = format!("{error} {error:?}");
@@ -412,8 +413,8 @@ async fn malformed_replies_are_typed_errors() {
 /// Endless bodies: the bytes read, and those buffered, are bounded.
 #[tokio::test]
 async fn endless_replies_are_bounded() {
-    let piece = |text: &str| Some(Bytes::from(text.repeat(PIECE / text.len())));
-    for (what, status, kind, begin, more, most) in [
+    let piece = |text: &str| Some(Bytes::from(text.repeat(CHUNK_BYTES / text.len())));
+    for (what, status, kind, start, repeated, most) in [
         ("an endless body", 200, JSON, "{\"x\":\"", piece("a"), BODY_LIMIT),
         ("endless whitespace", 200, JSON, "", piece(" "), BODY_LIMIT),
         ("an endless array", 200, JSON, "[", piece("[],"), BODY_LIMIT),
@@ -423,10 +424,11 @@ async fn endless_replies_are_bounded() {
         ("an endless page", 502, "text/html", "<html>", piece("a"), 64 << 10),
     ] {
         for (name, wire) in wires() {
-            let begin = Bytes::from_static(begin.as_bytes());
-            let (result, taken) = play(wire, Played { status, kind, begin, more: more.clone() }).await;
+            let start = Bytes::from_static(start.as_bytes());
+            let (result, bytes_read) =
+                send_canned(wire, CannedReply { status, kind, start, repeated: repeated.clone() }).await;
             let error = result.expect_err(what);
-            assert!(taken <= most + 2 * PIECE, "{name}: {what}: {taken} bytes were taken");
+            assert!(bytes_read <= most + 2 * CHUNK_BYTES, "{name}: {what}: {bytes_read} bytes were taken");
             assert!(matches!(error.kind(), Kind::Protocol | Kind::Server), "{name}: {what}: {error}");
         }
     }
@@ -434,7 +436,7 @@ async fn endless_replies_are_bounded() {
 
 #[test]
 fn tables_have_enough_cases() {
-    let rows = CONFIGS.len() + CHAT.len() + TURNS.len() + BODIES.len() + nonsense().len() + 7;
+    let rows = CONFIGS.len() + CHAT.len() + TURNS.len() + BODIES.len() + malformed_replies().len() + 7;
     assert!(rows >= 60, "{rows}");
 }
 
@@ -446,7 +448,7 @@ proptest! {
     fn key_echoed_by_a_server_is_redacted(
         status in 200u16..600, before in "[a-z{}\": ]{0,20}", after in "[a-z{}\": ]{0,20}", place in 0usize..5, streamed: bool,
     ) {
-        let text = format!("{before}{PLANTED}{after}").replace('"', "'");
+        let text = format!("{before}{PLANTED_KEY}{after}").replace('"', "'");
         let body = match place {
             0 => serde_json::json!({"error": {"message": text, "type": "x", "code": "y"}}),
             1 => serde_json::json!({"error": {"message": "m", "type": text, "code": text}}),
@@ -456,14 +458,14 @@ proptest! {
         };
         let (kind, body) = if streamed { (SSE, format!("data: {body}\n\n")) } else { (JSON, body.to_string()) };
         for (_, wire) in wires() {
-            let played = Played { status, kind, begin: body.clone().into(), more: None };
-            let (result, _) = futures::executor::block_on(play(wire, played));
+            let reply = CannedReply { status, kind, start: body.clone().into(), repeated: None };
+            let (result, _) = futures::executor::block_on(send_canned(wire, reply));
             if let Err(error) = result {
                 let chat = hotspare::openai::ChatCompletionsEncoder::error_body(&error);
                 let messages = hotspare::anthropic::MessagesEncoder::error_body(&error, None);
                 let bodies = format!("{}{}", String::from_utf8_lossy(&chat), String::from_utf8_lossy(&messages));
                 let shown = format!("{error} {error:?} {} {bodies}", error.public_message());
-                prop_assert!(!shown.contains(PLANTED), "{shown}");
+                prop_assert!(!shown.contains(PLANTED_KEY), "{shown}");
             }
         }
     }

@@ -19,20 +19,20 @@ use hotspare_provider::{Outbound, Signal};
 #[derive(Debug)]
 struct FixedAnswers {
     answers: Vec<Result<Vec<Event>, Error>>,
-    asked: Mutex<Vec<Arc<ChatRequest>>>,
+    received: Mutex<Vec<Arc<ChatRequest>>>,
 }
 
 impl FixedAnswers {
     fn new(answers: Vec<Result<Vec<Event>, Error>>) -> Arc<Self> {
-        Arc::new(Self { answers, asked: Mutex::default() })
+        Arc::new(Self { answers, received: Mutex::default() })
     }
 
-    fn says(text: &str) -> Arc<Self> {
-        Self::new(vec![Ok(said(text))])
+    fn text(text: &str) -> Arc<Self> {
+        Self::new(vec![Ok(text_events(text))])
     }
 
     fn requests(&self) -> Vec<Arc<ChatRequest>> {
-        self.asked.lock().unwrap().clone()
+        self.received.lock().unwrap().clone()
     }
 }
 
@@ -43,36 +43,36 @@ impl Provider for FixedAnswers {
     }
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
-        let mut asked = self.asked.lock().unwrap();
+        let mut received = self.received.lock().unwrap();
         let Request::Chat(chat) = call.request else { panic!("no embedding is requested here") };
-        asked.push(chat);
-        let answer = self.answers.get(asked.len() - 1).or(self.answers.last()).unwrap().clone()?;
+        received.push(chat);
+        let answer = self.answers.get(received.len() - 1).or(self.answers.last()).unwrap().clone()?;
         let chunks = answer.into_iter().map(|event| Ok(Signal::Chunk(Chunk::from(event))));
         Ok(Box::pin(stream::iter([Ok(Signal::Opened(Box::default()))].into_iter().chain(chunks))))
     }
 }
 
-fn said(text: &str) -> Vec<Event> {
+fn text_events(text: &str) -> Vec<Event> {
     vec![Event::TextDelta(text.into()), Event::Finished(FinishReason::Stop)]
 }
 
-fn counted(text: &str, input: u64) -> Vec<Event> {
-    let mut events = said(text);
+fn text_with_usage(text: &str, input: u64) -> Vec<Event> {
+    let mut events = text_events(text);
     events.push(Event::Usage(Box::new(Usage::reported(Some(input), Some(10)))));
     events
 }
 
-fn refused() -> Vec<Event> {
+fn refusal_events() -> Vec<Event> {
     vec![Event::RefusalDelta("I cannot help with that.".into()), Event::Finished(FinishReason::Refusal)]
 }
 
-fn holds(window: u64) -> ModelProfile {
+fn with_window(window: u64) -> ModelProfile {
     let mut profile = ModelProfile::default();
     profile.context_window = Some(window);
     profile
 }
 
-fn costs(dollars_per_million: u64) -> ModelProfile {
+fn with_price(dollars_per_million: u64) -> ModelProfile {
     let mut profile = ModelProfile::default();
     let micros = dollars_per_million * 1_000_000;
     profile.price = Some(Price::per_million(micros, micros));
@@ -84,7 +84,7 @@ fn endpoint(provider: &Arc<FixedAnswers>, profile: ModelProfile) -> Endpoint {
 }
 
 /// Two targets in a row.
-fn pair(
+fn two_targets(
     a: (&Arc<FixedAnswers>, ModelProfile),
     b: (&Arc<FixedAnswers>, ModelProfile),
     rules: Rules,
@@ -97,20 +97,20 @@ fn pair(
         .unwrap()
 }
 
-fn long(words: usize) -> ChatRequest {
+fn long_request(words: usize) -> ChatRequest {
     ChatRequest::to("chat").user("word ".repeat(words)).max_output(100)
 }
 
 #[tokio::test]
 async fn oversized_prompt_is_not_sent_and_the_error_names_the_numbers() {
-    let (small, large) = (FixedAnswers::says("small"), FixedAnswers::says("large"));
-    let client = pair((&small, holds(4_096)), (&large, holds(100_000)), Rules::default());
-    let answer = client.chat(long(9_000)).await.unwrap();
+    let (small, large) = (FixedAnswers::text("small"), FixedAnswers::text("large"));
+    let client = two_targets((&small, with_window(4_096)), (&large, with_window(100_000)), Rules::default());
+    let answer = client.chat(long_request(9_000)).await.unwrap();
     assert_eq!((answer.text().as_str(), small.requests().len()), ("large", 0));
     let why = &answer.trail.skipped[0].why;
     assert!(why.contains("needs about 91") && why.contains("holds 4096"), "{why}");
     // Too long for every target: the caller must shorten it.
-    let error = client.chat(long(200_000)).await.unwrap_err();
+    let error = client.chat(long_request(200_000)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::ContextOverflow);
     assert!(error.message().contains("holds 100000"), "{error}");
 }
@@ -118,48 +118,49 @@ async fn oversized_prompt_is_not_sent_and_the_error_names_the_numbers() {
 #[tokio::test]
 async fn context_overflow_fails_over_and_is_remembered() {
     let overflow = Error::new(Kind::ContextOverflow, "too long").with_status(400);
-    let small = FixedAnswers::new(vec![Err(overflow), Ok(said("small"))]);
-    let large = FixedAnswers::says("large");
+    let small = FixedAnswers::new(vec![Err(overflow), Ok(text_events("small"))]);
+    let large = FixedAnswers::text("large");
     // The first one's window is unknown.
-    let client = pair((&small, ModelProfile::default()), (&large, holds(100_000)), Rules::default());
-    let answer = client.chat(long(2_000)).await.unwrap();
+    let client =
+        two_targets((&small, ModelProfile::default()), (&large, with_window(100_000)), Rules::default());
+    let answer = client.chat(long_request(2_000)).await.unwrap();
     assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), ("large", 2));
-    let again = client.chat(long(2_000)).await.unwrap();
+    let again = client.chat(long_request(2_000)).await.unwrap();
     assert_eq!((again.text().as_str(), again.trail.attempts.len()), ("large", 1));
     assert!(again.trail.skipped[0].why.contains("recently rejected"), "{}", again.trail);
-    let shorter = client.chat(long(1_000)).await.unwrap();
+    let shorter = client.chat(long_request(1_000)).await.unwrap();
     assert_eq!(shorter.text(), "small");
 }
 
 #[tokio::test]
 async fn token_estimates_follow_reported_counts() {
     // It counts three tokens for each that we estimate.
-    let answers = (1..=20).map(|n: u64| Ok(counted("x", n * 300))).collect();
-    let (small, large) = (FixedAnswers::new(answers), FixedAnswers::says("large"));
-    let client = pair((&small, holds(10_000)), (&large, holds(100_000)), Rules::default());
+    let answers = (1..=20).map(|n: u64| Ok(text_with_usage("x", n * 300))).collect();
+    let (small, large) = (FixedAnswers::new(answers), FixedAnswers::text("large"));
+    let client = two_targets((&small, with_window(10_000)), (&large, with_window(100_000)), Rules::default());
     for n in 1..=20 {
-        client.chat(long(n * 100)).await.unwrap();
+        client.chat(long_request(n * 100)).await.unwrap();
     }
-    let explained = client.explain(&long(4_500)).unwrap();
+    let explained = client.explain(&long_request(4_500)).unwrap();
     assert_eq!(explained.choices.len(), 1, "4,500 words are 13,500 tokens there: {explained}");
     assert!(explained.skipped[0].why.contains("its window holds 10000"), "{explained}");
-    assert_eq!(client.explain(&long(2_500)).unwrap().choices.len(), 2);
+    assert_eq!(client.explain(&long_request(2_500)).unwrap().choices.len(), 2);
 }
 
 #[tokio::test]
 async fn trimming_is_opt_in_noted_and_a_last_resort() {
     let mut rules = Rules::default();
     rules.trim = Trim::OldestTurns;
-    let (small, large) = (FixedAnswers::says("small"), FixedAnswers::says("large"));
+    let (small, large) = (FixedAnswers::text("small"), FixedAnswers::text("large"));
     let mut talk = ChatRequest::to("chat").system("Be brief.").max_output(100);
     for n in 0..10 {
         talk = talk.user(format!("{n} {}", "word ".repeat(500))).assistant("yes");
     }
     let talk = talk.user("And now?");
-    let client = pair((&small, holds(2_048)), (&large, holds(100_000)), rules.clone());
+    let client = two_targets((&small, with_window(2_048)), (&large, with_window(100_000)), rules.clone());
     let answer = client.chat(talk.clone()).await.unwrap();
     assert_eq!(answer.text(), "large", "a target that fits the whole conversation comes first");
-    let client = pair((&small, holds(2_048)), (&large, holds(1_024)), rules);
+    let client = two_targets((&small, with_window(2_048)), (&large, with_window(1_024)), rules);
     let answer = client.chat(talk.clone()).await.unwrap();
     let sent = &small.requests()[0];
     assert_eq!(answer.text(), "small");
@@ -176,13 +177,13 @@ async fn trimming_is_opt_in_noted_and_a_last_resort() {
 #[tokio::test]
 async fn spend_limits_apply_per_target_and_route() {
     // Each answer costs 100,000 tokens at 10 dollars a million: a dollar.
-    let dear = FixedAnswers::new(vec![Ok(counted("dear", 100_000))]);
-    let cheap = FixedAnswers::new(vec![Ok(counted("cheap", 100_000))]);
+    let dear = FixedAnswers::new(vec![Ok(text_with_usage("dear", 100_000))]);
+    let cheap = FixedAnswers::new(vec![Ok(text_with_usage("cheap", 100_000))]);
     let dollar = |n: u64| Cost::from_micros(n * 1_000_000);
     let day = Duration::from_secs(86_400);
     let client = Client::builder()
-        .target("dear", endpoint(&dear, costs(10)).spend_limit(dollar(3), day).health_group("a"))
-        .target("cheap", endpoint(&cheap, costs(10)).health_group("b"))
+        .target("dear", endpoint(&dear, with_price(10)).spend_limit(dollar(3), day).health_group("a"))
+        .target("cheap", endpoint(&cheap, with_price(10)).health_group("b"))
         .route("chat", RouteSpec::new(Sequential::new(["dear", "cheap"])).spend_limit(dollar(5), day))
         .build()
         .unwrap();
@@ -224,11 +225,11 @@ fn spend_limit_without_a_known_price_is_a_config_error() {
 
 #[tokio::test]
 async fn costs_are_attributed_by_kind() {
-    let mut bad = counted("no JSON", 100_000);
+    let mut bad = text_with_usage("no JSON", 100_000);
     bad.insert(0, Event::Started { id: None, model: None });
-    let main = FixedAnswers::new(vec![Ok(bad.clone()), Ok(bad), Ok(counted("{}", 100_000))]);
-    let spare = FixedAnswers::new(vec![Ok(counted("{}", 100_000))]);
-    let client = pair((&main, costs(10)), (&spare, costs(10)), Rules::default());
+    let main = FixedAnswers::new(vec![Ok(bad.clone()), Ok(bad), Ok(text_with_usage("{}", 100_000))]);
+    let spare = FixedAnswers::new(vec![Ok(text_with_usage("{}", 100_000))]);
+    let client = two_targets((&main, with_price(10)), (&spare, with_price(10)), Rules::default());
     let ask = || ChatRequest::to("chat").user("x").output(hotspare::OutputFormat::JsonObject);
     let answer = client.chat(ask()).await.unwrap();
     assert_eq!(answer.trail.attempts.len(), 3);
@@ -248,16 +249,17 @@ async fn costs_are_attributed_by_kind() {
 #[tokio::test]
 async fn model_refusal_fails_over_if_the_route_enables_it() {
     for streamed in [false, true] {
-        for (rule, spare_answers, expected, asked) in [
-            (OnRefusal::Deliver, Ok(said("yes")), "", 0),
-            (OnRefusal::Next, Ok(said("yes")), "yes", 1),
-            (OnRefusal::Next, Ok(refused()), "", 1),
+        for (rule, spare_answers, expected, received) in [
+            (OnRefusal::Deliver, Ok(text_events("yes")), "", 0),
+            (OnRefusal::Next, Ok(text_events("yes")), "yes", 1),
+            (OnRefusal::Next, Ok(refusal_events()), "", 1),
         ] {
             let mut rules = Rules::default();
             rules.on_refusal = rule;
-            let main = FixedAnswers::new(vec![Ok(refused())]);
+            let main = FixedAnswers::new(vec![Ok(refusal_events())]);
             let spare = FixedAnswers::new(vec![spare_answers]);
-            let client = pair((&main, ModelProfile::default()), (&spare, ModelProfile::default()), rules);
+            let client =
+                two_targets((&main, ModelProfile::default()), (&spare, ModelProfile::default()), rules);
             let ask = ChatRequest::to("chat").user("x");
             let (text, refusal) = if streamed {
                 let mut stream = client.stream(ask).await.unwrap();
@@ -278,7 +280,7 @@ async fn model_refusal_fails_over_if_the_route_enables_it() {
                 });
                 (answer.text(), refusals.collect())
             };
-            assert_eq!((text.as_str(), spare.requests().len()), (expected, asked), "{streamed} {rule:?}");
+            assert_eq!((text.as_str(), spare.requests().len()), (expected, received), "{streamed} {rule:?}");
             assert_eq!(refusal.is_empty(), !expected.is_empty(), "a refusal is an answer too: {refusal}");
             let delivered: u64 = client.targets().iter().map(|target| target.counts.refused).sum();
             assert_eq!(delivered, u64::from(expected.is_empty()));
@@ -361,7 +363,7 @@ async fn tool_calls_get_ids_repaired_arguments_and_usage() {
 
 #[tokio::test]
 async fn route_prompts_match_targets_and_families() {
-    let (a, b) = (FixedAnswers::says("a"), FixedAnswers::says("b"));
+    let (a, b) = (FixedAnswers::text("a"), FixedAnswers::text("b"));
     let own = endpoint(&a, ModelProfile::default()).prompt("own");
     let client = Client::builder()
         .target("one", own)
@@ -428,7 +430,7 @@ fn lint_names_a_weaker_spare() {
 #[tokio::test]
 async fn max_output_is_clamped_to_the_model_and_window() {
     let sent = async |max_output: Option<u64>, window: u64, words: usize| {
-        let provider = FixedAnswers::says("x");
+        let provider = FixedAnswers::text("x");
         let mut profile = ModelProfile::default();
         (profile.context_window, profile.max_output) = (Some(window), Some(64_000));
         profile.capabilities.unlimited_output = Some(false);
@@ -450,7 +452,7 @@ async fn max_output_is_clamped_to_the_model_and_window() {
 
 #[tokio::test]
 async fn sampling_is_dropped_for_models_without_it() {
-    let provider = FixedAnswers::says("x");
+    let provider = FixedAnswers::text("x");
     let mut profile = ModelProfile::default();
     profile.capabilities.sampling = Some(false);
     let client = Client::builder().target("main", endpoint(&provider, profile)).build().unwrap();

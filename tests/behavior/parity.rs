@@ -22,11 +22,11 @@ fn schema() -> OutputFormat {
     OutputFormat::JsonSchema { name: "triage".into(), schema: Json::parse(text).unwrap(), strict: false }
 }
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.").output(schema())
 }
 
-async fn served(wire: WireFormat, words: &[&str]) -> ChaosServer {
+async fn start_server(wire: WireFormat, words: &[&str]) -> ChaosServer {
     ChaosServer::start(Settings::new(wire).answer(words.iter().copied())).await.unwrap()
 }
 
@@ -64,7 +64,7 @@ const FLAWS: [(&str, &[&str], usize); 10] = [
 const CUT: &str = "a connection that ends in the middle";
 
 /// A target that costs 1 and 2 dollars per million tokens.
-fn priced(server: &ChaosServer, wire: WireFormat) -> Endpoint {
+fn priced_endpoint(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     let mut profile = ModelProfile::default();
     profile.price = Some(Price::per_million(1_000_000, 2_000_000));
     hotspare_tests::endpoint(server, wire).profile(profile)
@@ -79,22 +79,22 @@ async fn answer_conforms_to_the_schema_despite_every_flaw() {
         ([WireFormat::Anthropic, WireFormat::OpenAi], false),
     ] {
         for (flaw, words, requests) in FLAWS {
-            let main = served(wires[0], words).await;
-            let spare = served(wires[1], &[GOOD]).await;
+            let main = start_server(wires[0], words).await;
+            let spare = start_server(wires[1], &[GOOD]).await;
             if flaw == CUT {
                 main.set_fault(Some(Fault::CleanEndAfter(1))).await;
             }
             let client = Client::builder()
-                .target("main", priced(&main, wires[0]))
-                .target("spare", priced(&spare, wires[1]))
+                .target("main", priced_endpoint(&main, wires[0]))
+                .target("spare", priced_endpoint(&spare, wires[1]))
                 .route("chat", Sequential::new(["main", "spare"]))
                 .build()
                 .unwrap();
             let (text, trail) = if streamed {
-                let (text, trail) = streamed_text(&client, ask()).await;
+                let (text, trail) = streamed_text(&client, sample_request()).await;
                 (text.unwrap(), trail)
             } else {
-                let answer = client.chat(ask()).await.unwrap();
+                let answer = client.chat(sample_request()).await.unwrap();
                 (answer.text(), answer.trail)
             };
             let attempts = trail.attempts.len();
@@ -119,18 +119,18 @@ async fn answer_conforms_to_the_schema_despite_every_flaw() {
 #[tokio::test(flavor = "multi_thread")]
 async fn error_names_each_models_violations() {
     for streamed in [false, true] {
-        let main = served(WireFormat::OpenAi, &["no"]).await;
-        let spare = served(WireFormat::Anthropic, &[r#"{"severity": 2}"#]).await;
+        let main = start_server(WireFormat::OpenAi, &["no"]).await;
+        let spare = start_server(WireFormat::Anthropic, &[r#"{"severity": 2}"#]).await;
         let client = Client::builder()
-            .target("main", priced(&main, WireFormat::OpenAi))
-            .target("spare", priced(&spare, WireFormat::Anthropic))
+            .target("main", priced_endpoint(&main, WireFormat::OpenAi))
+            .target("spare", priced_endpoint(&spare, WireFormat::Anthropic))
             .route("chat", Sequential::new(["main", "spare"]))
             .build()
             .unwrap();
         let error = if streamed {
-            client.stream(ask()).await.map(drop).unwrap_err()
+            client.stream(sample_request()).await.map(drop).unwrap_err()
         } else {
-            client.chat(ask()).await.map(drop).unwrap_err()
+            client.chat(sample_request()).await.map(drop).unwrap_err()
         };
         assert_eq!((error.kind(), error.trail().attempts.len()), (Kind::BadOutput, 4), "{error}");
         let said: Vec<&str> = error
@@ -168,7 +168,7 @@ async fn tool_arguments_are_validated_if_the_route_enables_it() {
                 "before_delivery" => hotspare::ValidateToolCalls::BeforeDelivery,
                 _ => hotspare::ValidateToolCalls::Never,
             };
-            let main = served(WireFormat::OpenAi, &["x"]).await;
+            let main = start_server(WireFormat::OpenAi, &["x"]).await;
             let client = Client::builder()
                 .target("main", hotspare_tests::endpoint(&main, WireFormat::OpenAi))
                 .route("chat", RouteSpec::new(Sequential::new(["main"])).rules(rules))
@@ -209,15 +209,15 @@ async fn typed_answer_is_a_value_or_a_descriptive_error() {
         .target("main", Endpoint::custom(Arc::clone(&scripted) as Arc<dyn hotspare::Provider>, "m"))
         .build()
         .unwrap();
-    let ask = || ChatRequest::to("main").user("x");
-    let answer = client.chat_as::<Triage>(ask()).await.unwrap();
+    let request = || ChatRequest::to("main").user("x");
+    let answer = client.chat_as::<Triage>(request()).await.unwrap();
     assert_eq!(answer.value, Triage { severity: 2, owner: "ops".into() });
     assert_eq!(answer.trail.attempts.len(), 2, "300 is not a u8, so there was a re-ask");
     let requests = scripted.requests();
     let again = &requests[1].chat().messages;
     assert!(again.last().unwrap().joined_text().contains("/severity"), "{again:?}");
 
-    let error = client.chat_as::<Triage>(ask()).await.unwrap_err();
+    let error = client.chat_as::<Triage>(request()).await.unwrap_err();
     assert_eq!((error.kind(), error.trail().attempts.len()), (Kind::BadOutput, 2));
     assert!(error.message().contains("not JSON"), "{error}");
 }
@@ -230,7 +230,7 @@ async fn schema_is_put_in_the_prompt_if_not_enforced() {
     let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
     let client =
         Client::builder().target("main", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
-    let mut request = ask().system("Be brief.");
+    let mut request = sample_request().system("Be brief.");
     request.model = "main".into();
     let answer = client.chat(request).await.unwrap();
     assert_eq!(answer.trail.attempts[0].notes, ["the schema is requested in the prompt"]);
@@ -247,7 +247,8 @@ async fn json_is_requested_in_the_prompt_without_json_mode_and_validated() {
         for (wire, streamed) in
             [(WireFormat::Anthropic, false), (WireFormat::Anthropic, true), (WireFormat::Bedrock, false)]
         {
-            let (main, spare) = (served(WireFormat::OpenAi, &[GOOD]).await, served(wire, words).await);
+            let (main, spare) =
+                (start_server(WireFormat::OpenAi, &[GOOD]).await, start_server(wire, words).await);
             main.set_fault(Some(Fault::Status(503))).await;
             let client = Client::builder()
                 .target("main", hotspare_tests::endpoint(&main, WireFormat::OpenAi))
@@ -280,7 +281,7 @@ async fn prompt_is_the_only_request_for_json_if_nothing_is_enforced() {
     let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
     let client =
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
-    let answer = client.chat(ask()).await.unwrap();
+    let answer = client.chat(sample_request()).await.unwrap();
     assert_eq!(serde_json::from_str::<Triage>(&answer.text()).unwrap().owner, "ops");
     assert_eq!(answer.trail.attempts[0].notes[0], "the schema is requested in the prompt");
     let answer =
@@ -302,18 +303,18 @@ async fn leading_assistant_turn_is_accepted_by_every_target() {
     let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let client =
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
-    let ask = || {
+    let request = || {
         let instructed = ChatRequest::to("chat").system("Be brief.").max_output(99);
         instructed.assistant("How can I help?").user("Checkout is down.")
     };
     let note = "inserted a user turn before the leading assistant turn";
-    assert_eq!(client.chat(ask()).await.unwrap().trail.attempts[0].notes, [note]);
+    assert_eq!(client.chat(request()).await.unwrap().trail.attempts[0].notes, [note]);
     let roles: Vec<Role> =
         scripted.requests()[0].chat().messages.iter().map(|message| message.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
 
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
-    let answer = rig.client.chat(ask()).await.unwrap();
+    let answer = rig.client.chat(request()).await.unwrap();
     let attempts = &answer.trail.attempts;
     assert!(attempts[0].notes.is_empty(), "the main target accepts it unchanged: {}", answer.trail);
     assert_eq!(attempts.last().unwrap().notes, [note], "{}", answer.trail);

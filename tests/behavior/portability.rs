@@ -4,14 +4,14 @@ use hotspare::{ChatRequest, Json, Kind, Message, Native, Outcome, Part, Role, an
 use hotspare_chaos::WireFormat;
 use hotspare_tests::Rig;
 
-fn own(text: &str) -> Native {
+fn native(text: &str) -> Native {
     Native::new(anthropic::WIRE, Json::parse(text).unwrap())
 }
 
 #[tokio::test]
 async fn provider_side_tools_and_files_go_only_to_their_wire() {
-    let tool = own(r#"{"type":"web_search_20250305","name":"web_search"}"#);
-    let file = own(r#"{"type":"document","source":{"type":"file","file_id":"f1"}}"#);
+    let tool = native(r#"{"type":"web_search_20250305","name":"web_search"}"#);
+    let file = native(r#"{"type":"document","source":{"type":"file","file_id":"f1"}}"#);
     let mut with_tool = ChatRequest::to("chat").user("x");
     with_tool.native_tools.push(tool);
     let with_file = ChatRequest::to("chat").message(Message::new(Role::User, vec![Part::Native(file)]));

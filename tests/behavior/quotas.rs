@@ -9,10 +9,10 @@ use hotspare_provider::{Head, HttpRequest, HttpResponse, Transport};
 
 /// Refuses requests for the big model with this status and body, and answers the rest.
 #[derive(Debug)]
-struct Refuses(u16, &'static str, &'static str);
+struct RejectingTransport(u16, &'static str, &'static str);
 
 #[async_trait::async_trait]
-impl Transport for Refuses {
+impl Transport for RejectingTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let asked = format!("{} {}", request.url, String::from_utf8_lossy(&request.body));
         let (status, body) = if asked.contains("big") { (self.0, self.1) } else { (200, self.2) };
@@ -26,9 +26,9 @@ impl Transport for Refuses {
 }
 
 /// A route over two models behind one key.
-fn two_models(target: fn(&str) -> Endpoint, refuses: Refuses) -> Client {
+fn two_models(target: fn(&str) -> Endpoint, transport: RejectingTransport) -> Client {
     Client::builder()
-        .transport(Arc::new(refuses))
+        .transport(Arc::new(transport))
         .target("big", target("big"))
         .target("small", target("small"))
         .route("chat", Sequential::new(["big", "small"]))
@@ -48,10 +48,11 @@ async fn daily_quota_of_one_model_does_not_affect_other_models() {
         {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"31s"}]}}"#;
     let tokens = r#"{"error":{"message":"Rate limit reached for model `big` on tokens per day (TPD): Limit 100, Used 99, Requested 2.","type":"tokens","code":"rate_limit_exceeded"}}"#;
     let wallet = r#"{"error":{"message":"You have no money.","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-    for (target, refuses) in
-        [(gemini, Refuses(429, day, says_gemini)), (chat, Refuses(429, tokens, says_chat))]
-    {
-        let client = two_models(target, refuses);
+    for (target, transport) in [
+        (gemini, RejectingTransport(429, day, says_gemini)),
+        (chat, RejectingTransport(429, tokens, says_chat)),
+    ] {
+        let client = two_models(target, transport);
         for attempts in [2, 1] {
             let answer = client.chat(ChatRequest::to("chat").user("hi")).await.unwrap();
             assert_eq!(answer.served_by.unwrap().as_str(), "small");
@@ -60,7 +61,7 @@ async fn daily_quota_of_one_model_does_not_affect_other_models() {
         let usable: Vec<bool> = client.targets().iter().map(|target| target.view.usable).collect();
         assert_eq!(usable, [false, true], "the exhausted quota is not tried again");
     }
-    let broke = two_models(chat, Refuses(429, wallet, says_chat));
+    let broke = two_models(chat, RejectingTransport(429, wallet, says_chat));
     let error = broke.chat(ChatRequest::to("chat").user("hi")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::QuotaExhausted);
     assert!(broke.targets().iter().all(|target| !target.view.usable), "billing is scoped to the key");

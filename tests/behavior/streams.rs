@@ -7,12 +7,12 @@ use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequent
 use hotspare_chaos::{Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits};
 
-fn ask() -> ChatRequest {
+fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
 }
 
 async fn read(rig: &Rig) -> (String, usize, Result<(), Error>) {
-    let mut stream = match rig.client.stream(ask()).await {
+    let mut stream = match rig.client.stream(sample_request()).await {
         Ok(stream) => stream,
         Err(error) => return (String::new(), 0, Err(error)),
     };
@@ -75,7 +75,7 @@ async fn cut_stream_continues_on_another_wire() {
         [WireFormat::Gemini; 2],
     ] {
         for prefill in [true, false] {
-            let rig = rig_of(wires, prefill, OnCut::Continue).await;
+            let rig = rig_with_wires(wires, prefill, OnCut::Continue).await;
             let expected = rig.servers[0].settings().answer.concat();
             for fault in faults {
                 for at in [1, 7, 30, 59, 60] {
@@ -94,7 +94,7 @@ async fn cut_stream_continues_on_another_wire() {
 #[tokio::test]
 async fn cut_after_a_space_continues_exactly() {
     for spare in [WireFormat::Anthropic, WireFormat::OpenAi] {
-        let rig = rig_of([WireFormat::OpenAi, spare], true, OnCut::Continue).await;
+        let rig = rig_with_wires([WireFormat::OpenAi, spare], true, OnCut::Continue).await;
         let words = ["The ", "pump ", "failed.\n", "\n", "- It ", "was ", "old."];
         for (server, wire) in rig.servers.iter().zip([WireFormat::OpenAi, spare]) {
             server.set_settings(Settings::new(wire).answer(words));
@@ -143,7 +143,7 @@ async fn on_cut_terminate_reports_an_error_not_a_clean_end() {
 async fn dropping_a_stream_cancels_upstream() {
     let rig = rig(false, OnCut::Continue).await;
     rig.servers[0].set_fault(Some(Fault::SlowDrip(std::time::Duration::from_millis(20)))).await;
-    let mut stream = rig.client.stream(ask()).await.unwrap();
+    let mut stream = rig.client.stream(sample_request()).await.unwrap();
     stream.next().await.unwrap().unwrap();
     drop(stream);
     while rig.servers[0].stats().cancelled == 0 {
@@ -155,10 +155,10 @@ async fn dropping_a_stream_cancels_upstream() {
 
 /// The main target is cut; the spare supports prefill or not.
 async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
-    rig_of([WireFormat::OpenAi; 2], prefill, on_cut).await
+    rig_with_wires([WireFormat::OpenAi; 2], prefill, on_cut).await
 }
 
-async fn rig_of(wires: [WireFormat; 2], prefill: bool, on_cut: OnCut) -> Rig {
+async fn rig_with_wires(wires: [WireFormat; 2], prefill: bool, on_cut: OnCut) -> Rig {
     use hotspare::{Client, ModelProfile};
     use hotspare_chaos::ChaosServer;
     let mut rules = Rules::default();

@@ -36,12 +36,12 @@ fn decoded_answers_match_an_independent_reader() {
             (_, Some(expected)) => (true, judge(&decoded, expected)),
             (Outcome::Vectors(answer), None) => {
                 let expected = reader::vectors::read(exchange);
-                (true, reader::vectors::differs(&answer.vectors, &expected))
+                (true, reader::vectors::differences(&answer.vectors, &expected))
             }
             // A list of something other than vectors.
             (Outcome::Failed(_), None) if exchange.endpoint == "embeddings" => {
                 let expected = reader::vectors::read(exchange);
-                (true, reader::vectors::differs(&[], &expected))
+                (true, reader::vectors::differences(&[], &expected))
             }
             _ => (false, Vec::new()),
         };
@@ -77,7 +77,7 @@ fn judge(decoded: &Decoded, expected: &reader::Answer) -> Vec<String> {
             Vec::new()
         }
         (Outcome::Failed(error), false) => vec![error.to_string()],
-        (Outcome::Answered { answer, .. }, false) => expected.differs(answer),
+        (Outcome::Answered { answer, .. }, false) => expected.differences(answer),
         (other, _) => vec![format!("{other:?}")],
     }
 }

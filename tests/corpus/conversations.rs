@@ -49,7 +49,7 @@ fn turns(whole: &ChatRequest) -> Vec<ChatRequest> {
 }
 
 /// A model that takes turns in a conversation.
-struct Speaker {
+struct WireCase {
     wire: Box<dyn Wire>,
     model: &'static str,
     rules: fn(&Value) -> Verdict,
@@ -57,44 +57,44 @@ struct Speaker {
     id: fn(usize, usize) -> String,
 }
 
-fn speakers() -> Vec<Speaker> {
-    let speaker = |wire: Box<dyn Wire>, model, rules, id| Speaker { wire, model, rules, id };
+fn wire_cases() -> Vec<WireCase> {
+    let wire_case = |wire: Box<dyn Wire>, model, rules, id| WireCase { wire, model, rules, id };
     vec![
-        speaker(Box::new(OpenAi::new(Dialect::OPENAI.clone())), "gpt", rules::chat, |at, _| {
+        wire_case(Box::new(OpenAi::new(Dialect::OPENAI.clone())), "gpt", rules::chat, |at, _| {
             format!("call_{at:024}")
         }),
-        speaker(
+        wire_case(
             Box::new(OpenAi::new(Dialect::find("mistral").unwrap())),
             "mistral-large",
             rules::chat_with_short_ids,
             |at, _| format!("{at:09}"),
         ),
-        speaker(Box::new(Anthropic::new()), "claude", rules::messages, |at, _| format!("toolu_{at:024}")),
+        wire_case(Box::new(Anthropic::new()), "claude", rules::messages, |at, _| format!("toolu_{at:024}")),
         // Older models give no ids, so each turn counts from the start.
-        speaker(
+        wire_case(
             Box::new(Gemini::new()),
             "gemini-2.5-flash",
             |body| rules::contents(body, false),
             |_, n| format!("call_{n}"),
         ),
-        speaker(Box::new(Responses::new(Dialect::OPENAI.clone())), "gpt", rules::responses, |at, _| {
+        wire_case(Box::new(Responses::new(Dialect::OPENAI.clone())), "gpt", rules::responses, |at, _| {
             format!("call_{at:056}")
         }),
-        speaker(
+        wire_case(
             Box::new(Bedrock::new("eu-west-1").for_model("anthropic.claude")),
             "anthropic.claude",
             |body| rules::converse(body, true),
             |at, _| format!("tooluse_{at:022}"),
         ),
-        speaker(Box::new(Ollama::new()), "qwen", rules::ollama, |_, n| format!("functions.look_up:{n}")),
-        speaker(
+        wire_case(Box::new(Ollama::new()), "qwen", rules::ollama, |_, n| format!("functions.look_up:{n}")),
+        wire_case(
             Box::new(Gemini::new()),
             "gemini-3-pro-preview",
             |body| rules::contents(body, true),
             |_, n| format!("call_{n}"),
         ),
-        speaker(Box::new(Cohere::new()), "command", rules::cohere, |at, _| format!("look_up_{at:012}")),
-        speaker(
+        wire_case(Box::new(Cohere::new()), "command", rules::cohere, |at, _| format!("look_up_{at:012}")),
+        wire_case(
             Box::new(Bedrock::new("eu-west-1").for_model("amazon.nova")),
             "amazon.nova",
             |body| rules::converse(body, false),
@@ -103,10 +103,10 @@ fn speakers() -> Vec<Speaker> {
     ]
 }
 
-impl Speaker {
+impl WireCase {
     /// The body; `None` if the wire cannot express the request and reports so, in which case the next target would be
     /// tried.
-    fn encoded(&self, request: &ChatRequest) -> Result<Option<Value>, String> {
+    fn encode(&self, request: &ChatRequest) -> Result<Option<Value>, String> {
         let origin = self.wire.origin();
         let portable =
             portable(request, self.wire.name(), origin.as_ref()).map_err(|error| error.to_string())?;
@@ -136,59 +136,60 @@ impl Speaker {
     }
 
     /// Whether the wire could express the request at all.
-    fn judge(&self, request: &ChatRequest) -> Result<bool, String> {
-        let Some(body) = self.encoded(request)? else { return Ok(false) };
+    fn check(&self, request: &ChatRequest) -> Result<bool, String> {
+        let Some(body) = self.encode(request)? else { return Ok(false) };
         (self.rules)(&body)?;
-        let own = mark(&self.wire.origin().unwrap_or(Origin("nobody".into())));
-        let spelled = body.to_string();
-        let foreign = spelled.match_indices(MARK).find(|(at, _)| !spelled[*at..].starts_with(&own));
+        let own_prefix = signature_prefix(&self.wire.origin().unwrap_or(Origin("nobody".into())));
+        let text = body.to_string();
+        let foreign =
+            text.match_indices(SIGNATURE_MARK).find(|(at, _)| !text[*at..].starts_with(&own_prefix));
         match foreign {
             Some((at, _)) => {
-                Err(format!("a proof of another: {}", spelled[at..].chars().take(40).collect::<String>()))
+                Err(format!("a proof of another: {}", text[at..].chars().take(40).collect::<String>()))
             }
             None => Ok(true),
         }
     }
 
     /// Its own form of a reasoning part, with a signature if it gives one.
-    fn thought(&self, reasoning: Option<&Reasoning>) -> Reasoning {
+    fn reasoning_for(&self, reasoning: Option<&Reasoning>) -> Reasoning {
         let text = reasoning.map(|reasoning| reasoning.text.clone()).filter(|text| !text.is_empty());
-        let mut thought = Reasoning::new(text.unwrap_or_else(|| "Let me see.".into()));
+        let mut reasoning = Reasoning::new(text.unwrap_or_else(|| "Let me see.".into()));
         if let Some(origin) = self.wire.origin() {
-            let proof = mark(&origin);
+            let proof = signature_prefix(&origin);
             let item = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": proof});
             let whole = self.wire.name() == Responses::new(Dialect::OPENAI.clone()).name();
             let data = if whole { item.to_string() } else { proof };
-            thought.signature = Some(Signature { origin, data, redacted: whole });
+            reasoning.signature = Some(Signature { origin, data, redacted: whole });
         }
-        thought
+        reasoning
     }
 }
 
-const MARK: &str = "proof-of:";
+const SIGNATURE_MARK: &str = "proof-of:";
 
-fn mark(origin: &Origin) -> String {
-    format!("{MARK}{};", origin.0)
+fn signature_prefix(origin: &Origin) -> String {
+    format!("{SIGNATURE_MARK}{};", origin.0)
 }
 
 /// The conversation as if each answer had been given by the speaker whose turn it was, with its call ids, reasoning and
 /// signatures.
-fn as_spoken(whole: &ChatRequest, ends: &[usize], speakers: &[Speaker], first: usize) -> ChatRequest {
-    let mut spoken = whole.clone();
+fn as_answered_by(whole: &ChatRequest, ends: &[usize], wire_cases: &[WireCase], first: usize) -> ChatRequest {
+    let mut answered = whole.clone();
     let (mut calls, mut renamed) = (0, Vec::<(String, String)>::new());
     let mut turn = None;
     let mut in_turn = 0;
-    for (at, message) in spoken.messages.iter_mut().enumerate() {
+    for (at, message) in answered.messages.iter_mut().enumerate() {
         let now = ends.iter().rposition(|end| *end <= at);
         let begins = now != turn && message.role == Role::Assistant;
         if message.role == Role::Assistant && now != turn {
             (turn, in_turn) = (now, 0);
         }
-        let speaker = now.map(|now| &speakers[(first + now) % speakers.len()]);
+        let wire_case = now.map(|now| &wire_cases[(first + now) % wire_cases.len()]);
         for part in &mut message.parts {
-            match (part, speaker) {
-                (Part::ToolCall(call), Some(speaker)) => {
-                    let id = (speaker.id)(calls, in_turn);
+            match (part, wire_case) {
+                (Part::ToolCall(call), Some(wire_case)) => {
+                    let id = (wire_case.id)(calls, in_turn);
                     (calls, in_turn) = (calls + 1, in_turn + 1);
                     renamed.push((std::mem::replace(&mut call.id, id.clone()), id));
                 }
@@ -200,25 +201,25 @@ fn as_spoken(whole: &ChatRequest, ends: &[usize], speakers: &[Speaker], first: u
                 _ => {}
             }
         }
-        if let Some(speaker) = speaker.filter(|_| begins) {
-            let thought = message.parts.iter().find_map(|part| match part {
+        if let Some(wire_case) = wire_case.filter(|_| begins) {
+            let reasoning = message.parts.iter().find_map(|part| match part {
                 Part::Reasoning(reasoning) => Some(reasoning),
                 _ => None,
             });
-            let thought = speaker.thought(thought);
+            let reasoning = wire_case.reasoning_for(reasoning);
             message.parts.retain(|part| !matches!(part, Part::Reasoning(_)));
-            message.parts.insert(0, Part::Reasoning(thought));
+            message.parts.insert(0, Part::Reasoning(reasoning));
         }
     }
-    spoken
+    answered
 }
 
 #[test]
 fn conversations_are_accepted_by_every_other_wire() {
     let set = all();
-    let speakers = speakers();
-    let (mut conversations, mut thoughtful, mut broken) = (0, 0, Vec::new());
-    let mut counts = vec![(0_u32, 0_u32); speakers.len()];
+    let wire_cases = wire_cases();
+    let (mut conversations, mut with_reasoning, mut broken) = (0, 0, Vec::new());
+    let mut counts = vec![(0_u32, 0_u32); wire_cases.len()];
     let mut known = BTreeSet::new();
     for recording in &set.recordings {
         let exchange = &recording.exchange;
@@ -234,28 +235,33 @@ fn conversations_are_accepted_by_every_other_wire() {
             || asked.flat_map(|message| &message.parts).any(|part| matches!(part, Part::Native(_)));
         let turns = turns(&whole);
         // Recordings that violate the rules of their own wire are sent unchanged, so that the provider can report it.
-        let sound = portable(&whole, "", None).is_ok();
-        if !tools || native || !sound || turns.len() < 2 || !known.insert(format!("{:?}", whole.messages)) {
+        let is_consistent = portable(&whole, "", None).is_ok();
+        if !tools
+            || native
+            || !is_consistent
+            || turns.len() < 2
+            || !known.insert(format!("{:?}", whole.messages))
+        {
             continue;
         }
         conversations += 1;
-        thoughtful += usize::from(parts().any(|part| matches!(part, Part::Reasoning(_))));
+        with_reasoning += usize::from(parts().any(|part| matches!(part, Part::Reasoning(_))));
         let ends: Vec<usize> = turns.iter().map(|turn| turn.messages.len()).collect();
         // A third of the starting speakers: over all conversations, every speaker takes every turn.
-        for first in (conversations % 3..speakers.len()).step_by(3) {
-            let spoken = as_spoken(&whole, &ends, &speakers, first);
+        for first in (conversations % 3..wire_cases.len()).step_by(3) {
+            let answered = as_answered_by(&whole, &ends, &wire_cases, first);
             for (at, end) in ends.iter().enumerate() {
-                let place = (first + at) % speakers.len();
-                let speaker = &speakers[place];
-                for (how, whole) in [("recorded", &whole), ("spoken", &spoken)] {
+                let place = (first + at) % wire_cases.len();
+                let wire_case = &wire_cases[place];
+                for (how, whole) in [("recorded", &whole), ("spoken", &answered)] {
                     let mut request = whole.clone();
                     request.messages.truncate(*end);
-                    match speaker.judge(&request) {
+                    match wire_case.check(&request) {
                         Ok(true) => counts[place].0 += 1,
                         Ok(false) => counts[place].1 += 1,
                         Err(why) => {
                             let (provider, id) = (&exchange.provider, &exchange.id);
-                            let to = (speaker.wire.name(), speaker.model);
+                            let to = (wire_case.wire.name(), wire_case.model);
                             broken.push(format!("{provider} {id} ({how}) turn {at} to {to:?}: {why}"));
                         }
                     }
@@ -264,16 +270,16 @@ fn conversations_are_accepted_by_every_other_wire() {
         }
     }
     println!(
-        "{conversations} conversations with tools ({thoughtful} with reasoning) × {} wires",
-        speakers.len()
+        "{conversations} conversations with tools ({with_reasoning} with reasoning) × {} wires",
+        wire_cases.len()
     );
     println!("wire, model, requests accepted, requests it cannot express");
-    for (speaker, (kept, refused)) in speakers.iter().zip(&counts) {
-        println!("{:24} {:22} {kept:6} {refused:4}", speaker.wire.name(), speaker.model);
-        assert!(set.subset || *kept > 100, "{} took {kept} turns", speaker.model);
+    for (wire_case, (kept, refused)) in wire_cases.iter().zip(&counts) {
+        println!("{:24} {:22} {kept:6} {refused:4}", wire_case.wire.name(), wire_case.model);
+        assert!(set.subset || *kept > 100, "{} took {kept} turns", wire_case.model);
     }
     broken.sort();
     broken.dedup();
-    assert!(set.subset || (conversations >= 30 && thoughtful >= 30), "{conversations}, {thoughtful}");
+    assert!(set.subset || (conversations >= 30 && with_reasoning >= 30), "{conversations}, {with_reasoning}");
     assert!(broken.is_empty(), "{} break a rule:\n{}", broken.len(), broken.join("\n"));
 }

@@ -39,16 +39,16 @@ impl Row {
             .collect()
     }
 
-    fn fits(&self, recording: &Recording, said: &str) -> bool {
+    fn matches(&self, recording: &Recording, message: &str) -> bool {
         let any = |pattern: &str, value: &str| pattern == "*" || pattern == value;
         any(self.provider, &recording.exchange.provider)
             && any(self.status, recording.exchange.head.status.as_str())
             && any(self.code, &recording.code)
-            && (self.text == "*" || said.contains(self.text))
+            && (self.text == "*" || message.contains(self.text))
     }
 
     /// What the classifier read differently.
-    fn differs(&self, recording: &Recording, error: &Error) -> Option<String> {
+    fn difference(&self, recording: &Recording, error: &Error) -> Option<String> {
         let read = error.retry_after().map(|pause| pause.as_millis());
         let expected = match self.pause {
             "*" => read,
@@ -92,9 +92,9 @@ fn failures_are_classified_as_reviewed() {
             continue;
         }
         judged += 1;
-        let mut said = String::from_utf8_lossy(&exchange.body).into_owned();
+        let mut message = String::from_utf8_lossy(&exchange.body).into_owned();
         for (name, value) in &exchange.head.headers {
-            said.push_str(&format!("\n{name}: {}", value.to_str().unwrap_or_default()));
+            message.push_str(&format!("\n{name}: {}", value.to_str().unwrap_or_default()));
         }
         let name = format!(
             "{} {} {} {} {}: {}",
@@ -105,11 +105,12 @@ fn failures_are_classified_as_reviewed() {
             recording.code,
             error.message()
         );
-        match rows.iter().find(|row| row.fits(recording, &said)) {
+        match rows.iter().find(|row| row.matches(recording, &message)) {
             Some(row) => {
                 *used.entry(row.line).or_default() += 1;
-                wrong
-                    .extend(row.differs(recording, &error).map(|difference| format!("{name}: {difference}")));
+                wrong.extend(
+                    row.difference(recording, &error).map(|difference| format!("{name}: {difference}")),
+                );
             }
             None => {
                 unknown.push(format!("{name}: {}", error.kind()));

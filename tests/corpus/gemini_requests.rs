@@ -53,7 +53,7 @@ fn round_trip(recorded: &Value, model: &str, provider: &str) -> Result<(Option<S
     let call = Outbound::new(Arc::clone(&request), model, false);
     let encoded = wire.encode(&call).map_err(|error| error.message().to_owned())?;
     let encoded: Value = serde_json::from_slice(&encoded.body).unwrap();
-    let (mut before, mut after) = (meaning(&recorded), meaning(&encoded));
+    let (mut before, mut after) = (normalize(&recorded), normalize(&encoded));
     if !notes.is_empty() {
         // Schema rewriting has its own tests.
         for meaning in [&mut before, &mut after] {
@@ -286,14 +286,14 @@ fn inline(part: &Value) -> Option<Media> {
 }
 
 /// A body in a normal form: equal meanings give equal values.
-fn meaning(body: &Value) -> Map<String, Value> {
+fn normalize(body: &Value) -> Map<String, Value> {
     let mut out = Map::new();
     let mut schemas = Vec::new();
     for (name, value) in body.as_object().unwrap() {
         match name.as_str() {
             "model" => {}
             "contents" => {
-                out.insert("contents".into(), said(value));
+                out.insert("contents".into(), normalize_contents(value));
             }
             "systemInstruction" => {
                 let text: String = list(&value["parts"])
@@ -362,7 +362,7 @@ fn without_comments(schema: &Value) -> Value {
 }
 
 /// Who said what, in order; consecutive turns of one role are merged.
-fn said(contents: &Value) -> Value {
+fn normalize_contents(contents: &Value) -> Value {
     let mut said = Vec::new();
     for turn in list(contents) {
         let role = if turn["role"] == "model" { "model" } else { "user" };

@@ -32,12 +32,12 @@ const WIRES: [(&str, &str); 6] = [
     ("vertex", "hotspare-gemini"),
 ];
 /// What the adapter does not support. Bedrock's embedding replies are decoded from recordings, but never requested.
-const NEVER: [(&str, &str); 2] = [("anthropic", "vectors"), ("bedrock", "vectors")];
+const UNSUPPORTED: [(&str, &str); 2] = [("anthropic", "vectors"), ("bedrock", "vectors")];
 /// Hosts that tests run as live servers, if installed.
 const LIVE: [(&str, &str); 1] = [("llamacpp", "llama-server, by `tests/peers`")];
 
 /// Substrings of a request's body that indicate a capability.
-const ASKED: [(&str, &[&str]); 3] = [
+const REQUEST_MARKERS: [(&str, &[&str]); 3] = [
     (
         "tool results",
         &[
@@ -80,32 +80,34 @@ pub(crate) struct Providers(BTreeMap<String, BTreeMap<&'static str, u32>>);
 impl Providers {
     /// Notes what a recording demonstrates, if its reply was decoded correctly.
     pub(crate) fn note(&mut self, exchange: &Exchange, decoded: &Decoded) {
-        let mut shown: Vec<&'static str> = Vec::new();
+        let mut demonstrated: Vec<&'static str> = Vec::new();
         match &decoded.outcome {
             Outcome::Answered { answer, .. } => {
-                shown.push("answers");
+                demonstrated.push("answers");
                 if exchange.streaming {
-                    shown.push("streams");
+                    demonstrated.push("streams");
                 }
                 if answer.tool_calls().next().is_some() {
-                    shown.push("tool calls");
+                    demonstrated.push("tool calls");
                 }
                 if answer.content.iter().any(|part| matches!(part, Part::Reasoning(_))) {
-                    shown.push("reasoning");
+                    demonstrated.push("reasoning");
                 }
                 if answer.usage.cached.is_some_and(|cached| cached > 0) {
-                    shown.push("cached tokens");
+                    demonstrated.push("cached tokens");
                 }
                 let request = String::from_utf8_lossy(&exchange.request);
-                let asked = ASKED.iter().filter(|(_, marks)| marks.iter().any(|mark| request.contains(mark)));
-                shown.extend(asked.map(|(what, _)| *what));
+                let requested = REQUEST_MARKERS
+                    .iter()
+                    .filter(|(_, marks)| marks.iter().any(|mark| request.contains(mark)));
+                demonstrated.extend(requested.map(|(what, _)| *what));
             }
-            Outcome::Vectors(_) => shown.push("vectors"),
-            Outcome::Failed(_) => shown.push("failures"),
+            Outcome::Vectors(_) => demonstrated.push("vectors"),
+            Outcome::Failed(_) => demonstrated.push("failures"),
             _ => {}
         }
         let counts = self.0.entry(exchange.provider.clone()).or_default();
-        shown.into_iter().for_each(|what| *counts.entry(what).or_default() += 1);
+        demonstrated.into_iter().for_each(|what| *counts.entry(what).or_default() += 1);
     }
 
     /// The document.
@@ -135,7 +137,7 @@ impl Providers {
             out.push_str(&format!("| {name} | {} |", spoken.join(", ")));
             for column in COLUMNS {
                 let count = self.0.get(name).and_then(|counts| counts.get(column));
-                let refused = NEVER.contains(&(name, column))
+                let refused = UNSUPPORTED.contains(&(name, column))
                     || dialect.is_some_and(|row| {
                         (column == "images" && !row.images) || (column == "JSON Schema" && !row.json_schema)
                     });

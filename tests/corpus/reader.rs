@@ -138,13 +138,13 @@ impl Answer {
     }
 
     /// Whether the reply has no content.
-    pub(crate) fn is_silent(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let nothing = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
         self.text.is_empty() && self.tools.is_empty() && nothing(&self.reasoning) && nothing(&self.refusal)
     }
 
     /// What an adapter read differently.
-    pub(crate) fn differs(&self, answer: &ChatResponse) -> Vec<String> {
+    pub(crate) fn differences(&self, answer: &ChatResponse) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut same = |what: &str, read: &str, expected: &str| {
             if read != expected {
@@ -178,7 +178,7 @@ impl Answer {
                 _ => "other",
             };
             // An empty answer with a stop reason must say why it stopped.
-            if !(self.is_silent() && meaning == "stop" && read == "other") {
+            if !(self.is_empty() && meaning == "stop" && read == "other") {
                 same("finish", read, meaning);
             }
         }

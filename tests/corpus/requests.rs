@@ -18,11 +18,11 @@ enum Allowed {
     /// The order of the list has no meaning.
     Order,
     /// The value moved, or has another form with the same meaning.
-    Respelled,
+    Rewritten,
     /// The field is the older name of another.
     Renamed(&'static str),
     /// Nothing reads it.
-    Unread,
+    Ignored,
 }
 
 /// Messages: what may differ, and why.
@@ -31,7 +31,7 @@ const MESSAGES: &[(&str, Allowed, &str)] = &[
     ("messages.*.content.*.is_error", Allowed::Default(&["false"]), "results are no errors by default"),
     (
         "messages.*.role",
-        Allowed::Respelled,
+        Allowed::Rewritten,
         "later instructions join the user's turn: most models refuse the role",
     ),
     ("tools", Allowed::Default(&["[]"]), "no tools"),
@@ -45,7 +45,7 @@ const CHAT: &[(&str, Allowed, &str)] = &[
     ("stream", Allowed::Default(&["false"]), "whole answers are the default"),
     (
         "stream_options",
-        Allowed::Unread,
+        Allowed::Ignored,
         "counts are always asked for; the gateway drops them where nobody wants them",
     ),
     ("n", Allowed::Default(&["1"]), "one answer is the default"),
@@ -54,23 +54,23 @@ const CHAT: &[(&str, Allowed, &str)] = &[
     ("stop", Allowed::Default(&["[]"]), "nothing stops by default"),
     ("response_format", Allowed::Default(&["{\"type\":\"text\"}"]), "text is the default"),
     ("response_format.json_schema.strict", Allowed::Default(&["false"]), "the default"),
-    ("response_format.json_schema.name", Allowed::Respelled, "a name is made up where it is missing"),
+    ("response_format.json_schema.name", Allowed::Rewritten, "a name is made up where it is missing"),
     (
         "response_format.json_schema.description",
-        Allowed::Unread,
+        Allowed::Ignored,
         "a note on the schema; the schema has its own",
     ),
     ("tools", Allowed::Order, "tools of other types follow the functions"),
-    ("messages.*.tool_calls.*.index", Allowed::Unread, "a leftover of a stream"),
-    ("tools.*.function.required", Allowed::Unread, "not a field of the wire"),
-    ("tools.*.function.parameters", Allowed::Respelled, "no parameters are an empty object's schema"),
-    ("messages.*.annotations", Allowed::Unread, "notes on an earlier answer, for people"),
+    ("messages.*.tool_calls.*.index", Allowed::Ignored, "a leftover of a stream"),
+    ("tools.*.function.required", Allowed::Ignored, "not a field of the wire"),
+    ("tools.*.function.parameters", Allowed::Rewritten, "no parameters are an empty object's schema"),
+    ("messages.*.annotations", Allowed::Ignored, "notes on an earlier answer, for people"),
     ("messages.*.audio", Allowed::Default(&["null"]), "null says nothing"),
-    ("messages.*.parsed", Allowed::Unread, "an SDK's own field"),
+    ("messages.*.parsed", Allowed::Ignored, "an SDK's own field"),
     ("messages.*.function_call", Allowed::Default(&["null"]), "null says nothing"),
-    ("messages.*.charset", Allowed::Unread, "not a field of the wire"),
-    ("messages.*.type", Allowed::Unread, "not a field of the wire"),
-    ("messages.*.name", Allowed::Unread, "a tool's name is known by its call"),
+    ("messages.*.charset", Allowed::Ignored, "not a field of the wire"),
+    ("messages.*.type", Allowed::Ignored, "not a field of the wire"),
+    ("messages.*.name", Allowed::Ignored, "a tool's name is known by its call"),
     ("messages.*.content", Allowed::Default(&["null", "\"\"", "[]"]), "a turn without words"),
 ];
 
@@ -80,23 +80,23 @@ const RESPONSES: &[(&str, Allowed, &str)] = &[
     ("parallel_tool_calls", Allowed::Default(&["true"]), "the default"),
     ("tools", Allowed::Order, "tools of other types follow the functions"),
     ("tools", Allowed::Default(&["[]"]), "no tools"),
-    ("tools.*.parameters", Allowed::Respelled, "no parameters are an empty object's schema"),
+    ("tools.*.parameters", Allowed::Rewritten, "no parameters are an empty object's schema"),
     ("text.format", Allowed::Default(&["{\"type\":\"text\"}"]), "text is the default"),
     ("text", Allowed::Default(&["{}", "{\"format\":{\"type\":\"text\"}}"]), "text is the default"),
     ("text.format.strict", Allowed::Default(&["false"]), "the default"),
     ("reasoning", Allowed::Default(&["{}"]), "an empty object says nothing"),
     ("input", Allowed::Default(&["[]"]), "nothing new is said"),
     ("input.*.type", Allowed::Default(&["\"message\""]), "the default type"),
-    ("input.*.id", Allowed::Unread, "a call is known by its call_id; other items keep their names"),
-    ("input.*.status", Allowed::Unread, "set by the provider, not read"),
-    ("input.*.content.*.annotations", Allowed::Unread, "notes on an earlier answer, for people"),
-    ("input.*.content.*.logprobs", Allowed::Unread, "figures of an earlier answer, for people"),
-    ("input.*.output.*.filename", Allowed::Respelled, "a name is made up where it is missing"),
-    ("input.*.content.*.filename", Allowed::Respelled, "a name is made up where it is missing"),
+    ("input.*.id", Allowed::Ignored, "a call is known by its call_id; other items keep their names"),
+    ("input.*.status", Allowed::Ignored, "set by the provider, not read"),
+    ("input.*.content.*.annotations", Allowed::Ignored, "notes on an earlier answer, for people"),
+    ("input.*.content.*.logprobs", Allowed::Ignored, "figures of an earlier answer, for people"),
+    ("input.*.output.*.filename", Allowed::Rewritten, "a name is made up where it is missing"),
+    ("input.*.content.*.filename", Allowed::Rewritten, "a name is made up where it is missing"),
 ];
 
 /// Normalizes leading instructions to their own field, and a turn's text to a list.
-fn instructed(body: &mut Value) {
+fn normalize_instructions(body: &mut Value) {
     if let Value::String(text) = &body["input"] {
         body["input"] = serde_json::json!([{"role": "user", "content": text}]);
     }
@@ -126,7 +126,7 @@ fn instructed(body: &mut Value) {
     }
 }
 
-struct Recorded {
+struct RecordedRequest {
     id: String,
     provider: String,
     status: u64,
@@ -135,7 +135,7 @@ struct Recorded {
 }
 
 pub(crate) fn records() -> Option<Vec<Value>> {
-    let folder = hotspare_tests::peer::named("HOTSPARE_CORPUS", "a folder of recorded exchanges")?;
+    let folder = hotspare_tests::peer::env_or_skip("HOTSPARE_CORPUS", "a folder of recorded exchanges")?;
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
     files.sort();
     let recorded = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
@@ -147,7 +147,7 @@ pub(crate) fn records() -> Option<Vec<Value>> {
     )
 }
 
-fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<Recorded>> {
+fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<RecordedRequest>> {
     let records = records()?;
     let wanted = records.into_iter().filter(|record| {
         record["endpoint"] == endpoint
@@ -163,7 +163,7 @@ fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<Recorded>> {
             body["model"] = record["model"].as_str().unwrap_or("m").into();
             raw = body.to_string();
         }
-        Some(Recorded {
+        Some(RecordedRequest {
             id: record["id"].as_str()?.to_owned(),
             provider: record["provider"].as_str()?.to_owned(),
             status: record["status"].as_u64()?,
@@ -175,7 +175,7 @@ fn recorded(endpoint: &str, providers: &[&str]) -> Option<Vec<Recorded>> {
 }
 
 /// Brings a body into a normal form, in which equal meanings are equal.
-fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value {
+fn normalize(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value {
     let rules = |path: &str| {
         let path = path.to_owned();
         allowed.iter().filter(move |(pattern, ..)| *pattern == path).map(|(_, rule, _)| *rule)
@@ -185,14 +185,14 @@ fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value
             let mut out = serde_json::Map::new();
             for (name, value) in fields {
                 let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                let spelled = value.to_string();
-                let value = normal(&at, value, allowed);
+                let json = value.to_string();
+                let value = normalize(&at, value, allowed);
                 let mut name = name.as_str();
                 let mut kept = !value.is_null();
                 for rule in rules(&at) {
                     match rule {
-                        Allowed::Unread | Allowed::Respelled => kept = false,
-                        Allowed::Default(values) => kept &= !values.contains(&spelled.as_str()),
+                        Allowed::Ignored | Allowed::Rewritten => kept = false,
+                        Allowed::Default(values) => kept &= !values.contains(&json.as_str()),
                         Allowed::Renamed(newer) => name = newer,
                         Allowed::Order => {}
                     }
@@ -205,7 +205,7 @@ fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value
         }
         Value::Array(items) => {
             let mut items: Vec<Value> =
-                items.iter().map(|item| normal(&format!("{path}.*"), item, allowed)).collect();
+                items.iter().map(|item| normalize(&format!("{path}.*"), item, allowed)).collect();
             if rules(path).any(|rule| matches!(rule, Allowed::Order)) {
                 items.sort_by_key(ToString::to_string);
             }
@@ -224,7 +224,7 @@ fn normal(path: &str, value: &Value, allowed: &[(&str, Allowed, &str)]) -> Value
 
 /// Merges consecutive turns of one role, results first, as the wire does. Also renames the beta field for the output
 /// format.
-fn merged(body: &mut Value) {
+fn merge_turns(body: &mut Value) {
     let older = body.as_object_mut().and_then(|fields| fields.remove("output_format"));
     if let Some(format) = older {
         body["output_config"]["format"] = format;
@@ -255,32 +255,33 @@ fn merged(body: &mut Value) {
 }
 
 /// Moves images in results to a user turn after the last result: the host rejects them anywhere else.
-fn shown_apart(body: &mut Value) {
+fn move_media_to_user_turn(body: &mut Value) {
     let Some(messages) = body["messages"].as_array_mut() else { return };
-    let (mut out, mut shown) = (Vec::new(), Vec::new());
+    let (mut out, mut media) = (Vec::new(), Vec::new());
     for mut message in messages.drain(..) {
-        if message["role"] != "tool" && !shown.is_empty() {
-            shown.insert(0, serde_json::json!({"type": "text", "text": "Media from the tool results:"}));
-            out.push(serde_json::json!({"role": "user", "content": std::mem::take(&mut shown)}));
+        if message["role"] != "tool" && !media.is_empty() {
+            media.insert(0, serde_json::json!({"type": "text", "text": "Media from the tool results:"}));
+            out.push(serde_json::json!({"role": "user", "content": std::mem::take(&mut media)}));
         }
-        let seen = |part: &Value| part["type"] == "image_url" || part["type"] == "file";
+        let is_media = |part: &Value| part["type"] == "image_url" || part["type"] == "file";
         if message["role"] == "tool"
-            && let Some(parts) = message["content"].as_array().filter(|parts| parts.iter().any(seen)).cloned()
+            && let Some(parts) =
+                message["content"].as_array().filter(|parts| parts.iter().any(is_media)).cloned()
         {
-            let said: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-            message["content"] = if said.is_empty() { "(shown below)".into() } else { said.into() };
-            shown.extend(parts.into_iter().filter(seen));
+            let text: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            message["content"] = if text.is_empty() { "(shown below)".into() } else { text.into() };
+            media.extend(parts.into_iter().filter(is_media));
         }
         out.push(message);
     }
-    if !shown.is_empty() {
-        shown.insert(0, serde_json::json!({"type": "text", "text": "Media from the tool results:"}));
-        out.push(serde_json::json!({"role": "user", "content": shown}));
+    if !media.is_empty() {
+        media.insert(0, serde_json::json!({"type": "text", "text": "Media from the tool results:"}));
+        out.push(serde_json::json!({"role": "user", "content": media}));
     }
     *messages = out;
 }
 
-fn sent(
+fn encode(
     wire: &dyn Wire,
     request: &ChatRequest,
     model: &str,
@@ -313,20 +314,20 @@ fn differences(path: &str, left: &Value, right: &Value, out: &mut VecDeque<Strin
 
 /// Texts of a request that are missing in a body. What only its own model can read back, and what only one wire
 /// supports, may be missing: the trail says so.
-fn lost(request: &ChatRequest, body: &Value) -> Vec<String> {
-    let (mut said, mut held) = (Vec::new(), String::new());
+fn missing_texts(request: &ChatRequest, body: &Value) -> Vec<String> {
+    let (mut texts, mut held) = (Vec::new(), String::new());
     for message in &request.messages {
-        words(&message.parts, &mut said);
+        collect_texts(&message.parts, &mut texts);
     }
-    said.extend(
+    texts.extend(
         request.tools.iter().flat_map(|tool| [Some(tool.name.clone()), tool.description.clone()]).flatten(),
     );
     collect(body, &mut held);
-    said.retain(|text| !text.trim().is_empty() && !held.contains(text.as_str()));
-    said
+    texts.retain(|text| !text.trim().is_empty() && !held.contains(text.as_str()));
+    texts
 }
 
-fn words(parts: &[Part], out: &mut Vec<String>) {
+fn collect_texts(parts: &[Part], out: &mut Vec<String>) {
     for part in parts {
         match part {
             Part::Text(text) | Part::Refusal(text) => out.push(text.clone()),
@@ -335,7 +336,7 @@ fn words(parts: &[Part], out: &mut Vec<String>) {
             Part::ToolCall(call) => out.push(call.name.clone()),
             // A JSON result may be embedded as JSON.
             Part::ToolResult(result) if serde_json::from_str::<Value>(&text_of(&result.content)).is_ok() => {}
-            Part::ToolResult(result) => words(&result.content, out),
+            Part::ToolResult(result) => collect_texts(&result.content, out),
             _ => {}
         }
     }
@@ -358,13 +359,13 @@ fn collect(value: &Value, out: &mut String) {
     }
 }
 
-type Read = fn(&[u8]) -> Result<(ChatRequest, bool), hotspare_core::Error>;
+type ParseRequest = fn(&[u8]) -> Result<(ChatRequest, bool), hotspare_core::Error>;
 
 /// Parses every request of an endpoint and encodes it again, also for other wires.
 fn round_trip(
     endpoint: &str,
     providers: &[&str],
-    read: Read,
+    read: ParseRequest,
     own: &dyn Wire,
     others: &[&dyn Wire],
     same: impl Fn(&mut Value),
@@ -374,7 +375,7 @@ fn round_trip(
     let mut differing = Vec::new();
     let mut counts: BTreeMap<String, [u32; 4]> = BTreeMap::new();
     let mut unsupported: BTreeMap<String, u32> = BTreeMap::new();
-    for Recorded { id, provider, status, body, raw } in &all {
+    for RecordedRequest { id, provider, status, body, raw } in &all {
         let count = counts.entry(provider.clone()).or_default();
         count[0] += 1;
         let (request, stream) = match read(raw.as_bytes()) {
@@ -391,7 +392,7 @@ fn round_trip(
             }
         };
         let model = body["model"].as_str().unwrap_or_default();
-        let mut back = match sent(own, &request, model, stream) {
+        let mut back = match encode(own, &request, model, stream) {
             Ok(back) => back,
             Err(error) if *status >= 400 || error.kind() == Kind::Unsupported => {
                 *unsupported.entry(error.message().to_owned()).or_default() += 1;
@@ -406,7 +407,7 @@ fn round_trip(
         same(&mut body);
         same(&mut back);
         let mut found = VecDeque::new();
-        differences("", &normal("", &body, allowed), &normal("", &back, allowed), &mut found);
+        differences("", &normalize("", &body, allowed), &normalize("", &back, allowed), &mut found);
         if found.is_empty() {
             count[2] += 1;
         } else {
@@ -414,10 +415,11 @@ fn round_trip(
         }
         // Another wire keeps all texts, or reports what it does not support.
         for other in others {
-            match sent(*other, &request, "m", stream) {
+            match encode(*other, &request, "m", stream) {
                 Ok(body) => {
                     // State kept by the provider binds a request to it, so these requests do not move as they are.
-                    let lost = if endpoint == "responses" { Vec::new() } else { lost(&request, &body) };
+                    let lost =
+                        if endpoint == "responses" { Vec::new() } else { missing_texts(&request, &body) };
                     if !lost.is_empty() {
                         differing.push(format!("{provider} {id}: {} loses {lost:?}", other.name()));
                     }
@@ -443,16 +445,16 @@ fn round_trip(
 
 #[test]
 fn messages_requests_round_trip() {
-    let read: Read =
+    let read: ParseRequest =
         |body| hotspare_anthropic::MessagesRequest::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_anthropic::Anthropic::new();
     let (chat, content) = (hotspare_openai::OpenAi::new(&Dialect::OPENAI), hotspare_gemini::Gemini::new());
-    round_trip("messages", &["anthropic"], read, &own, &[&chat, &content], merged, MESSAGES);
+    round_trip("messages", &["anthropic"], read, &own, &[&chat, &content], merge_turns, MESSAGES);
 }
 
 #[test]
 fn chat_completions_requests_round_trip() {
-    let read: Read =
+    let read: ParseRequest =
         |body| hotspare_openai::ChatCompletionsRequest::parse(body).map(|read| (read.request, read.stream));
     let own = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
     let (messages, content) = (hotspare_anthropic::Anthropic::new(), hotspare_gemini::Gemini::new());
@@ -462,7 +464,7 @@ fn chat_completions_requests_round_trip() {
         read,
         &own,
         &[&messages, &content],
-        shown_apart,
+        move_media_to_user_turn,
         CHAT,
     );
 }
@@ -470,8 +472,8 @@ fn chat_completions_requests_round_trip() {
 #[test]
 fn responses_requests_round_trip() {
     use hotspare_openai::{Responses, ResponsesRequest};
-    let read: Read = |body| ResponsesRequest::parse(body).map(|read| (read.request, read.stream));
+    let read: ParseRequest = |body| ResponsesRequest::parse(body).map(|read| (read.request, read.stream));
     let own = Responses::new(&Dialect::OPENAI);
     let other = hotspare_openai::OpenAi::new(&Dialect::OPENAI);
-    round_trip("responses", &[], read, &own, &[&other], instructed, RESPONSES);
+    round_trip("responses", &[], read, &own, &[&other], normalize_instructions, RESPONSES);
 }

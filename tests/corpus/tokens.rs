@@ -14,11 +14,11 @@ use serde_json::Value;
 use crate::recordings::all;
 
 /// Number of counts after which estimates are evaluated.
-const SETTLED: usize = 20;
+const WARM_UP_COUNTS: usize = 20;
 /// From this size on, an error of a few tokens is no longer a large share.
-const LONG: u64 = 200;
+const LONG_PROMPT_TOKENS: u64 = 200;
 /// Fields of one wire that make the provider add tokens not in the request: stored state, tools it runs, web results.
-const ADDS: &[&str] = &[
+const PROVIDER_ADDED_FIELDS: &[&str] = &[
     "cachedContent",
     "container",
     "context_management",
@@ -30,7 +30,7 @@ const ADDS: &[&str] = &[
 ];
 
 /// The wires whose recordings, for half of the models, were used to choose constants.
-const TUNED: &str = "chat completions and messages";
+const TUNED_WIRES: &str = "chat completions and messages";
 
 /// A recorded chat request, for the wires that the gateway accepts.
 fn request(exchange: &Exchange) -> Option<ChatRequest> {
@@ -72,9 +72,9 @@ fn wire(exchange: &Exchange) -> &str {
 }
 
 /// Whether the request contains everything that the provider counted.
-fn can_be_told(request: &ChatRequest, size: &PromptSize) -> bool {
+fn is_countable(request: &ChatRequest, size: &PromptSize) -> bool {
     let mut extras = request.extras.values().flat_map(|fields| fields.keys());
-    !size.is_opaque() && !extras.any(|name| ADDS.contains(&name.as_str()))
+    !size.is_opaque() && !extras.any(|name| PROVIDER_ADDED_FIELDS.contains(&name.as_str()))
 }
 
 /// Errors of estimates.
@@ -93,7 +93,7 @@ impl Errors {
     fn add(&mut self, estimate: u64, counted: u64, known: bool) {
         let error = estimate.abs_diff(counted) * 1_000 / counted;
         self.all.push(error);
-        if counted >= LONG {
+        if counted >= LONG_PROMPT_TOKENS {
             self.long.push(error);
         } else {
             self.tokens.push(estimate.abs_diff(counted));
@@ -146,7 +146,7 @@ fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
     let mut targets: BTreeMap<(&str, &str, &str), Counts> = BTreeMap::new();
     let mut errors: BTreeMap<String, Errors> = BTreeMap::new();
     let mut worst: Vec<(u64, String)> = Vec::new();
-    let (mut judged, mut untold, mut refused) = (0, 0, Vec::new());
+    let (mut judged, mut uncountable, mut refused) = (0, 0, Vec::new());
     for recording in &set.recordings {
         let exchange = &recording.exchange;
         if !exchange.head.status.is_success() {
@@ -169,13 +169,13 @@ fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
                 refused.push(format!("{provider} {model} {}: {why}", exchange.id));
             }
         }
-        if !can_be_told(&request, &size) {
-            untold += 1;
+        if !is_countable(&request, &size) {
+            uncountable += 1;
             continue;
         }
-        if known.seen >= SETTLED {
+        if known.seen >= WARM_UP_COUNTS {
             let chosen = matches!(exchange.endpoint.as_str(), "chat_completions" | "messages");
-            let wires = if chosen { TUNED } else { "other wires" };
+            let wires = if chosen { TUNED_WIRES } else { "other wires" };
             let old = kinds(&size).is_subset(&known.kinds);
             for name in [provider, "all", wires] {
                 errors.entry(name.to_owned()).or_default().add(estimate, counted, old);
@@ -190,13 +190,13 @@ fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
         known.seen += 1;
         known.kinds.extend(kinds(&size));
     }
-    println!("errors of estimates after {SETTLED} counts of a model in %: p50, p95, of so many");
-    let long = format!("{LONG} tokens and more");
+    println!("errors of estimates after {WARM_UP_COUNTS} counts of a model in %: p50, p95, of so many");
+    let long = format!("{LONG_PROMPT_TOKENS} tokens and more");
     println!("{:34} | {:18} | {:18} | {long:18} | shorter, in tokens", "", "all prompts", "of known kinds");
     for (name, errors) in &mut errors {
         errors.print(name);
     }
-    println!("{untold} prompts hold what cannot be told from the request, and are not judged");
+    println!("{uncountable} prompts hold what cannot be told from the request, and are not judged");
     println!("{judged} requests that fitted were judged by the catalogue's windows");
     worst.sort_unstable_by(|a, b| b.cmp(a));
     println!("the worst, in thousandths, with amounts in the order of `PromptPart`:");
@@ -206,7 +206,7 @@ fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
     assert!(refused.is_empty(), "{refused:#?}");
     if !set.subset {
         let all = quantiles(&mut errors.get_mut("all").unwrap().all);
-        let tuned = quantiles(&mut errors.get_mut(TUNED).unwrap().long);
+        let tuned = quantiles(&mut errors.get_mut(TUNED_WIRES).unwrap().long);
         assert!(all.0 <= 80 && tuned.1 <= 150, "{all:?} {tuned:?}");
     }
 }

@@ -12,19 +12,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 /// A running gateway; it stops when dropped.
-pub(crate) struct Running {
+pub(crate) struct TestGateway {
     address: SocketAddr,
     signals: UnboundedSender<()>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
-impl Running {
+impl TestGateway {
     pub(crate) fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
     /// The URL of a path on this gateway.
-    pub(crate) fn at(&self, path: &str) -> String {
+    pub(crate) fn url_of(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -38,40 +38,40 @@ impl Running {
     }
 
     /// Waits until it has stopped.
-    pub(crate) async fn stopped(mut self) {
+    pub(crate) async fn wait_stopped(mut self) {
         self.server.take().unwrap().await.unwrap().unwrap();
     }
 }
 
-impl Drop for Running {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         self.signal();
     }
 }
 
-pub(crate) async fn start(client: Client) -> Running {
+pub(crate) async fn start(client: Client) -> TestGateway {
     start_with(client, ServeOptions::default()).await
 }
 
-pub(crate) async fn start_with(client: Client, options: ServeOptions) -> Running {
+pub(crate) async fn start_with(client: Client, options: ServeOptions) -> TestGateway {
     start_at("127.0.0.1", client, options).await
 }
 
 /// A gateway that listens at this address.
-pub(crate) async fn start_at(host: &str, client: Client, options: ServeOptions) -> Running {
+pub(crate) async fn start_at(host: &str, client: Client, options: ServeOptions) -> TestGateway {
     let listener = tokio::net::TcpListener::bind((host, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (signals, heard) = futures::channel::mpsc::unbounded();
-    let server = tokio::spawn(serve_on(listener, client, options, heard));
-    Running { address: SocketAddr::from(([127, 0, 0, 1], port)), signals, server: Some(server) }
+    let (signals, receiver) = futures::channel::mpsc::unbounded();
+    let server = tokio::spawn(serve_on(listener, client, options, receiver));
+    TestGateway { address: SocketAddr::from(([127, 0, 0, 1], port)), signals, server: Some(server) }
 }
 
-async fn post(gateway: &Running, body: &str) -> reqwest::Response {
+async fn post(gateway: &TestGateway, body: &str) -> reqwest::Response {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     http.post(format!("{}/chat/completions", gateway.url())).body(body.to_owned()).send().await.unwrap()
 }
 
-fn ask(stream: bool) -> String {
+fn request_body(stream: bool) -> String {
     json!({"model": "chat", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}).to_string()
 }
 
@@ -81,7 +81,7 @@ async fn reply_headers_name_the_target_and_attempts() {
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     let gateway = start(rig.client.clone()).await;
     for stream in [false, true] {
-        let reply = post(&gateway, &ask(stream)).await;
+        let reply = post(&gateway, &request_body(stream)).await;
         assert_eq!(reply.status(), 200);
         assert_eq!(reply.headers()["x-hotspare-served-by"], "spare");
         assert_eq!(reply.headers()["x-hotspare-attempts"], "2");
@@ -95,7 +95,7 @@ async fn reply_header_says_what_was_changed_for_the_target() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
     for stream in [false, true] {
-        let mut body: Value = serde_json::from_str(&ask(stream)).unwrap();
+        let mut body: Value = serde_json::from_str(&request_body(stream)).unwrap();
         body["logit_bias"] = json!({"50256": -100});
         body["caf\u{e9}"] = json!(1);
         rig.servers[0].set_fault(None).await;
@@ -116,7 +116,7 @@ async fn reply_header_says_what_was_changed_for_the_target() {
 async fn frames_of_the_callers_wire_are_relayed_verbatim() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
-    let through = post(&gateway, &ask(true)).await.text().await.unwrap();
+    let through = post(&gateway, &request_body(true)).await.text().await.unwrap();
     assert!(through.contains("chatcmpl-") && through.contains(r#""created":1760000000"#), "{through}");
     assert!(!through.contains("usage"), "usage was not requested");
     assert_eq!(through.matches("[DONE]").count(), 1);
@@ -128,7 +128,7 @@ async fn requested_usage_survives_a_failover() {
         let rig = Rig::sequential(&wires).await;
         rig.servers[0].set_fault(Some(Fault::Status(503))).await;
         let gateway = start(rig.client.clone()).await;
-        let mut body: Value = serde_json::from_str(&ask(true)).unwrap();
+        let mut body: Value = serde_json::from_str(&request_body(true)).unwrap();
         body["stream_options"] = json!({"include_usage": true});
         let reply = post(&gateway, &body.to_string()).await;
         assert_eq!(reply.headers()["x-hotspare-served-by"], "spare");
@@ -202,7 +202,7 @@ async fn bad_requests_get_typed_errors() {
         assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{shown}: {error}");
     }
     assert_eq!(rig.servers[0].stats().requests, 0);
-    assert_eq!(post(&gateway, &ask(false)).await.status(), 200, "and it still serves");
+    assert_eq!(post(&gateway, &request_body(false)).await.status(), 200, "and it still serves");
 }
 
 #[tokio::test]
@@ -214,11 +214,17 @@ async fn client_keys_are_required_and_not_forwarded() {
     for path in ["/chat/completions", "/models", "/../targets", "/../metrics"] {
         let url = format!("{}{path}", gateway.url());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let reply =
-            if path.ends_with("completions") { http.post(&url).body(ask(false)) } else { http.get(&url) };
+        let reply = if path.ends_with("completions") {
+            http.post(&url).body(request_body(false))
+        } else {
+            http.get(&url)
+        };
         assert_eq!(reply.send().await.unwrap().status(), 401, "{path}");
-        let reply =
-            if path.ends_with("completions") { http.post(&url).body(ask(false)) } else { http.get(&url) };
+        let reply = if path.ends_with("completions") {
+            http.post(&url).body(request_body(false))
+        } else {
+            http.get(&url)
+        };
         let reply = reply.bearer_auth("let-me-in").send().await.unwrap();
         assert_eq!(reply.status(), 200, "{path}");
         assert!(!reply.text().await.unwrap().contains("let-me-in"));
@@ -232,7 +238,7 @@ async fn client_disconnect_cancels_upstream() {
         rig.servers[0].set_fault(Some(fault)).await;
         let before = rig.servers[0].stats().cancelled;
         let gateway = start(rig.client.clone()).await;
-        let body = ask(matches!(fault, Fault::StallAfter(_)));
+        let body = request_body(matches!(fault, Fault::StallAfter(_)));
         let asking = tokio::spawn(async move {
             let reply = post(&gateway, &body).await;
             let _ = reply.text().await;
@@ -258,7 +264,7 @@ async fn client_disconnect_is_noticed_behind_unread_bytes() {
         for more in ["\r\n", &pipelined] {
             rig.servers[0].set_fault(Some(fault)).await;
             let before = rig.servers[0].stats().cancelled;
-            let body = ask(stream);
+            let body = request_body(stream);
             let head = format!(
                 "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}{more}",
                 body.len()
@@ -359,16 +365,16 @@ async fn deadline_headers_are_honored() {
         server.set_fault(Some(Fault::Silence)).await;
     }
     let gateway = start(rig.client.clone()).await;
-    let ask = |name: &'static str, value: &'static str| {
+    let send = |name: &'static str, value: &'static str| {
         let url = format!("{}/chat/completions", gateway.url());
         async move {
-            let sent = reqwest::Client::new().post(url).header(name, value).body(ask(false)).send();
+            let sent = reqwest::Client::new().post(url).header(name, value).body(request_body(false)).send();
             sent.await.unwrap().status().as_u16()
         }
     };
-    assert_eq!(ask("x-hotspare-deadline", "200ms").await, 504);
-    assert_eq!(ask("x-envoy-expected-rq-timeout-ms", "200").await, 504);
-    assert_eq!(ask("x-request-timeout", "soon").await, 400);
+    assert_eq!(send("x-hotspare-deadline", "200ms").await, 504);
+    assert_eq!(send("x-envoy-expected-rq-timeout-ms", "200").await, 504);
+    assert_eq!(send("x-request-timeout", "soon").await, 400);
     let views = rig.client.targets();
     assert!(
         views.iter().all(|target| target.view.failure_rate_bp == 0),
@@ -388,12 +394,12 @@ async fn responses_api_is_served_by_every_wire() {
             let gateway = start(rig.client.clone()).await;
             let words = rig.servers[0].settings().answer.concat();
             let url = format!("{}/responses", gateway.url());
-            let ask = |stream: bool| {
+            let send = |stream: bool| {
                 let body = json!({"model": "chat", "input": "hi", "stream": stream});
                 http.post(&url).body(body.to_string()).send()
             };
             let name = format!("{wires:?}, {fault:?}");
-            let streamed = ask(true).await.unwrap().text().await.unwrap();
+            let streamed = send(true).await.unwrap().text().await.unwrap();
             let frames = streamed.split("\n\n").filter_map(|frame| frame.split_once("data: "));
             let frames: Vec<Value> = frames.map(|(_, data)| serde_json::from_str(data).unwrap()).collect();
             let deltas = frames.iter().filter(|frame| frame["type"] == "response.output_text.delta");
@@ -405,7 +411,7 @@ async fn responses_api_is_served_by_every_wire() {
             assert_eq!(frames[0]["type"], "response.created", "{name}");
             let end = &frames.last().unwrap()["response"]["output"];
             let whole: Value =
-                serde_json::from_str(&ask(false).await.unwrap().text().await.unwrap()).unwrap();
+                serde_json::from_str(&send(false).await.unwrap().text().await.unwrap()).unwrap();
             for output in [end, &whole["output"]] {
                 assert_eq!(output[0]["content"][0]["text"], words.as_str(), "{name}\n{output}");
             }
@@ -434,16 +440,16 @@ async fn missing_request_body_times_out() {
 #[tokio::test]
 async fn cross_origin_requests_are_rejected_without_client_keys() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
-    let ask = |address: std::net::SocketAddr, origin: &'static str| async move {
+    let send = |address: std::net::SocketAddr, origin: &'static str| async move {
         let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
-        let asking = reqwest::Client::new().post(format!("http://{address}/v1/chat/completions"));
-        let asking =
-            asking.header("content-type", "text/plain").header("origin", origin).bearer_auth("ck-one");
-        asking.body(body).send().await.unwrap()
+        let request = reqwest::Client::new().post(format!("http://{address}/v1/chat/completions"));
+        let request =
+            request.header("content-type", "text/plain").header("origin", origin).bearer_auth("ck-one");
+        request.body(body).send().await.unwrap()
     };
     let open = start_with(rig.client.clone(), ServeOptions::default()).await;
-    assert_eq!(ask(open.address, "http://localhost:3000").await.status(), 200);
-    let refused = ask(open.address, "https://evil.example").await;
+    assert_eq!(send(open.address, "http://localhost:3000").await.status(), 200);
+    let refused = send(open.address, "https://evil.example").await;
     assert_eq!(refused.status(), 403);
     let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
     assert!(body["error"]["message"].as_str().unwrap().contains("call it from your own backend"), "{body}");
@@ -451,7 +457,7 @@ async fn cross_origin_requests_are_rejected_without_client_keys() {
     options.keys = hotspare_gateway::ClientKeys::parse("ck-one");
     let keyed = start_with(rig.client.clone(), options).await;
     assert_eq!(
-        ask(keyed.address, "https://evil.example").await.status(),
+        send(keyed.address, "https://evil.example").await.status(),
         200,
         "a client key authorizes the request"
     );

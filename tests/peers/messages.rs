@@ -5,9 +5,9 @@ use hotspare_gateway::{ClientKeys, ServeOptions};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
 
-use crate::gateway::{Running, start, start_with};
+use crate::gateway::{TestGateway, start, start_with};
 
-async fn post(gateway: &Running, path: &str, body: &str) -> reqwest::Response {
+async fn post(gateway: &TestGateway, path: &str, body: &str) -> reqwest::Response {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     http.post(format!("{}/{path}", gateway.url()))
         .header("anthropic-version", "2023-06-01")
@@ -21,7 +21,7 @@ async fn json(reply: reqwest::Response) -> Value {
     serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap()
 }
 
-fn ask(stream: bool) -> String {
+fn request_body(stream: bool) -> String {
     json!({"model": "chat", "max_tokens": 64, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
         .to_string()
 }
@@ -45,7 +45,7 @@ async fn messages_api_emits_the_full_sequence_for_every_wire() {
         let expected = rig.servers[0].settings().answer.concat();
         let gateway = start(rig.client.clone()).await;
 
-        let reply = post(&gateway, "messages", &ask(false)).await;
+        let reply = post(&gateway, "messages", &request_body(false)).await;
         assert_eq!(
             (reply.status(), reply.headers()["x-hotspare-served-by"].to_str().unwrap()),
             (http::StatusCode::OK, "main")
@@ -61,7 +61,7 @@ async fn messages_api_emits_the_full_sequence_for_every_wire() {
             (expected.clone(), &json!("message"), &json!("end_turn"))
         );
 
-        let reply = post(&gateway, "messages", &ask(true)).await;
+        let reply = post(&gateway, "messages", &request_body(true)).await;
         assert_eq!(reply.headers()["content-type"], "text/event-stream");
         let frames = frames(&reply.text().await.unwrap());
         let names: Vec<&str> =
@@ -95,7 +95,7 @@ async fn cut_stream_continues_with_consistent_block_indexes() {
         let expected = rig.servers[0].settings().answer.concat();
         rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
         let gateway = start(rig.client.clone()).await;
-        let frames = frames(&post(&gateway, "messages", &ask(true)).await.text().await.unwrap());
+        let frames = frames(&post(&gateway, "messages", &request_body(true)).await.text().await.unwrap());
         let said: String = frames.iter().filter_map(|(_, data)| data["delta"]["text"].as_str()).collect();
         assert!(continues && said == expected, "{wires:?}: {said}");
         let mut open = None;
@@ -115,7 +115,7 @@ async fn cut_stream_continues_with_consistent_block_indexes() {
     let rig = Rig::sequential(&[WireFormat::Anthropic]).await;
     rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
     let gateway = start(rig.client.clone()).await;
-    let frames = frames(&post(&gateway, "messages", &ask(true)).await.text().await.unwrap());
+    let frames = frames(&post(&gateway, "messages", &request_body(true)).await.text().await.unwrap());
     let (name, data) = frames.last().unwrap();
     assert_eq!((name.as_str(), &data["type"]), ("error", &json!("error")), "never a clean end");
 }
@@ -130,13 +130,13 @@ async fn messages_api_uses_its_error_format_and_key_header() {
     let send = |name: &'static str, key: &'static str, body: String| {
         http.post(format!("{}/messages", gateway.url())).header(name, key).body(body).send()
     };
-    assert_eq!(send("x-api-key", "caller-key", ask(false)).await.unwrap().status(), 200);
-    assert_eq!(send("authorization", "Bearer caller-key", ask(false)).await.unwrap().status(), 200);
+    assert_eq!(send("x-api-key", "caller-key", request_body(false)).await.unwrap().status(), 200);
+    assert_eq!(send("authorization", "Bearer caller-key", request_body(false)).await.unwrap().status(), 200);
     for (key, body, status, word) in [
-        ("wrong", ask(false), 401, "authentication_error"),
-        ("caller-key", ask(false).replace("\"chat\"", "\"caht\""), 404, "not_found_error"),
+        ("wrong", request_body(false), 401, "authentication_error"),
+        ("caller-key", request_body(false).replace("\"chat\"", "\"caht\""), 404, "not_found_error"),
         ("caller-key", "{".into(), 400, "invalid_request_error"),
-        ("caller-key", ask(false).replace("\"user\"", "\"wizard\""), 400, "invalid_request_error"),
+        ("caller-key", request_body(false).replace("\"user\"", "\"wizard\""), 400, "invalid_request_error"),
         ("caller-key", format!("{{\"model\":\"{}\"}}", "x".repeat(33 << 20)), 413, "request_too_large"),
     ] {
         let reply = send("x-api-key", key, body).await.unwrap();

@@ -6,17 +6,17 @@ use std::sync::OnceLock;
 use hotspare::{Client, Key, RouteSpec, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
-use hotspare_tests::{Log, Rig, short_limits};
+use hotspare_tests::{LogCapture, Rig, short_limits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::gateway::{Running, start, start_at, start_with};
+use crate::gateway::{TestGateway, start, start_at, start_with};
 
 /// All logs of this process, at the default level of `serve`.
-fn operators_log() -> Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
+fn operators_log() -> LogCapture {
+    static LOG: OnceLock<LogCapture> = OnceLock::new();
     let open = || {
-        let log = Log::default();
+        let log = LogCapture::default();
         let writer = log.clone();
         let logs = tracing_subscriber::fmt()
             .with_env_filter("hotspare=info,warn")
@@ -32,17 +32,17 @@ fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-async fn ask(gateway: &Running, model: &str, stream: bool) -> reqwest::Response {
+async fn post_chat(gateway: &TestGateway, model: &str, stream: bool) -> reqwest::Response {
     let messages = json!([{"role": "user", "content": "a very private prompt"}]);
     let body = json!({"model": model, "stream": stream, "messages": messages}).to_string();
-    http().post(gateway.at("/v1/chat/completions")).body(body).send().await.unwrap()
+    http().post(gateway.url_of("/v1/chat/completions")).body(body).send().await.unwrap()
 }
 
-async fn get(gateway: &Running, path: &str) -> String {
-    http().get(gateway.at(path)).send().await.unwrap().text().await.unwrap()
+async fn get(gateway: &TestGateway, path: &str) -> String {
+    http().get(gateway.url_of(path)).send().await.unwrap().text().await.unwrap()
 }
 
-async fn targets(gateway: &Running) -> Value {
+async fn targets(gateway: &TestGateway) -> Value {
     serde_json::from_str::<Value>(&get(gateway, "/targets").await).unwrap()["targets"].clone()
 }
 
@@ -57,7 +57,7 @@ async fn failures_are_logged_with_the_request_id() {
     rig.servers[0].set_fault(Some(Fault::Status(401))).await;
     let gateway = start(rig.client.clone()).await;
 
-    let reply = ask(&gateway, "chat", false).await;
+    let reply = post_chat(&gateway, "chat", false).await;
     assert_eq!(reply.status(), 502);
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
     let has = |words: &[&str]| lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
@@ -65,13 +65,13 @@ async fn failures_are_logged_with_the_request_id() {
     let failed = ["WARN", "the call failed", "kind=auth", "attempts=1", "main: auth (401)", "route=chat"];
     assert!(has(&failed), "{lines:#?}");
 
-    let reply = ask(&gateway, "chat", false).await;
+    let reply = post_chat(&gateway, "chat", false).await;
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
     let why = |line: &&String| line.contains("the call failed") && line.contains("main: it is disabled");
     assert!(lines.iter().any(|line| why(&line)), "callers do not see it, so the log must: {lines:#?}");
     assert!(!lines.iter().any(|line| line.contains("out of service")), "logged once: {lines:#?}");
 
-    let reply = ask(&gateway, "nobody", false).await;
+    let reply = post_chat(&gateway, "nobody", false).await;
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
     assert!(lines.iter().any(|line| line.contains("INFO") && line.contains("status=404")), "{lines:#?}");
     for secret in ["private", "sk-test", "nobody"] {
@@ -86,16 +86,16 @@ async fn requests_are_counted_by_outcome() {
     let before = get(&gateway, "/metrics").await;
     assert!(before.contains("hotspare_requests_total{route=\"chat\",outcome=\"served\"} 0\n"), "{before}");
 
-    ask(&gateway, "chat", true).await.text().await.unwrap();
+    post_chat(&gateway, "chat", true).await.text().await.unwrap();
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
     rig.servers[1].set_fault(Some(Fault::Status(400))).await;
-    assert_eq!(ask(&gateway, "chat", true).await.status(), 400);
+    assert_eq!(post_chat(&gateway, "chat", true).await.status(), 400);
     rig.servers[0].set_fault(Some(Fault::Status(503))).await;
     rig.servers[1].set_fault(None).await;
-    assert_eq!(ask(&gateway, "chat", false).await.status(), 200, "two attempts, one request");
-    assert_eq!(ask(&gateway, "nobody", false).await.status(), 404);
+    assert_eq!(post_chat(&gateway, "chat", false).await.status(), 200, "two attempts, one request");
+    assert_eq!(post_chat(&gateway, "nobody", false).await.status(), 404);
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
-    let mut left = ask(&gateway, "chat", true).await;
+    let mut left = post_chat(&gateway, "chat", true).await;
     left.chunk().await.unwrap();
     drop(left);
 
@@ -137,7 +137,7 @@ async fn rejected_key_is_shown_and_can_be_reenabled() {
     let client = Client::builder().target("main", endpoint).route("chat", route).build().unwrap();
     let gateway = start(client).await;
     while targets(&gateway).await[0]["keys"][0]["disabled_by"].is_null() {
-        ask(&gateway, "chat", false).await;
+        post_chat(&gateway, "chat", false).await;
     }
     let target = &targets(&gateway).await[0];
     assert_eq!(target["keys"][0]["disabled_by"], "auth", "{target}");
@@ -163,7 +163,7 @@ async fn rejected_key_is_shown_and_can_be_reenabled() {
     assert!(!metrics.contains("sk-") && !target.to_string().contains("sk-"));
 
     server.set_settings(server.settings().key("sk-dead"));
-    let reply = http().post(gateway.at("/targets/main/enable")).send().await.unwrap();
+    let reply = http().post(gateway.url_of("/targets/main/enable")).send().await.unwrap();
     assert_eq!(reply.status(), 200);
     let target: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!(
@@ -171,7 +171,7 @@ async fn rejected_key_is_shown_and_can_be_reenabled() {
         (&json!(true), &Value::Null)
     );
     while targets(&gateway).await[0]["keys"][1]["disabled_by"].is_null() {
-        assert_eq!(ask(&gateway, "chat", false).await.status(), 200, "one of the two serves");
+        assert_eq!(post_chat(&gateway, "chat", false).await.status(), 200, "one of the two serves");
     }
 }
 
@@ -180,12 +180,12 @@ async fn unavailable_model_can_be_reenabled() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::Status(404))).await;
     let gateway = start(rig.client.clone()).await;
-    assert_ne!(ask(&gateway, "chat", false).await.status(), 200);
+    assert_ne!(post_chat(&gateway, "chat", false).await.status(), 200);
     rig.servers[0].set_fault(None).await;
     assert_eq!(targets(&gateway).await[0]["disabled_by"], "model_unavailable");
-    assert_eq!(ask(&gateway, "chat", false).await.status(), 503, "it is not tried");
-    http().post(gateway.at("/targets/main/enable")).send().await.unwrap();
-    assert_eq!(ask(&gateway, "chat", false).await.status(), 200);
+    assert_eq!(post_chat(&gateway, "chat", false).await.status(), 503, "it is not tried");
+    http().post(gateway.url_of("/targets/main/enable")).send().await.unwrap();
+    assert_eq!(post_chat(&gateway, "chat", false).await.status(), 200);
 }
 
 #[tokio::test]
@@ -193,8 +193,9 @@ async fn target_can_be_cordoned_and_uncordoned() {
     let log = operators_log();
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
-    let post = |path: &str| http().post(gateway.at(path)).send();
-    let served_by = async || ask(&gateway, "chat", false).await.headers()["x-hotspare-served-by"].clone();
+    let post = |path: &str| http().post(gateway.url_of(path)).send();
+    let served_by =
+        async || post_chat(&gateway, "chat", false).await.headers()["x-hotspare-served-by"].clone();
 
     let usable = async |count: usize| {
         let line = format!("hotspare_route_usable_targets{{route=\"chat\"}} {count}\n");
@@ -222,9 +223,9 @@ async fn target_can_be_cordoned_and_uncordoned() {
     let unknown = post("/targets/nobody/cordon").await.unwrap();
     assert_eq!(unknown.status(), 404);
     assert!(unknown.text().await.unwrap().contains("main, spare"));
-    let page = http().post(gateway.at("/targets/main/cordon")).header("origin", "https://a.page").send();
+    let page = http().post(gateway.url_of("/targets/main/cordon")).header("origin", "https://a.page").send();
     assert_eq!(page.await.unwrap().status(), 403);
-    assert_eq!(http().get(gateway.at("/targets/main/cordon")).send().await.unwrap().status(), 405);
+    assert_eq!(http().get(gateway.url_of("/targets/main/cordon")).send().await.unwrap().status(), 405);
     assert_eq!(served_by().await, "main", "none of them had an effect");
 }
 
@@ -232,7 +233,7 @@ async fn target_can_be_cordoned_and_uncordoned() {
 async fn admin_requests_require_a_client_key() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let open = start_at("0.0.0.0", rig.client.clone(), ServeOptions::default()).await;
-    let reply = http().post(open.at("/targets/main/cordon")).send().await.unwrap();
+    let reply = http().post(open.url_of("/targets/main/cordon")).send().await.unwrap();
     assert_eq!(reply.status(), 403);
     assert!(reply.text().await.unwrap().contains("server.client_keys"));
 
@@ -240,7 +241,7 @@ async fn admin_requests_require_a_client_key() {
     options.keys = ClientKeys::parse("let-me-in");
     for host in ["0.0.0.0", "127.0.0.1"] {
         let locked = start_at(host, rig.client.clone(), options.clone()).await;
-        let post = || http().post(locked.at("/targets/main/cordon"));
+        let post = || http().post(locked.url_of("/targets/main/cordon"));
         assert_eq!(post().send().await.unwrap().status(), 401, "{host}");
         assert!(!rig.client.targets()[0].view.cordoned);
         assert_eq!(post().bearer_auth("let-me-in").send().await.unwrap().status(), 200, "{host}");
@@ -253,8 +254,8 @@ async fn admin_requests_require_a_client_key() {
 async fn model_lookup_uses_the_callers_api_format() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
-    let ask = async |path: &str, anthropic: bool| -> (u16, Value) {
-        let mut request = http().get(gateway.at(path));
+    let get_model = async |path: &str, anthropic: bool| -> (u16, Value) {
+        let mut request = http().get(gateway.url_of(path));
         if anthropic {
             request = request.header("anthropic-version", "2023-06-01");
         }
@@ -262,13 +263,13 @@ async fn model_lookup_uses_the_callers_api_format() {
         assert!(!id(&reply).is_empty());
         (reply.status().as_u16(), serde_json::from_str(&reply.text().await.unwrap()).unwrap())
     };
-    let (status, body) = ask("/v1/models/chat", false).await;
+    let (status, body) = get_model("/v1/models/chat", false).await;
     assert_eq!((status, &body["id"], &body["object"]), (200, &json!("chat"), &json!("model")));
-    let (status, body) = ask("/v1/models/chat", true).await;
+    let (status, body) = get_model("/v1/models/chat", true).await;
     assert_eq!((status, &body["id"], &body["type"]), (200, &json!("chat"), &json!("model")));
-    let (status, body) = ask("/v1/models/meta/llama", false).await;
+    let (status, body) = get_model("/v1/models/meta/llama", false).await;
     assert_eq!((status, &body["error"]["code"]), (404, &json!("model_not_found")));
-    let (status, body) = ask("/v1/models/nobody", true).await;
+    let (status, body) = get_model("/v1/models/nobody", true).await;
     assert_eq!(
         (status, &body["type"], &body["error"]["type"]),
         (404, &json!("error"), &json!("not_found_error"))
@@ -279,18 +280,18 @@ async fn model_lookup_uses_the_callers_api_format() {
 async fn unknown_paths_and_methods_are_rejected_in_the_callers_api_format() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
-    let reply = http().get(gateway.at("/v1/chat/completions")).send().await.unwrap();
+    let reply = http().get(gateway.url_of("/v1/chat/completions")).send().await.unwrap();
     assert_eq!((reply.status().as_u16(), &reply.headers()["allow"]), (405, &"POST".parse().unwrap()));
     assert!(!id(&reply).is_empty());
     let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!(body["error"]["message"], "/v1/chat/completions does not accept GET");
 
-    let reply = http().get(gateway.at("/v1/messages")).send().await.unwrap();
+    let reply = http().get(gateway.url_of("/v1/messages")).send().await.unwrap();
     assert_eq!(reply.status(), 405);
     let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!((&body["type"], body["request_id"].is_string()), (&json!("error"), true), "{body}");
 
-    let reply = http().post(gateway.at("/v1/v1/messages")).body("{}").send().await.unwrap();
+    let reply = http().post(gateway.url_of("/v1/v1/messages")).body("{}").send().await.unwrap();
     assert_eq!(reply.status(), 404);
     let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!(body["type"], "error");
@@ -313,7 +314,7 @@ async fn full_gateway_returns_503_and_stays_observable() {
     holds.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
     assert!(holds.read(&mut [0; 64]).await.unwrap() > 0);
 
-    let reply = ask(&gateway, "chat", false).await;
+    let reply = post_chat(&gateway, "chat", false).await;
     assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
     assert!(reply.headers().get("x-should-retry").is_none(), "a retry may succeed");
     let told = reply.text().await.unwrap();
@@ -323,7 +324,7 @@ async fn full_gateway_returns_503_and_stays_observable() {
     assert!(log.lines("WARN").iter().any(|line| line.contains("server.max_connections")));
 
     drop(holds);
-    while ask(&gateway, "chat", false).await.status() != 200 {}
+    while post_chat(&gateway, "chat", false).await.status() != 200 {}
 }
 
 #[tokio::test]
@@ -335,10 +336,10 @@ async fn operator_keys_are_separate_from_client_keys() {
     options.operator_keys = ClientKeys::parse("first second");
     let gateway = start_with(rig.client.clone(), options).await;
     let cordon = async |key: &str| {
-        http().post(gateway.at("/targets/main/cordon")).bearer_auth(key).send().await.unwrap()
+        http().post(gateway.url_of("/targets/main/cordon")).bearer_auth(key).send().await.unwrap()
     };
     let look = async |path: &str, key: &str| {
-        http().get(gateway.at(path)).bearer_auth(key).send().await.unwrap().status().as_u16()
+        http().get(gateway.url_of(path)).bearer_auth(key).send().await.unwrap().status().as_u16()
     };
     for path in ["/targets", "/metrics"] {
         assert_eq!((look(path, "tenant").await, look(path, "nobody").await), (403, 401), "{path}");
@@ -358,12 +359,12 @@ async fn operator_keys_are_separate_from_client_keys() {
 async fn rate_limits_return_429_and_the_gateway_stays_ready() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let gateway = start(rig.client.clone()).await;
-    let ready = async || http().get(gateway.at("/readyz")).send().await.unwrap().status().as_u16();
+    let ready = async || http().get(gateway.url_of("/readyz")).send().await.unwrap().status().as_u16();
     for server in &rig.servers {
         server.set_fault(Some(Fault::RateLimited(7))).await;
     }
     for asked in [true, false, false] {
-        let reply = ask(&gateway, "chat", false).await;
+        let reply = post_chat(&gateway, "chat", false).await;
         assert_eq!(reply.status(), 429);
         let is_final = reply.headers().contains_key("x-should-retry");
         assert_eq!(is_final, asked, "retrying after the pause is right if no target was tried");
@@ -375,10 +376,10 @@ async fn rate_limits_return_429_and_the_gateway_stays_ready() {
     assert!(rig.servers.iter().all(|server| server.stats().requests == 1), "no target is tried");
     assert_eq!(ready().await, 200);
     rig.client.cordon("main").unwrap();
-    assert_eq!(ask(&gateway, "chat", false).await.status(), 429, "the other is only rate limited");
+    assert_eq!(post_chat(&gateway, "chat", false).await.status(), 429, "the other is only rate limited");
     assert_eq!(ready().await, 200);
     rig.client.cordon("spare").unwrap();
-    assert_eq!((ask(&gateway, "chat", false).await.status().as_u16(), ready().await), (503, 503));
+    assert_eq!((post_chat(&gateway, "chat", false).await.status().as_u16(), ready().await), (503, 503));
 }
 
 #[tokio::test]
@@ -387,14 +388,14 @@ async fn request_ids_are_traced_from_caller_to_provider() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let gateway = start(rig.client.clone()).await;
     for (sent, logged) in [("trace-1:a/b", true), ("two words", false)] {
-        let asking = http().post(gateway.at("/v1/chat/completions")).header("x-request-id", sent);
+        let asking = http().post(gateway.url_of("/v1/chat/completions")).header("x-request-id", sent);
         let reply = asking.body("{}").send().await.unwrap();
         let lines = log.lines(&id(&reply));
         assert!(!lines.is_empty());
         assert_eq!(lines[0].contains(&format!("caller_id=\"{sent}\"")), logged, "{lines:#?}");
     }
 
-    let debug = Log::default();
+    let debug = LogCapture::default();
     let writer = debug.clone();
     let logs = tracing_subscriber::fmt().with_env_filter("hotspare=debug").with_ansi(false);
     let _guard = tracing::subscriber::set_default(logs.with_writer(move || writer.clone()).finish());
@@ -447,7 +448,7 @@ async fn documentation_lists_exactly_the_exposed_metrics() {
 }
 
 /// Sends a request as it is and returns status, headers and body.
-async fn send_raw(gateway: &Running, head: &str) -> (u16, String, String) {
+async fn send_raw(gateway: &TestGateway, head: &str) -> (u16, String, String) {
     let mut caller = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     caller.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut reply = Vec::new();

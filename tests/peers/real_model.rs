@@ -8,13 +8,13 @@ use hotspare::{AnswerLimit, ChatRequest, Client, Event, Key, Limits, RouteSpec, 
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 /// The longest that a real server may keep a test waiting.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// A server process that is killed when the test ends, however it ends.
 struct Server(Child);
 
 /// A model takes whole cores: its tests run one at a time.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+static EXCLUSIVE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -25,7 +25,7 @@ impl Drop for Server {
 
 fn serve(port: u16) -> Option<Server> {
     let program =
-        hotspare_tests::peer::named("HOTSPARE_REAL_LLM", "a program that serves a model on a port")?;
+        hotspare_tests::peer::env_or_skip("HOTSPARE_REAL_LLM", "a program that serves a model on a port")?;
     let child =
         Command::new(program).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     Some(Server(child.unwrap()))
@@ -51,14 +51,14 @@ async fn wait_until_up(server: &mut Server, client: &Client) {
 }
 
 /// A busy machine is no outage: these limits see a dead server, not a slow one.
-fn patient() -> Limits {
+fn generous_limits() -> Limits {
     let mut limits = Limits::default();
-    (limits.first_content, limits.gap) = (PATIENCE, PATIENCE);
-    limits.unstreamed = AnswerLimit::Fixed(PATIENCE);
+    (limits.first_content, limits.gap) = (TIME_LIMIT, TIME_LIMIT);
+    limits.unstreamed = AnswerLimit::Fixed(TIME_LIMIT);
     limits
 }
 
-fn real(port: u16) -> hotspare::Endpoint {
+fn real_endpoint(port: u16) -> hotspare::Endpoint {
     openai::compatible(format!("http://127.0.0.1:{port}/v1"), "smollm2")
         .key(Key::from_secret(Secret::new("sk-real")))
         .breaker(hotspare::BreakerConfig::never())
@@ -66,20 +66,20 @@ fn real(port: u16) -> hotspare::Endpoint {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serves_prompts_behind_a_dead_and_a_silent_target() {
-    let _turn = TURN.lock().await;
+    let _guard = EXCLUSIVE.lock().await;
     let port = free_port();
     let Some(mut server) = serve(port) else { return };
     let dead = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let silent = ChaosServer::start(Settings::new(WireFormat::Anthropic)).await.unwrap();
     dead.set_fault(Some(Fault::Refuse)).await;
     silent.set_fault(Some(Fault::Silence)).await;
-    let mut limits = patient();
+    let mut limits = generous_limits();
     limits.first_content = Duration::from_millis(500);
     limits.unstreamed = AnswerLimit::Fixed(Duration::from_millis(500));
     let client = Client::builder()
         .target("dead", hotspare_tests::endpoint(&dead, WireFormat::OpenAi))
         .target("silent", hotspare_tests::endpoint(&silent, WireFormat::Anthropic))
-        .target("real", real(port))
+        .target("real", real_endpoint(port))
         .route("chat", RouteSpec::new(Sequential::new(["dead", "silent", "real"])).limits(limits))
         .build()
         .unwrap();
@@ -112,12 +112,12 @@ async fn serves_prompts_behind_a_dead_and_a_silent_target() {
 /// that looks complete.
 #[tokio::test(flavor = "multi_thread")]
 async fn server_killed_mid_stream_gives_a_typed_error() {
-    let _turn = TURN.lock().await;
+    let _guard = EXCLUSIVE.lock().await;
     let port = free_port();
     let Some(mut server) = serve(port) else { return };
     let client = Client::builder()
-        .target("real", real(port))
-        .route("chat", RouteSpec::new(Sequential::new(["real"])).limits(patient()))
+        .target("real", real_endpoint(port))
+        .route("chat", RouteSpec::new(Sequential::new(["real"])).limits(generous_limits()))
         .build()
         .unwrap();
     wait_until_up(&mut server, &client).await;
@@ -148,20 +148,20 @@ async fn server_killed_mid_stream_gives_a_typed_error() {
 /// its text matches.
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_continue_after_thirty_kills() {
-    let _turn = TURN.lock().await;
+    let _guard = EXCLUSIVE.lock().await;
     let ports = [free_port(), free_port()];
     let Some(mut first) = serve(ports[0]) else { return };
     let Some(mut second) = serve(ports[1]) else { return };
-    let up = |port| Client::builder().target("real", real(port)).build().unwrap();
+    let up = |port| Client::builder().target("real", real_endpoint(port)).build().unwrap();
     wait_until_up(&mut first, &up(ports[0])).await;
     wait_until_up(&mut second, &up(ports[1])).await;
     let client = |prefill: bool| {
         let mut profile = hotspare::ModelProfile::default();
         profile.capabilities.assistant_prefill = Some(prefill);
         Client::builder()
-            .target("first", real(ports[0]).profile(profile.clone()))
-            .target("second", real(ports[1]).profile(profile))
-            .route("chat", RouteSpec::new(Sequential::new(["first", "second"])).limits(patient()))
+            .target("first", real_endpoint(ports[0]).profile(profile.clone()))
+            .target("second", real_endpoint(ports[1]).profile(profile))
+            .route("chat", RouteSpec::new(Sequential::new(["first", "second"])).limits(generous_limits()))
             .build()
             .unwrap()
     };
@@ -223,12 +223,12 @@ async fn streams_continue_after_thirty_kills() {
 /// Answers with a schema from two real servers, one of which is told to write something else: valid or a typed error.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_conform_to_the_schema_or_are_errors() {
-    let _turn = TURN.lock().await;
+    let _guard = EXCLUSIVE.lock().await;
     use hotspare::{Json, OutputFormat};
     let ports = [free_port(), free_port()];
     let Some(mut first) = serve(ports[0]) else { return };
     let Some(mut second) = serve(ports[1]) else { return };
-    let up = |port| Client::builder().target("real", real(port)).build().unwrap();
+    let up = |port| Client::builder().target("real", real_endpoint(port)).build().unwrap();
     wait_until_up(&mut first, &up(ports[0])).await;
     wait_until_up(&mut second, &up(ports[1])).await;
     // The sabotaged one enforces no schema, so its small model is asked in words, and told to rhyme.
@@ -237,10 +237,12 @@ async fn answers_conform_to_the_schema_or_are_errors() {
     let client = Client::builder()
         .target(
             "first",
-            real(ports[0]).profile(sabotaged).prompt("Always answer with a short poem. {{ system }}"),
+            real_endpoint(ports[0])
+                .profile(sabotaged)
+                .prompt("Always answer with a short poem. {{ system }}"),
         )
-        .target("second", real(ports[1]))
-        .route("chat", RouteSpec::new(Sequential::new(["first", "second"])).limits(patient()))
+        .target("second", real_endpoint(ports[1]))
+        .route("chat", RouteSpec::new(Sequential::new(["first", "second"])).limits(generous_limits()))
         .build()
         .unwrap();
     let schemas = [

@@ -50,7 +50,7 @@ async fn langchain_recipe_works() {
 async fn ai_sdk_recipe_works() {
     run("Vercel AI SDK (TypeScript)", |code| {
         let what = "a folder with the npm packages ai and @ai-sdk/openai-compatible";
-        let folder = hotspare_tests::peer::named("HOTSPARE_NODE", what)?;
+        let folder = hotspare_tests::peer::env_or_skip("HOTSPARE_NODE", what)?;
         let mut command = Command::new("node");
         command.current_dir(folder).args(["--input-type=module", "-e", code]);
         Some(command)

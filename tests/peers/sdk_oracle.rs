@@ -36,12 +36,12 @@ pub(crate) struct Case {
 }
 
 /// The base request that most cases modify.
-fn ask() -> ChatRequest {
+fn base_request() -> ChatRequest {
     ChatRequest::to("r").user("hi")
 }
 
-fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
-    let mut request = ask();
+fn request_with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
+    let mut request = base_request();
     change(&mut request);
     request
 }
@@ -69,7 +69,7 @@ fn cases() -> Vec<(Case, Box<dyn Wire>)> {
 
 /// The Gemini API accepts both spellings of field names, and its SDK sends both; it also gives instructions a role that
 /// is ignored, and sends empty settings.
-fn one_spelling(mut body: Value) -> Value {
+fn canonicalize(mut body: Value) -> Value {
     const NAMES: [(&str, &str); 3] = [
         ("mime_type", "mimeType"),
         ("file_uri", "fileUri"),
@@ -92,14 +92,14 @@ fn one_spelling(mut body: Value) -> Value {
 }
 
 /// Numbers by value, nulls as absent.
-fn normal(value: &Value) -> Value {
+fn normalize(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.clone(), normal(value)))
+            .map(|(name, value)| (name.clone(), normalize(value)))
             .collect(),
-        Value::Array(items) => items.iter().map(normal).collect(),
+        Value::Array(items) => items.iter().map(normalize).collect(),
         Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
         other => other.clone(),
     }
@@ -107,7 +107,7 @@ fn normal(value: &Value) -> Value {
 
 /// What the SDKs send, by case.
 fn record(cases: &[(Case, Box<dyn Wire>)]) -> Option<BTreeMap<String, Value>> {
-    let python = hotspare_tests::peer::named("HOTSPARE_PYTHON", "a Python with the official SDKs")?;
+    let python = hotspare_tests::peer::env_or_skip("HOTSPARE_PYTHON", "a Python with the official SDKs")?;
     let mut child = Command::new(python)
         .args(["-c", include_str!("record_sdk.py")])
         .stdin(Stdio::piped())
@@ -146,7 +146,7 @@ fn request_bodies_match_the_official_sdks() {
         };
         let mut theirs: Value = serde_json::from_str(theirs).unwrap();
         if case.sdk == "google" {
-            theirs = one_spelling(theirs);
+            theirs = canonicalize(theirs);
         }
         let call = Outbound::new(std::sync::Arc::new(case.request.clone()), "m", case.stream);
         let mut ours: Value = serde_json::from_slice(&wire.encode(&call).unwrap().body).unwrap();
@@ -156,7 +156,7 @@ fn request_bodies_match_the_official_sdks() {
             }
         }
         *counts.entry(case.sdk).or_default() += 1;
-        if normal(&ours) != normal(&theirs) {
+        if normalize(&ours) != normalize(&theirs) {
             differing.push(format!("{}:\n  ours   {ours}\n  theirs {theirs}", case.name));
         }
     }

@@ -7,18 +7,18 @@ use hotspare_gateway::ServeOptions;
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
 
-use crate::gateway::{Running, start, start_with};
+use crate::gateway::{TestGateway, start, start_with};
 
-fn post(gateway: &Running, path: &str, stream: bool) -> reqwest::RequestBuilder {
+fn post(gateway: &TestGateway, path: &str, stream: bool) -> reqwest::RequestBuilder {
     let mut body = json!({"model": "chat", "max_tokens": 64, "stream": stream});
     let turns = json!([{"role": "user", "content": "hi"}]);
     body[if path.ends_with("responses") { "input" } else { "messages" }] = turns;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    http.post(gateway.at(path)).body(body.to_string())
+    http.post(gateway.url_of(path)).body(body.to_string())
 }
 
 /// A gateway in front of a provider that sends two words and stalls, with limits that outlast the test.
-async fn silent() -> Rig {
+async fn silent_rig() -> Rig {
     let route = hotspare::RouteSpec::new(hotspare::Sequential::new(["main"]));
     let rig = Rig::with(&[WireFormat::OpenAi], route).await;
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
@@ -40,7 +40,7 @@ async fn shutdown_finishes_answers_in_flight() {
     assert!(String::from_utf8(text).unwrap().ends_with("data: [DONE]\n\n"));
     let gone = post(&gateway, "/v1/chat/completions", true).send().await;
     assert!(gone.is_err_and(|error| error.is_connect()), "new calls are rejected");
-    gateway.stopped().await;
+    gateway.wait_stopped().await;
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn second_signal_ends_streams_with_an_error_event() {
         ("/v1/messages", "event: error\ndata: {"),
         ("/v1/responses", "event: error\ndata: {"),
     ] {
-        let rig = silent().await;
+        let rig = silent_rig().await;
         let gateway = start(rig.client.clone()).await;
         let mut reply = post(&gateway, path, true).send().await.unwrap();
         let mut text = reply.chunk().await.unwrap().unwrap().to_vec();
@@ -67,14 +67,14 @@ async fn second_signal_ends_streams_with_an_error_event() {
             !end.contains("[DONE]") && !end.contains("_stop") && !end.contains("completed"),
             "{path}: {end}"
         );
-        gateway.stopped().await;
+        gateway.wait_stopped().await;
         assert_eq!(rig.client.targets()[0].counts.in_flight, 0, "the upstream request is cancelled");
     }
 }
 
 #[tokio::test]
 async fn drain_timeout_ends_unstarted_answers() {
-    let rig = silent().await;
+    let rig = silent_rig().await;
     rig.servers[0].set_fault(Some(Fault::Silence)).await;
     let mut options = ServeOptions::default();
     options.drain_timeout = Duration::from_millis(50);
@@ -91,7 +91,7 @@ async fn drain_timeout_ends_unstarted_answers() {
         assert!(
             body["error"]["message"].as_str().unwrap().starts_with("the gateway is shutting down; retry")
         );
-        gateway.stopped().await;
+        gateway.wait_stopped().await;
     }
 }
 
@@ -104,15 +104,15 @@ async fn idle_connections_do_not_delay_shutdown() {
     let mut idle = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
     assert!(idle.read(&mut [0; 256]).await.unwrap() > 0);
-    let silent = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    let silent_rig = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     // Wait until both are accepted.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut text = String::new();
     while !text.contains("hotspare_connections 3\n") {
-        text = http.get(gateway.at("/metrics")).send().await.unwrap().text().await.unwrap();
+        text = http.get(gateway.url_of("/metrics")).send().await.unwrap().text().await.unwrap();
     }
     gateway.signal();
-    let stopped = tokio::time::timeout(Duration::from_secs(10), gateway.stopped()).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(10), gateway.wait_stopped()).await;
     assert!(stopped.is_ok(), "it waited for idle connections");
-    drop((idle, silent));
+    drop((idle, silent_rig));
 }

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::gateway::{Running, start, start_with};
+use crate::gateway::{TestGateway, start, start_with};
 
-async fn connect(gateway: &Running, head: &str) -> TcpStream {
+async fn connect(gateway: &TestGateway, head: &str) -> TcpStream {
     let mut caller = TcpStream::connect(gateway.address()).await.unwrap();
     let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n{head}");
     caller.write_all(head.as_bytes()).await.unwrap();
@@ -24,14 +24,14 @@ async fn reply(mut caller: TcpStream) -> String {
     reply
 }
 
-async fn post(gateway: &Running, body: Vec<u8>) -> reqwest::Response {
+async fn post(gateway: &TestGateway, body: Vec<u8>) -> reqwest::Response {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    http.post(gateway.at("/v1/chat/completions")).body(body).send().await.unwrap()
+    http.post(gateway.url_of("/v1/chat/completions")).body(body).send().await.unwrap()
 }
 
-async fn metrics(gateway: &Running) -> String {
+async fn metrics(gateway: &TestGateway) -> String {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    http.get(gateway.at("/metrics")).send().await.unwrap().text().await.unwrap()
+    http.get(gateway.url_of("/metrics")).send().await.unwrap().text().await.unwrap()
 }
 
 #[tokio::test]

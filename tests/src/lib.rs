@@ -6,7 +6,7 @@ mod log;
 pub mod peer;
 pub mod recorded;
 
-pub use log::Log;
+pub use log::LogCapture;
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use std::process::Command;
 
 /// The value of an environment variable; a test that gets `None` skips itself.
 #[must_use]
-pub fn named(variable: &str, what: &str) -> Option<OsString> {
+pub fn env_or_skip(variable: &str, what: &str) -> Option<OsString> {
     let value = std::env::var_os(variable).filter(|value| !value.is_empty());
     if value.is_none() {
         skip(&format!("{variable} does not name {what}"));
@@ -23,9 +23,9 @@ pub fn named(variable: &str, what: &str) -> Option<OsString> {
 /// If it does not.
 #[must_use]
 pub fn python(package: &str) -> Option<OsString> {
-    let python = named("HOTSPARE_PYTHON", &format!("a Python with the package {package}"))?;
+    let python = env_or_skip("HOTSPARE_PYTHON", &format!("a Python with the package {package}"))?;
     assert!(
-        has(&python, package),
+        has_package(&python, package),
         "the Python that HOTSPARE_PYTHON names does not have the package {package}"
     );
     Some(python)
@@ -38,7 +38,7 @@ pub fn skip(why: &str) {
 }
 
 /// Whether a Python has a package, without importing it.
-fn has(python: &OsStr, package: &str) -> bool {
+fn has_package(python: &OsStr, package: &str) -> bool {
     let script = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)";
     Command::new(python).args(["-c", script, package]).status().is_ok_and(|status| status.success())
 }

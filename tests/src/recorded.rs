@@ -12,7 +12,7 @@ use hotspare_core::{Chunk, Error};
 use hotspare_provider::{Frame, Outbound};
 
 /// As much as a socket returns at once.
-const PIECE: usize = 8 << 10;
+const READ_SIZE: usize = 8 << 10;
 
 /// The `count` largest streams of each kind of call, by its name.
 ///
@@ -46,7 +46,7 @@ pub fn largest(count: usize) -> std::io::Result<BTreeMap<String, Vec<Exchange>>>
 ///
 /// # Errors
 /// The codec's error.
-pub fn decode(exchange: &Exchange, mut frames_too: Option<&mut Vec<Bytes>>) -> Result<usize, Error> {
+pub fn decode(exchange: &Exchange, mut collected_frames: Option<&mut Vec<Bytes>>) -> Result<usize, Error> {
     let wire = exchange.wire().map_err(|why| Error::new(hotspare::Kind::Unsupported, why))?;
     let call = Outbound::new(ChatRequest::default(), "m", true);
     let mut decoding = wire.decoder(&call, &exchange.head)?;
@@ -58,11 +58,11 @@ pub fn decode(exchange: &Exchange, mut frames_too: Option<&mut Vec<Bytes>>) -> R
         if ended {
             decoding.framer.finish(&mut frames)?;
         } else {
-            decoding.framer.push(rest.split_to(rest.len().min(PIECE)), &mut frames)?;
+            decoding.framer.push(rest.split_to(rest.len().min(READ_SIZE)), &mut frames)?;
         }
         for frame in frames.drain(..) {
-            if let Some(kept) = &mut frames_too {
-                kept.push(frame.data.clone());
+            if let Some(collected) = &mut collected_frames {
+                collected.push(frame.data.clone());
             }
             decoding.decoder.push(frame, &mut chunks)?;
         }

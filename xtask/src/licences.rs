@@ -39,32 +39,32 @@ fn is_permissive(expression: &str) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
-    either(&mut rest) == Some(true) && rest.is_empty()
+    parse_or(&mut rest) == Some(true) && rest.is_empty()
 }
 
-fn either(rest: &mut &[&str]) -> Option<bool> {
-    let mut any = both(rest)?;
+fn parse_or(rest: &mut &[&str]) -> Option<bool> {
+    let mut any = parse_and(rest)?;
     while let ["OR", after @ ..] = rest {
         *rest = after;
-        any |= both(rest)?;
+        any |= parse_and(rest)?;
     }
     Some(any)
 }
 
-fn both(rest: &mut &[&str]) -> Option<bool> {
-    let mut all = one(rest)?;
+fn parse_and(rest: &mut &[&str]) -> Option<bool> {
+    let mut all = parse_term(rest)?;
     while let ["AND", after @ ..] = rest {
         *rest = after;
-        all &= one(rest)?;
+        all &= parse_term(rest)?;
     }
     Some(all)
 }
 
-fn one(rest: &mut &[&str]) -> Option<bool> {
+fn parse_term(rest: &mut &[&str]) -> Option<bool> {
     let (first, after) = rest.split_first()?;
     *rest = after;
     if *first == "(" {
-        let inner = either(rest)?;
+        let inner = parse_or(rest)?;
         let (")", after) = rest.split_first().map(|(close, after)| (*close, after))? else { return None };
         *rest = after;
         return Some(inner);

@@ -6,10 +6,10 @@
 
 mod catalog;
 mod ci;
+mod doc_references;
 mod licences;
 mod mutants;
 mod new_provider;
-mod promises;
 mod run;
 mod test;
 mod tidy;

@@ -89,14 +89,14 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
 
 /// Scenarios that cover most of the engine: refusals and queues, hedges and continued answers, unstreamed calls, and
 /// everything breaking in turn.
-const VARIED: [&str; 4] = ["one-left-and-small", "stall", "unstreamed-stall", "swizzle"];
+const HASHED_SCENARIOS: [&str; 4] = ["one-left-and-small", "stall", "unstreamed-stall", "swizzle"];
 
 /// Runs six minutes of a few scenarios with and without optimization: the hashes of all events must be equal.
 pub(crate) fn same_in_both_builds() -> Result<(), String> {
     let hashes = |profile: &str| {
         let args =
             ["run", "--quiet", "--profile", profile, "-p", "hotspare-sim", "--example", "hashes", "--"];
-        let mut command = cargo(&[&args[..], &VARIED].concat());
+        let mut command = cargo(&[&args[..], &HASHED_SCENARIOS].concat());
         let output =
             command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
         match output.status.success() {

@@ -15,12 +15,12 @@ use crate::run::{cargo, root};
 use crate::{licences, mutants};
 
 /// Maximum length of a file before its tests, in lines.
-const BUDGET: usize = 500;
+const MAX_FILE_LINES: usize = 500;
 /// Dependencies that no crate below floor 3 may have.
 const IMPURE: [&str; 10] =
     ["tokio", "reqwest", "hyper", "rand", "fastrand", "getrandom", "mio", "axum", "chrono", "tracing"];
 /// Crates that must not name a provider.
-const NAMELESS: [&str; 6] = ["core", "health", "routing", "normalize", "engine", "provider"];
+const PROVIDER_NEUTRAL_CRATES: [&str; 6] = ["core", "health", "routing", "normalize", "engine", "provider"];
 const PROVIDERS: [&str; 14] = [
     "openai",
     "anthropic",
@@ -38,9 +38,9 @@ const PROVIDERS: [&str; 14] = [
     "vllm",
 ];
 /// The only file through which tests may let real time pass.
-const PASSES_TIME: &str = "tests/src/lib.rs";
+const REAL_TIME_FILE: &str = "tests/src/lib.rs";
 /// Meaningless file names.
-const EMPTY_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
+const VAGUE_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
 /// Text that must not appear in a pure crate.
 const IMPURE_WORDS: [&str; 7] =
     ["Instant::now", "SystemTime::now", "std::env::", "std::thread", "println!", "tracing::", "tokio::"];
@@ -48,24 +48,24 @@ const IMPURE_WORDS: [&str; 7] =
 /// Runs every check.
 pub(crate) fn run() -> Result<(), String> {
     let metadata = metadata()?;
-    let mut broken = floors(&metadata);
-    broken.extend(licences::other(&metadata));
+    let mut violations = floors(&metadata);
+    violations.extend(licences::other(&metadata));
     let mut sources = BTreeMap::new();
     for file in files(&root())? {
         let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let name = file.strip_prefix(root()).unwrap_or(&file).to_string_lossy().into_owned();
-        broken.extend(check_file(&name, &text));
+        violations.extend(check_file(&name, &text));
         sources.insert(name, text);
     }
-    broken.extend(orphans(&sources));
-    broken.extend(links(&root())?);
-    broken.extend(promises(&root())?);
-    broken.extend(mutants::stale(&root()));
-    if broken.is_empty() {
+    violations.extend(orphans(&sources));
+    violations.extend(links(&root())?);
+    violations.extend(doc_references(&root())?);
+    violations.extend(mutants::stale(&root()));
+    if violations.is_empty() {
         println!("tidy: no problems");
         return Ok(());
     }
-    Err(format!("{} problems:\n{}", broken.len(), broken.join("\n")))
+    Err(format!("{} problems:\n{}", violations.len(), violations.join("\n")))
 }
 
 /// The output of `cargo metadata`.
@@ -84,7 +84,7 @@ fn floors(metadata: &Value) -> Vec<String> {
     let mut floor: BTreeMap<String, Option<u64>> = BTreeMap::new();
     let mut direct: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let members: BTreeSet<String> = list(&metadata["workspace_members"]).iter().map(&text).collect();
-    let mut broken = Vec::new();
+    let mut violations = Vec::new();
     for package in list(&metadata["packages"]) {
         let name = text(&package["name"]);
         let normal = list(&package["dependencies"]);
@@ -100,7 +100,7 @@ fn floors(metadata: &Value) -> Vec<String> {
         if members.contains(&text(&package["id"])) {
             let stated = &package["metadata"]["hotspare"]["floor"];
             if stated.is_null() {
-                broken.push(format!("{name}/Cargo.toml: state its floor in [package.metadata.hotspare]"));
+                violations.push(format!("{name}/Cargo.toml: state its floor in [package.metadata.hotspare]"));
             }
             floor.insert(name, stated.as_u64());
         }
@@ -110,10 +110,10 @@ fn floors(metadata: &Value) -> Vec<String> {
             match (own, floor.get(dependency)) {
                 (_, None) => {}
                 (_, Some(None)) => {
-                    broken.push(format!("{name}: depends on {dependency}, which is outside the floors"))
+                    violations.push(format!("{name}: depends on {dependency}, which is outside the floors"))
                 }
                 (Some(own), Some(Some(theirs))) if theirs >= own => {
-                    broken.push(format!(
+                    violations.push(format!(
                         "{name} (floor {own}): depends on {dependency} (floor {theirs}); only downwards"
                     ));
                 }
@@ -123,13 +123,13 @@ fn floors(metadata: &Value) -> Vec<String> {
         if own.is_some_and(|own| own < 3) {
             for found in reached(name, &direct).intersection(&IMPURE.map(str::to_owned).into()) {
                 // The provider interface uses async traits; the runtime belongs to the driver.
-                broken.push(format!(
+                violations.push(format!(
                     "{name}: pulls in {found}; below floor 3 time, chance and IO are arguments"
                 ));
             }
         }
     }
-    broken
+    violations
 }
 
 fn reached(from: &str, direct: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
@@ -165,8 +165,8 @@ fn files(root: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// All violations in one file.
 fn check_file(name: &str, text: &str) -> Vec<String> {
-    let mut broken = Vec::new();
-    let mut say = |line: usize, what: String| broken.push(format!("{name}:{line}: {what}"));
+    let mut violations = Vec::new();
+    let mut say = |line: usize, what: String| violations.push(format!("{name}:{line}: {what}"));
     if !text.starts_with("//!") {
         say(1, "open the file with `//!`: what it is, what it is not, its invariant".into());
     }
@@ -177,15 +177,16 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
             || name.ends_with("explore.rs")
             || name.starts_with("tests/"));
     let code: Vec<&str> = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).collect();
-    if !is_test && code.len() > BUDGET {
-        say(code.len(), format!("{} lines before its tests; split it at {BUDGET}", code.len()));
+    if !is_test && code.len() > MAX_FILE_LINES {
+        say(code.len(), format!("{} lines before its tests; split it at {MAX_FILE_LINES}", code.len()));
     }
     let stem =
         Path::new(name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    if EMPTY_NAMES.contains(&stem.as_str()) {
+    if VAGUE_NAMES.contains(&stem.as_str()) {
         say(1, format!("`{stem}` is not descriptive; name what it is"));
     }
-    let room = NAMELESS.iter().find(|room| name.starts_with(&format!("crates/hotspare-{room}/src/")));
+    let room =
+        PROVIDER_NEUTRAL_CRATES.iter().find(|room| name.starts_with(&format!("crates/hotspare-{room}/src/")));
     for (at, line) in code.iter().enumerate() {
         let lower = line.to_ascii_lowercase();
         let words: BTreeSet<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
@@ -215,12 +216,12 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
     if is_test {
         for (at, line) in text.lines().enumerate() {
             let sleeps = ["time::sleep(", "thread::sleep(", "pending::<()>()"];
-            if sleeps.iter().any(|sleep| line.contains(sleep)) && name != PASSES_TIME {
+            if sleeps.iter().any(|sleep| line.contains(sleep)) && name != REAL_TIME_FILE {
                 say(at + 1, "no sleep in a test: wait for the event".into());
             }
         }
     }
-    broken
+    violations
 }
 
 /// Files that no module declares: the compiler does not see them.
@@ -259,7 +260,7 @@ fn orphans(sources: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 /// Tests and mutations that documents name but that do not exist.
-fn promises(root: &Path) -> Result<Vec<String>, String> {
+fn doc_references(root: &Path) -> Result<Vec<String>, String> {
     let read =
         |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let mut sources = Vec::new();
@@ -267,10 +268,10 @@ fn promises(root: &Path) -> Result<Vec<String>, String> {
         sources.push((file.to_string_lossy().into_owned(), read(&file)?));
     }
     let (faults, health) = (read(&root.join("docs/faults.md"))?, read(&root.join("docs/health.md"))?);
-    let mut broken = crate::promises::tests("docs/faults.md", &faults, &sources);
-    broken.extend(crate::promises::tests("docs/health.md", &health, &sources));
-    broken.extend(crate::promises::mutations("docs/health.md", &health, &crate::mutants::names()));
-    Ok(broken)
+    let mut violations = crate::doc_references::tests("docs/faults.md", &faults, &sources);
+    violations.extend(crate::doc_references::tests("docs/health.md", &health, &sources));
+    violations.extend(crate::doc_references::mutations("docs/health.md", &health, &crate::mutants::names()));
+    Ok(violations)
 }
 
 /// Relative links in documents that lead nowhere.
@@ -289,7 +290,7 @@ fn links(root: &Path) -> Result<Vec<String>, String> {
             }
         }
     }
-    let mut broken = Vec::new();
+    let mut violations = Vec::new();
     for document in documents {
         let text =
             std::fs::read_to_string(&document).map_err(|error| format!("{}: {error}", document.display()))?;
@@ -297,11 +298,11 @@ fn links(root: &Path) -> Result<Vec<String>, String> {
             let path = target.split('#').next().unwrap_or_default();
             let outside = path.is_empty() || path.contains("://") || path.starts_with("mailto:");
             if !outside && !document.parent().unwrap_or(root).join(path).exists() {
-                broken.push(format!("{}: the link to {path} is broken", document.display()));
+                violations.push(format!("{}: the link to {path} is broken", document.display()));
             }
         }
     }
-    Ok(broken)
+    Ok(violations)
 }
 
 #[cfg(test)]
@@ -361,7 +362,7 @@ mod tests {
         assert!(wrong("tests/behavior/a.rs", "//! x\ntokio::time::sleep(x)").contains("no sleep"));
         let pending = "//! x\ntokio::time::timeout(x, pending::<()>())";
         assert!(wrong("tests/behavior/a.rs", pending).contains("no sleep"));
-        assert_eq!(wrong(PASSES_TIME, pending), "");
+        assert_eq!(wrong(REAL_TIME_FILE, pending), "");
         assert_eq!(wrong(room, "//! x\nfn a() {}"), "");
     }
 

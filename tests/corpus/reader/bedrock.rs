@@ -33,10 +33,10 @@ pub(crate) fn converse(exchange: &Exchange) -> Answer {
         Some(body) => vec![("whole".to_owned(), body)],
         None => stream(&exchange.body),
     };
-    told(events)
+    read_events(events)
 }
 
-fn told(events: Vec<(String, Value)>) -> Answer {
+fn read_events(events: Vec<(String, Value)>) -> Answer {
     let mut answer = Answer { reasoning: Some(String::new()), ..Answer::default() };
     // Whether the open block is a call of one of the caller's tools.
     let mut own = false;
@@ -174,7 +174,7 @@ fn converse_of(said: Vec<Value>) -> Answer {
             None => events.extend(frame.as_object().unwrap().clone()),
         }
     }
-    told(events)
+    read_events(events)
 }
 
 /// A Messages reply taken out of its envelope.

@@ -82,7 +82,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
     let plain = answer.finish.as_deref().is_some_and(|word| ["stop", "eos"].contains(&word));
     // One host sends no finish reason; it sends the output count and the wire's end marker.
     let marked = exchange.body.trim_ascii_end().ends_with(b"[DONE]") && answer.output.is_some();
-    answer.failed = ended_badly || (answer.finish.is_none() && !marked) || (answer.is_silent() && plain);
+    answer.failed = ended_badly || (answer.finish.is_none() && !marked) || (answer.is_empty() && plain);
     answer
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
     }
     answer.failed = match answer.finish.as_deref() {
         None | Some("ERROR" | "TIMEOUT") => true,
-        Some(word) => word == "COMPLETE" && answer.is_silent(),
+        Some(word) => word == "COMPLETE" && answer.is_empty(),
     };
     answer
 }

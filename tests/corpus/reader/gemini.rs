@@ -64,7 +64,7 @@ pub(super) fn read(exchange: &Exchange) -> Answer {
     }
     answer.failed |= match answer.finish.as_deref() {
         None => true,
-        Some("STOP") => answer.is_silent() && !others,
+        Some("STOP") => answer.is_empty() && !others,
         Some(word) => FAILED.contains(&word),
     };
     answer

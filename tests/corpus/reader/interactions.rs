@@ -12,7 +12,7 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
             return Answer { failed: true, ..answer };
         }
         for step in frame["steps"].as_array().into_iter().flatten().chain([&frame["step"], &frame["delta"]]) {
-            said(&mut answer, step);
+            read_step(&mut answer, step);
         }
         let interaction = if frame["interaction"].is_object() { &frame["interaction"] } else { &frame };
         let usage = &interaction["usage"];
@@ -33,11 +33,11 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
 }
 
 /// A whole step, or a delta of one.
-fn said(answer: &mut Answer, step: &Value) {
+fn read_step(answer: &mut Answer, step: &Value) {
     match step["type"].as_str() {
         Some("text") => append(&mut answer.text, &step["text"]),
         Some("model_output") => {
-            step["content"].as_array().into_iter().flatten().for_each(|item| said(answer, item));
+            step["content"].as_array().into_iter().flatten().for_each(|item| read_step(answer, item));
         }
         Some("thought_summary") => {
             append(answer.reasoning.get_or_insert_default(), &step["content"]["text"]);

@@ -30,6 +30,6 @@ pub(crate) fn read(exchange: &Exchange) -> Answer {
             answer.finish = Some(frame["done_reason"].as_str().unwrap_or("stop").to_owned());
         }
     }
-    answer.failed = !done || (answer.is_silent() && answer.finish.as_deref() == Some("stop"));
+    answer.failed = !done || (answer.is_empty() && answer.finish.as_deref() == Some("stop"));
     answer
 }

@@ -45,7 +45,7 @@ fn floats(text: &str) -> Vec<f64> {
 }
 
 /// What an adapter read differently.
-pub(crate) fn differs(read: &[Vec<f32>], expected: &[Vec<f64>]) -> Vec<String> {
+pub(crate) fn differences(read: &[Vec<f32>], expected: &[Vec<f64>]) -> Vec<String> {
     let lengths = |read: usize, expected: usize| format!("{read} instead of {expected}");
     if read.len() != expected.len() {
         return vec![format!("vectors: {}", lengths(read.len(), expected.len()))];

@@ -8,37 +8,37 @@ use serde_json::{Value, json};
 
 use super::{Case, schema, weather};
 
-fn ask() -> ChatRequest {
+fn base_request() -> ChatRequest {
     ChatRequest::to("r").user("hi").max_output(64)
 }
 
-fn offered() -> Value {
+fn weather_tools() -> Value {
     json!([{"name": "weather", "description": "Tells the weather.", "input_schema": schema()}])
 }
 
-fn own(value: Value) -> Native {
+fn native(value: Value) -> Native {
     Native::new(hotspare_anthropic::WIRE, Json::from(value))
 }
 
-fn with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
-    let mut request = ask();
+fn request_with(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
+    let mut request = base_request();
     change(&mut request);
     request
 }
 
 fn extras(fields: &[(&str, Value)]) -> ChatRequest {
     let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Json::from(value)));
-    with(|request| {
+    request_with(|request| {
         request.extras.insert(hotspare_anthropic::WIRE.into(), fields.collect());
     })
 }
 
-fn signed(text: &str, redacted: bool) -> Part {
+fn thinking_part(text: &str, redacted: bool) -> Part {
     let signature = Signature { origin: Origin("anthropic".into()), data: "SIG".into(), redacted };
     Part::Reasoning(Reasoning::new(text).with_signature(signature))
 }
 
-fn called(id: &str) -> Part {
+fn tool_call(id: &str) -> Part {
     Part::ToolCall(ToolCall::new(id, "weather", r#"{"city":"Ulm"}"#))
 }
 
@@ -56,7 +56,7 @@ pub(super) fn cases() -> Vec<Case> {
         }
         all.push(Case { name, sdk: "anthropic", call: "messages.create", args, request, stream });
     };
-    case("messages: plain", ask(), json!({}));
+    case("messages: plain", base_request(), json!({}));
     let instructed = |parts| {
         let mut request = ChatRequest::to("r").message(Message::new(Role::System, parts)).user("hi");
         request.max_output = Some(64);
@@ -72,20 +72,20 @@ pub(super) fn cases() -> Vec<Case> {
         instructed(vec![
             Part::Text("Be brief.".into()),
             Part::Text("Be kind.".into()),
-            Part::Fields(own(json!({"cache_control": {"type": "ephemeral"}}))),
+            Part::Fields(native(json!({"cache_control": {"type": "ephemeral"}}))),
         ]),
         json!({"system": [{"type": "text", "text": "Be brief."},
             {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}]}),
     );
     case(
         "messages: turns",
-        ask().assistant("hello").user("and?"),
+        base_request().assistant("hello").user("and?"),
         json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}, {"role": "user", "content": "and?"}]}),
     );
-    case("messages: stream", ask(), json!({"stream": true}));
+    case("messages: stream", base_request(), json!({"stream": true}));
     case(
         "messages: sampling",
-        with(|request| {
+        request_with(|request| {
             request.sampling.temperature = Some(0.5);
             request.sampling.top_p = Some(0.9);
             request.sampling.top_k = Some(5);
@@ -94,24 +94,26 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: stop",
-        with(|request| request.stop = vec!["a".into(), "b".into()]),
+        request_with(|request| request.stop = vec!["a".into(), "b".into()]),
         json!({"stop_sequences": ["a", "b"]}),
     );
     case(
         "messages: user",
-        with(|request| request.end_user = Some("u1".into())),
+        request_with(|request| request.end_user = Some("u1".into())),
         json!({"metadata": {"user_id": "u1"}}),
     );
     case(
         "messages: image by address",
-        with(|request| request.messages[0].parts.push(Part::Image(Media::Url("https://h/a.png".into())))),
+        request_with(|request| {
+            request.messages[0].parts.push(Part::Image(Media::Url("https://h/a.png".into())))
+        }),
         user(
             json!([{"type": "text", "text": "hi"}, {"type": "image", "source": {"type": "url", "url": "https://h/a.png"}}]),
         ),
     );
     case(
         "messages: image as bytes",
-        with(|request| {
+        request_with(|request| {
             request.messages[0].parts.push(Part::Image(Media::from_url("data:image/png;base64,AAAA")));
         }),
         user(json!([{"type": "text", "text": "hi"},
@@ -119,9 +121,9 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: document",
-        with(|request| {
+        request_with(|request| {
             let file = Part::Document(Media::from_url("data:application/pdf;base64,AAAA"));
-            let fields = Part::Fields(own(json!({"title": "a", "citations": {"enabled": true}})));
+            let fields = Part::Fields(native(json!({"title": "a", "citations": {"enabled": true}})));
             request.messages[0].parts.extend([file, fields]);
         }),
         user(
@@ -131,7 +133,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: document of text",
-        with(|request| {
+        request_with(|request| {
             request.messages[0]
                 .parts
                 .push(Part::Document(Media::from_url("data:text/plain;base64,aGVsbG8=")));
@@ -139,15 +141,15 @@ pub(super) fn cases() -> Vec<Case> {
         user(json!([{"type": "text", "text": "hi"},
             {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hello"}}])),
     );
-    case("messages: tool", ask().tool(weather()), json!({"tools": offered()}));
+    case("messages: tool", base_request().tool(weather()), json!({"tools": weather_tools()}));
     case(
         "messages: strict tool",
-        ask().tool(weather().with_strict(true)),
+        base_request().tool(weather().with_strict(true)),
         json!({"tools": [{"name": "weather", "description": "Tells the weather.", "input_schema": schema(), "strict": true}]}),
     );
     case(
         "messages: cached tool",
-        with(|request| {
+        request_with(|request| {
             let mut tool = weather();
             let fields = [("cache_control".to_owned(), Json::from(json!({"type": "ephemeral"})))];
             tool.extras.insert(hotspare_anthropic::WIRE.into(), fields.into());
@@ -157,10 +159,10 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: tools that the provider runs",
-        with(|request| {
+        request_with(|request| {
             request
                 .native_tools
-                .push(own(json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 2})));
+                .push(native(json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 2})));
         }),
         json!({"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]}),
     );
@@ -174,32 +176,32 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"type": "tool", "name": "weather"}),
         ),
     ] {
-        let request = with(|request| {
+        let request = request_with(|request| {
             request.tools.push(weather());
             request.tool_choice = Some(choice);
         });
-        case(name, request, json!({"tools": offered(), "tool_choice": spelled}));
+        case(name, request, json!({"tools": weather_tools(), "tool_choice": spelled}));
     }
     case(
         "messages: one tool at a time",
-        with(|request| {
+        request_with(|request| {
             request.tools.push(weather());
             request.parallel_tools = Some(false);
         }),
-        json!({"tools": offered(), "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
+        json!({"tools": weather_tools(), "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}),
     );
     case(
         "messages: tool results",
-        ask()
+        base_request()
             .tool(weather())
             .message(Message::new(
                 Role::Assistant,
-                vec![Part::Text("Let me see.".into()), called("a"), called("b")],
+                vec![Part::Text("Let me see.".into()), tool_call("a"), tool_call("b")],
             ))
             .message(Message::tool(ToolResult::new("a", "rain")))
             .message(Message::tool(ToolResult::new("b", "no such city").with_error(true)))
             .user("so?"),
-        json!({"tools": offered(), "messages": [
+        json!({"tools": weather_tools(), "messages": [
             {"role": "user", "content": "hi"},
             {"role": "assistant", "content": [{"type": "text", "text": "Let me see."},
                 {"type": "tool_use", "id": "a", "name": "weather", "input": {"city": "Ulm"}},
@@ -211,13 +213,13 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: a result that shows",
-        ask().tool(weather()).message(Message::new(Role::Assistant, vec![called("a")])).message(
+        base_request().tool(weather()).message(Message::new(Role::Assistant, vec![tool_call("a")])).message(
             Message::tool(ToolResult::from_parts(
                 "a",
                 vec![Part::Text("look".into()), Part::Image(Media::Url("https://h/a.png".into()))],
             )),
         ),
-        json!({"tools": offered(), "messages": [
+        json!({"tools": weather_tools(), "messages": [
             {"role": "user", "content": "hi"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "weather", "input": {"city": "Ulm"}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [
@@ -225,10 +227,10 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: thoughts go back",
-        ask()
+        base_request()
             .message(Message::new(
                 Role::Assistant,
-                vec![signed("hm", false), signed("", true), Part::Text("so".into())],
+                vec![thinking_part("hm", false), thinking_part("", true), Part::Text("so".into())],
             ))
             .user("and?"),
         json!({"messages": [{"role": "user", "content": "hi"},
@@ -238,7 +240,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: schema",
-        ask().output(OutputFormat::JsonSchema {
+        base_request().output(OutputFormat::JsonSchema {
             name: "place".into(),
             schema: Json::from(schema()),
             strict: true,
@@ -247,7 +249,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "messages: effort",
-        with(|request| request.reasoning_effort = Some("low".into())),
+        request_with(|request| request.reasoning_effort = Some("low".into())),
         json!({"output_config": {"effort": "low"}}),
     );
     case(

@@ -6,7 +6,7 @@ use hotspare_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Case, ask, with};
+use super::{Case, base_request, request_with};
 
 fn schema() -> Value {
     json!({"type": "object", "properties": {"city": {"type": "string"}}})
@@ -16,7 +16,7 @@ fn weather() -> Tool {
     Tool::new("weather", schema()).with_description("Tells the weather.")
 }
 
-fn offered() -> Value {
+fn weather_tools() -> Value {
     json!([{"function_declarations": [{"name": "weather", "description": "Tells the weather.", "parameters_json_schema": schema()}]}])
 }
 
@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
         all.push(Case { name, sdk: "google", call: "models.generate_content", args, request, stream: false });
     };
     let nothing = || Value::Null;
-    case("content: plain", ask(), json!({}), nothing());
+    case("content: plain", base_request(), json!({}), nothing());
     case(
         "content: instructions and settings",
         {
@@ -46,20 +46,20 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "content: turns",
-        ask().assistant("hello").user("and?"),
+        base_request().assistant("hello").user("and?"),
         json!({}),
         json!([{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "hello"}]},
             {"role": "user", "parts": [{"text": "and?"}]}]),
     );
     case(
         "content: image as bytes",
-        with(|request| {
+        request_with(|request| {
             request.messages[0].parts.push(Part::Image(Media::from_url("data:image/png;base64,AAAA")));
         }),
         json!({}),
         json!([{"role": "user", "parts": [{"text": "hi"}, {"inline_data": {"mime_type": "image/png", "data": "AAAA"}}]}]),
     );
-    case("content: tool", ask().tool(weather()), json!({"tools": offered()}), nothing());
+    case("content: tool", base_request().tool(weather()), json!({"tools": weather_tools()}), nothing());
     for (name, choice, config) in [
         ("content: any tool", ToolChoice::Required, json!({"mode": "ANY"})),
         ("content: no tool", ToolChoice::None, json!({"mode": "NONE"})),
@@ -70,16 +70,16 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"mode": "ANY", "allowed_function_names": ["weather"]}),
         ),
     ] {
-        let request = with(|request| {
+        let request = request_with(|request| {
             request.tools.push(weather());
             request.tool_choice = Some(choice);
         });
-        let config = json!({"tools": offered(), "tool_config": {"function_calling_config": config}});
+        let config = json!({"tools": weather_tools(), "tool_config": {"function_calling_config": config}});
         case(name, request, config, nothing());
     }
     case(
         "content: tool result",
-        ask()
+        base_request()
             .message(Message::new(
                 Role::Assistant,
                 vec![Part::ToolCall(ToolCall::new("a", "weather", r#"{"city":"Ulm"}"#))],
@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "content: schema",
-        ask().output(OutputFormat::JsonSchema {
+        base_request().output(OutputFormat::JsonSchema {
             name: "place".into(),
             schema: Json::from(schema()),
             strict: true,
@@ -102,13 +102,13 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "content: JSON",
-        ask().output(OutputFormat::JsonObject),
+        base_request().output(OutputFormat::JsonObject),
         json!({"response_mime_type": "application/json"}),
         nothing(),
     );
     case(
         "content: tools that the provider runs",
-        with(|request| {
+        request_with(|request| {
             request
                 .native_tools
                 .push(Native::new(hotspare_gemini::WIRE, Json::from(json!({"googleSearch": {}}))));

@@ -5,13 +5,13 @@ use hotspare_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Case, ask, schema, weather, with};
+use super::{Case, base_request, request_with, schema, weather};
 
-fn offered() -> Value {
+fn weather_tools() -> Value {
     json!([{"type": "function", "function": {"name": "weather", "description": "Tells the weather.", "parameters": schema()}}])
 }
 
-fn called(calls: &[(&str, &str)]) -> Message {
+fn tool_call(calls: &[(&str, &str)]) -> Message {
     let parts = calls.iter().map(|(id, arguments)| Part::ToolCall(ToolCall::new(*id, "weather", *arguments)));
     Message::new(Role::Assistant, parts.collect())
 }
@@ -32,8 +32,8 @@ pub(super) fn cases() -> Vec<Case> {
         }
         all.push(Case { name, sdk: "openai", call: "chat.completions.create", args, request, stream });
     };
-    case("chat: plain", ask(), json!({}));
-    case("chat: length", ask().max_output(64), json!({"max_completion_tokens": 64}));
+    case("chat: plain", base_request(), json!({}));
+    case("chat: length", base_request().max_output(64), json!({"max_completion_tokens": 64}));
     case(
         "chat: instructions",
         ChatRequest::to("r").system("Be brief.").user("hi"),
@@ -46,17 +46,17 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "chat: turns",
-        ask().assistant("hello").user("and?"),
+        base_request().assistant("hello").user("and?"),
         json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}, {"role": "user", "content": "and?"}]}),
     );
     case(
         "chat: named participant",
-        with(|request| request.messages[0].name = Some("ann".into())),
+        request_with(|request| request.messages[0].name = Some("ann".into())),
         json!({"messages": [{"role": "user", "name": "ann", "content": "hi"}]}),
     );
     case(
         "chat: sampling",
-        with(|request| {
+        request_with(|request| {
             request.sampling.temperature = Some(0.5);
             request.sampling.top_p = Some(0.9);
             request.sampling.seed = Some(7);
@@ -67,24 +67,26 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "chat: stop",
-        with(|request| request.stop = vec!["a".into(), "b".into()]),
+        request_with(|request| request.stop = vec!["a".into(), "b".into()]),
         json!({"stop": ["a", "b"]}),
     );
-    case("chat: stream", ask(), json!({"stream": true}));
+    case("chat: stream", base_request(), json!({"stream": true}));
     case(
         "chat: stream with counts",
-        ask(),
+        base_request(),
         json!({"stream": true, "stream_options": {"include_usage": true}}),
     );
     case(
         "chat: image by address",
-        with(|request| request.messages[0].parts.push(Part::Image(Media::Url("https://h/a.png".into())))),
+        request_with(|request| {
+            request.messages[0].parts.push(Part::Image(Media::Url("https://h/a.png".into())))
+        }),
         json!({"messages": [{"role": "user", "content": [
             {"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "https://h/a.png"}}]}]}),
     );
     case(
         "chat: image as bytes",
-        with(|request| {
+        request_with(|request| {
             request.messages[0].parts.push(Part::Image(Media::from_url("data:image/png;base64,AAAA")));
         }),
         json!({"messages": [{"role": "user", "content": [
@@ -92,7 +94,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "chat: document",
-        with(|request| {
+        request_with(|request| {
             let native = Native::new("openai-chat", Json::from(json!({"filename": "a.pdf"})));
             let file = Media::from_url("data:application/pdf;base64,AAAA");
             request.messages[0].parts.extend([Part::Document(file), Part::Fields(native)]);
@@ -100,10 +102,10 @@ pub(super) fn cases() -> Vec<Case> {
         json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"},
             {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}}]}]}),
     );
-    case("chat: tool", ask().tool(weather()), json!({"tools": offered()}));
+    case("chat: tool", base_request().tool(weather()), json!({"tools": weather_tools()}));
     case(
         "chat: strict tool",
-        ask().tool(weather().with_strict(true)),
+        base_request().tool(weather().with_strict(true)),
         json!({"tools": [{"type": "function", "function": {
             "name": "weather", "description": "Tells the weather.", "parameters": schema(), "strict": true}}]}),
     );
@@ -117,28 +119,28 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"type": "function", "function": {"name": "weather"}}),
         ),
     ] {
-        let request = with(|request| {
+        let request = request_with(|request| {
             request.tools.push(weather());
             request.tool_choice = Some(choice);
         });
-        case(name, request, json!({"tools": offered(), "tool_choice": word}));
+        case(name, request, json!({"tools": weather_tools(), "tool_choice": word}));
     }
     case(
         "chat: one tool at a time",
-        with(|request| {
+        request_with(|request| {
             request.tools.push(weather());
             request.parallel_tools = Some(false);
         }),
-        json!({"tools": offered(), "parallel_tool_calls": false}),
+        json!({"tools": weather_tools(), "parallel_tool_calls": false}),
     );
     case(
         "chat: tool results",
-        ask()
+        base_request()
             .tool(weather())
-            .message(called(&[("a", r#"{"city":"Ulm"}"#), ("b", r#"{"city":"Bern"}"#)]))
+            .message(tool_call(&[("a", r#"{"city":"Ulm"}"#), ("b", r#"{"city":"Bern"}"#)]))
             .message(Message::tool(ToolResult::new("a", "rain")))
             .message(Message::tool(ToolResult::new("b", "sun"))),
-        json!({"tools": offered(), "messages": [
+        json!({"tools": weather_tools(), "messages": [
             {"role": "user", "content": "hi"},
             {"role": "assistant", "content": null, "tool_calls": [wire_call("a", r#"{"city":"Ulm"}"#), wire_call("b", r#"{"city":"Bern"}"#)]},
             {"role": "tool", "tool_call_id": "a", "content": "rain"},
@@ -146,12 +148,12 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "chat: JSON",
-        ask().output(OutputFormat::JsonObject),
+        base_request().output(OutputFormat::JsonObject),
         json!({"response_format": {"type": "json_object"}}),
     );
     case(
         "chat: schema",
-        ask().output(OutputFormat::JsonSchema {
+        base_request().output(OutputFormat::JsonSchema {
             name: "place".into(),
             schema: Json::from(schema()),
             strict: true,
@@ -160,19 +162,19 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "chat: effort",
-        with(|request| request.reasoning_effort = Some("low".into())),
+        request_with(|request| request.reasoning_effort = Some("low".into())),
         json!({"reasoning_effort": "low"}),
     );
-    case("chat: user", with(|request| request.end_user = Some("u1".into())), json!({"user": "u1"}));
+    case("chat: user", request_with(|request| request.end_user = Some("u1".into())), json!({"user": "u1"}));
     case(
         "chat: refusal before",
-        ask().message(Message::new(Role::Assistant, vec![Part::Refusal("no".into())])).user("why?"),
+        base_request().message(Message::new(Role::Assistant, vec![Part::Refusal("no".into())])).user("why?"),
         json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": null, "refusal": "no"},
             {"role": "user", "content": "why?"}]}),
     );
     case(
         "chat: its own fields",
-        with(|request| {
+        request_with(|request| {
             let extras =
                 [("logprobs", json!(true)), ("top_logprobs", json!(2)), ("service_tier", json!("flex"))];
             let extras = extras.map(|(name, value)| (name.to_owned(), Json::from(value)));
@@ -182,7 +184,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "chat: its own tools",
-        with(|request| {
+        request_with(|request| {
             let tool = json!({"type": "custom", "custom": {"name": "c"}});
             request.native_tools.push(Native::new("openai-chat", Json::from(tool)));
         }),

@@ -5,16 +5,16 @@ use hotspare_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Case, ask, schema, weather, with};
+use super::{Case, base_request, request_with, schema, weather};
 
 const WIRE: &str = hotspare_openai::RESPONSES_WIRE;
 
-fn offered() -> Value {
+fn weather_tools() -> Value {
     json!([{"type": "function", "name": "weather", "description": "Tells the weather.", "parameters": schema()}])
 }
 
 fn extras(fields: &[(&str, Value)]) -> ChatRequest {
-    with(|request| {
+    request_with(|request| {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Json::from(value.clone())));
         request.extras.insert(WIRE.into(), fields.collect());
     })
@@ -31,9 +31,9 @@ pub(super) fn cases() -> Vec<Case> {
         }
         all.push(Case { name, sdk: "openai", call: "responses.create", args, request, stream });
     };
-    case("responses: plain", ask(), json!({}));
-    case("responses: length", ask().max_output(64), json!({"max_output_tokens": 64}));
-    case("responses: stream", ask(), json!({"stream": true}));
+    case("responses: plain", base_request(), json!({}));
+    case("responses: length", base_request().max_output(64), json!({"max_output_tokens": 64}));
+    case("responses: stream", base_request(), json!({"stream": true}));
     case(
         "responses: instructions",
         ChatRequest::to("r").system("Be brief.").user("hi"),
@@ -46,14 +46,14 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "responses: turns",
-        ask().assistant("hello").user("and?"),
+        base_request().assistant("hello").user("and?"),
         json!({"input": [{"role": "user", "content": "hi"},
             {"role": "assistant", "content": [{"type": "output_text", "text": "hello"}]},
             {"role": "user", "content": "and?"}]}),
     );
     case(
         "responses: sampling",
-        with(|request| {
+        request_with(|request| {
             request.sampling.temperature = Some(0.5);
             request.sampling.top_p = Some(0.9);
         }),
@@ -61,13 +61,15 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "responses: image",
-        with(|request| request.messages[0].parts.push(Part::Image(Media::Url("https://h/a.png".into())))),
+        request_with(|request| {
+            request.messages[0].parts.push(Part::Image(Media::Url("https://h/a.png".into())))
+        }),
         json!({"input": [{"role": "user", "content": [
             {"type": "input_text", "text": "hi"}, {"type": "input_image", "image_url": "https://h/a.png"}]}]}),
     );
     case(
         "responses: document",
-        with(|request| {
+        request_with(|request| {
             let native = Native::new(WIRE, Json::from(json!({"filename": "a.pdf"})));
             let file = Media::from_url("data:application/pdf;base64,AAAA");
             request.messages[0].parts.extend([Part::Document(file), Part::Fields(native)]);
@@ -75,10 +77,10 @@ pub(super) fn cases() -> Vec<Case> {
         json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"},
             {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}]}]}),
     );
-    case("responses: tool", ask().tool(weather()), json!({"tools": offered()}));
+    case("responses: tool", base_request().tool(weather()), json!({"tools": weather_tools()}));
     case(
         "responses: strict tool",
-        ask().tool(weather().with_strict(true)),
+        base_request().tool(weather().with_strict(true)),
         json!({"tools": [{"type": "function", "name": "weather", "description": "Tells the weather.", "parameters": schema(), "strict": true}]}),
     );
     for (name, choice, word) in [
@@ -91,40 +93,40 @@ pub(super) fn cases() -> Vec<Case> {
             json!({"type": "function", "name": "weather"}),
         ),
     ] {
-        let request = with(|request| {
+        let request = request_with(|request| {
             request.tools.push(weather());
             request.tool_choice = Some(choice);
         });
-        case(name, request, json!({"tools": offered(), "tool_choice": word}));
+        case(name, request, json!({"tools": weather_tools(), "tool_choice": word}));
     }
     case(
         "responses: one tool at a time",
-        with(|request| {
+        request_with(|request| {
             request.tools.push(weather());
             request.parallel_tools = Some(false);
         }),
-        json!({"tools": offered(), "parallel_tool_calls": false}),
+        json!({"tools": weather_tools(), "parallel_tool_calls": false}),
     );
     let call = Part::ToolCall(ToolCall::new("a", "weather", r#"{"city":"Ulm"}"#));
     case(
         "responses: tool results",
-        ask()
+        base_request()
             .tool(weather())
             .message(Message::new(Role::Assistant, vec![call]))
             .message(Message::tool(ToolResult::new("a", "rain"))),
-        json!({"tools": offered(), "input": [
+        json!({"tools": weather_tools(), "input": [
             {"role": "user", "content": "hi"},
             {"type": "function_call", "call_id": "a", "name": "weather", "arguments": r#"{"city":"Ulm"}"#},
             {"type": "function_call_output", "call_id": "a", "output": "rain"}]}),
     );
     case(
         "responses: JSON",
-        ask().output(OutputFormat::JsonObject),
+        base_request().output(OutputFormat::JsonObject),
         json!({"text": {"format": {"type": "json_object"}}}),
     );
     case(
         "responses: schema",
-        ask().output(OutputFormat::JsonSchema {
+        base_request().output(OutputFormat::JsonSchema {
             name: "place".into(),
             schema: Json::from(schema()),
             strict: true,
@@ -140,7 +142,11 @@ pub(super) fn cases() -> Vec<Case> {
         },
         json!({"reasoning": {"effort": "low", "summary": "auto"}}),
     );
-    case("responses: user", with(|request| request.end_user = Some("u1".into())), json!({"user": "u1"}));
+    case(
+        "responses: user",
+        request_with(|request| request.end_user = Some("u1".into())),
+        json!({"user": "u1"}),
+    );
     case(
         "responses: kept nowhere",
         extras(&[("store", json!(false)), ("include", json!(["reasoning.encrypted_content"]))]),
@@ -148,7 +154,7 @@ pub(super) fn cases() -> Vec<Case> {
     );
     case(
         "responses: its own tools",
-        with(|request| {
+        request_with(|request| {
             let tool = json!({"type": "web_search"});
             request.native_tools.push(Native::new(WIRE, Json::from(tool)));
         }),

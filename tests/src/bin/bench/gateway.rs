@@ -51,7 +51,7 @@ pub(crate) async fn run() {
             for round in 0..2 {
                 let before = child.ticks();
                 futures::stream::iter(0..COUNT)
-                    .for_each_concurrent(16, |_| ask(&http, &child.url, stream))
+                    .for_each_concurrent(16, |_| send_request(&http, &child.url, stream))
                     .await;
                 // The first round warms up.
                 if round == 1 {
@@ -68,7 +68,7 @@ pub(crate) async fn run() {
 }
 
 /// One request, read to its end.
-async fn ask(http: &reqwest::Client, base: &str, stream: bool) {
+async fn send_request(http: &reqwest::Client, base: &str, stream: bool) {
     let body =
         format!(r#"{{"model":"chat","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#);
     let reply = http.post(format!("{base}/chat/completions")).bearer_auth("sk-bench").body(body).send();
@@ -83,7 +83,7 @@ async fn instructions(url: &str, stream: bool) -> Option<u64> {
         let child = Child::counted(&["gateway-child", url])?;
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client");
         for _ in 0..requests {
-            ask(&http, &child.url, stream).await;
+            send_request(&http, &child.url, stream).await;
         }
         drop(http);
         counts.push(child.instructions()?);

@@ -32,12 +32,12 @@ cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
 struct Scenario {
     name: &'static str,
     what: &'static str,
-    breaks: Breaks,
+    outage: Outage,
     requests: u64,
     marks: Marks,
 }
 
-enum Breaks {
+enum Outage {
     Main(Fault),
     /// A share of calls to the main target, in hundredths of a per cent.
     Share(Fault, u32),
@@ -63,7 +63,7 @@ fn scenarios() -> Vec<Scenario> {
     // With a call every 5 ms and 300 ms until silence is detected, 60 calls are in flight by then. With the five that
     // open the breaker and a few probes, that makes 75; pings need ten calls before a rate can be judged.
     let main =
-        |name, what, fault, marks| Scenario { name, what, breaks: Breaks::Main(fault), requests: 150, marks };
+        |name, what, fault, marks| Scenario { name, what, outage: Outage::Main(fault), requests: 150, marks };
     vec![
         main("refused", "connections are refused", Fault::Refuse, marks(120, 0)),
         main("reset", "connections are reset before a byte", Fault::ResetBeforeHead, marks(130, 40)),
@@ -96,28 +96,28 @@ fn scenarios() -> Vec<Scenario> {
         Scenario {
             name: "half-errors",
             what: "half of the replies are 500",
-            breaks: Breaks::Share(Fault::Status(500), 5_000),
+            outage: Outage::Share(Fault::Status(500), 5_000),
             requests: 300,
             marks: marks(115, 60),
         },
         Scenario {
             name: "tenth-errors",
             what: "a tenth of the replies are 503",
-            breaks: Breaks::Share(Fault::Status(503), 1_000),
+            outage: Outage::Share(Fault::Status(503), 1_000),
             requests: 300,
             marks: marks(112, 300),
         },
         Scenario {
             name: "in-flight",
             what: "the main target dies with 200 calls in flight",
-            breaks: Breaks::InFlight,
+            outage: Outage::InFlight,
             requests: 200,
             marks: marks(300, 200),
         },
         Scenario {
             name: "all-down",
             what: "every target answers 503: callers get the error at once",
-            breaks: Breaks::All(Fault::Status(503)),
+            outage: Outage::All(Fault::Status(503)),
             requests: 100,
             marks: Marks { lost: 100, attempts: 320, calls: 40 },
         },
@@ -193,7 +193,7 @@ async fn main() -> ExitCode {
         &Scenario {
             name: "",
             what: "",
-            breaks: Breaks::Share(Fault::Refuse, 0),
+            outage: Outage::Share(Fault::Refuse, 0),
             requests: 150,
             marks: marks(100, 150),
         },
@@ -256,19 +256,19 @@ async fn main() -> ExitCode {
         }
     }
     for scene in &scenes {
-        let marks = (scene.play)().await;
+        let marks = (scene.run)().await;
         let figures: Vec<String> = marks.iter().map(|mark| format!("{} {}", mark.what, mark.got)).collect();
         if json {
-            let kept = marks.iter().all(scenes::Mark::is_kept);
+            let met = marks.iter().all(scenes::Mark::is_met);
             println!(
-                "{{\"scenario\":\"{}\",\"kept\":{kept},\"figures\":\"{}\"}}",
+                "{{\"scenario\":\"{}\",\"kept\":{met},\"figures\":\"{}\"}}",
                 scene.name,
                 figures.join("; ")
             );
         } else {
             println!("{:<18}{}", scene.name, figures.join("; "));
         }
-        let broken: Vec<&scenes::Mark> = marks.iter().filter(|mark| !mark.is_kept()).collect();
+        let broken: Vec<&scenes::Mark> = marks.iter().filter(|mark| !mark.is_met()).collect();
         if broken.is_empty() {
             passed += 1;
             continue;
@@ -302,26 +302,26 @@ async fn pairs(rounds: u64, only: Option<&str>, docs: Option<String>) -> Result<
 async fn run(scenario: &Scenario, seed: u64) -> Outcome {
     let wires = [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek];
     let mut limits = short_limits();
-    let in_flight = matches!(scenario.breaks, Breaks::InFlight);
+    let in_flight = matches!(scenario.outage, Outage::InFlight);
     if in_flight {
         // Nothing is late while the main target is healthy.
         limits.unstreamed = AnswerLimit::Fixed(Duration::from_secs(30));
         limits.first_content = Duration::from_secs(8);
     }
-    let route = match scenario.breaks {
-        Breaks::Share(..) => RouteSpec::new(HealthAware::new(NAMES)),
+    let route = match scenario.outage {
+        Outage::Share(..) => RouteSpec::new(HealthAware::new(NAMES)),
         _ => RouteSpec::new(Sequential::new(NAMES)),
     };
     let rig = Rig::with(&wires, route.limits(limits)).await;
-    match scenario.breaks {
-        Breaks::Main(fault) => rig.servers[0].set_fault(Some(fault)).await,
-        Breaks::Share(fault, share) => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
-        Breaks::All(fault) => {
+    match scenario.outage {
+        Outage::Main(fault) => rig.servers[0].set_fault(Some(fault)).await,
+        Outage::Share(fault, share) => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
+        Outage::All(fault) => {
             for server in &rig.servers {
                 server.set_fault(Some(fault)).await;
             }
         }
-        Breaks::InFlight => {
+        Outage::InFlight => {
             let settings = rig.servers[0].settings().pace(Duration::from_secs(60), Duration::ZERO);
             rig.servers[0].set_settings(settings);
         }
@@ -331,7 +331,7 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
         let (client, expected) = (rig.client.clone(), rig.servers[0].settings().answer.concat());
         calls.push(tokio::spawn(async move {
             let begun = Instant::now();
-            let result = ask(&client, number % 2 == 0, &expected).await;
+            let result = send_request(&client, number % 2 == 0, &expected).await;
             (begun.elapsed(), result)
         }));
         if !in_flight {
@@ -360,8 +360,8 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
     }
     let targets = rig.client.targets();
     outcome.attempts = targets.iter().map(|target| target.counts.started).sum();
-    outcome.calls = match scenario.breaks {
-        Breaks::Share(Fault::Refuse, 0) => 0,
+    outcome.calls = match scenario.outage {
+        Outage::Share(Fault::Refuse, 0) => 0,
         _ => rig.servers[0].stats().requests,
     };
     let states: Vec<String> = targets.iter().map(|target| target.view.breaker.to_string()).collect();
@@ -370,7 +370,7 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
 }
 
 /// Sends one request and checks that its text is complete.
-async fn ask(client: &hotspare::Client, stream: bool, expected: &str) -> Result<(), String> {
+async fn send_request(client: &hotspare::Client, stream: bool, expected: &str) -> Result<(), String> {
     let request = ChatRequest::to("chat").user("what happened?");
     let word = |kind: Kind| kind.to_string();
     if !stream {

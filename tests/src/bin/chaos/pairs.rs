@@ -35,7 +35,7 @@ const PAIRS: [(&str, &str, u32); 8] = [
 
 /// The result of a run in either tier.
 #[derive(Clone, Copy, Debug, Default)]
-struct Came {
+struct RunResult {
     lost: f64,
     attempts: f64,
     /// Median and 95th percentile of time to first content, in milliseconds.
@@ -43,8 +43,8 @@ struct Came {
     p95: f64,
 }
 
-impl Came {
-    fn beyond(self, healthy: Self) -> Self {
+impl RunResult {
+    fn relative_to(self, healthy: Self) -> Self {
         Self { p50: self.p50 - healthy.p50, p95: self.p95 - healthy.p95, ..self }
     }
 }
@@ -54,19 +54,19 @@ pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, 
     let mut table = String::from(
         "| outage | lost: real, sim | starts per request: real, sim | added to first content, 50 %: real, sim | 95 %: real, sim | |\n|---|---|---|---|---|---|\n",
     );
-    let calm = (median(rounds, None).await?, simulated(rounds, None)?);
+    let healthy = (median(rounds, None).await?, run_simulated(rounds, None)?);
     let mut agree = true;
     for (name, fault, share) in PAIRS.iter().filter(|pair| only.is_none_or(|only| only == pair.0)) {
-        let broken = Some((*fault, *share));
-        let real = median(rounds, broken).await?.beyond(calm.0);
-        let sim = simulated(rounds, broken)?.beyond(calm.1);
-        let near = |real: f64, sim: f64| (real - sim).abs() <= (sim.abs() * 0.2).max(5.0);
-        let starts = (real.attempts - sim.attempts).abs() <= 0.05 * sim.attempts;
+        let fault = Some((*fault, *share));
+        let run_real = median(rounds, fault).await?.relative_to(healthy.0);
+        let sim = run_simulated(rounds, fault)?.relative_to(healthy.1);
+        let near = |run_real: f64, sim: f64| (run_real - sim).abs() <= (sim.abs() * 0.2).max(5.0);
+        let starts = (run_real.attempts - sim.attempts).abs() <= 0.05 * sim.attempts;
         let apart: Vec<&str> = [
-            (real.lost == sim.lost, "lost"),
+            (run_real.lost == sim.lost, "lost"),
             (starts, "starts"),
-            (near(real.p50, sim.p50), "added, 50 %"),
-            (near(real.p95, sim.p95), "added, 95 %"),
+            (near(run_real.p50, sim.p50), "added, 50 %"),
+            (near(run_real.p95, sim.p95), "added, 95 %"),
         ]
         .into_iter()
         .filter_map(|(same, what)| (!same).then_some(what))
@@ -76,20 +76,27 @@ pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, 
             if apart.is_empty() { "agree".into() } else { format!("**apart: {}**", apart.join(", ")) };
         table += &format!(
             "| `{name}` | {}, {} | {:.3}, {:.3} | {:.1} ms, {:.1} ms | {:.1} ms, {:.1} ms | {verdict} |\n",
-            real.lost, sim.lost, real.attempts, sim.attempts, real.p50, sim.p50, real.p95, sim.p95
+            run_real.lost,
+            sim.lost,
+            run_real.attempts,
+            sim.attempts,
+            run_real.p50,
+            sim.p50,
+            run_real.p95,
+            sim.p95
         );
     }
     Ok((table, agree))
 }
 
 /// The median of each figure over rounds on real sockets.
-async fn median(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
+async fn median(rounds: u64, fault: Option<(&str, u32)>) -> Result<RunResult, String> {
     let mut all = Vec::new();
     for round in 1..=rounds {
-        all.push(real(round, broken).await?);
+        all.push(run_real(round, fault).await?);
     }
-    let middle = |of: fn(&Came) -> f64| quantile(&all.iter().map(of).collect::<Vec<_>>(), 0.5);
-    Ok(Came {
+    let middle = |of: fn(&RunResult) -> f64| quantile(&all.iter().map(of).collect::<Vec<_>>(), 0.5);
+    Ok(RunResult {
         lost: middle(|one| one.lost),
         attempts: middle(|one| one.attempts),
         p50: middle(|one| one.p50),
@@ -97,14 +104,14 @@ async fn median(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String
     })
 }
 
-async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
+async fn run_real(seed: u64, fault: Option<(&str, u32)>) -> Result<RunResult, String> {
     let route = RouteSpec::new(Sequential::new(NAMES)).limits(short_limits());
     let rig = Rig::with(&[WireFormat::OpenAi; 3], route).await;
     for server in &rig.servers {
         let settings = server.settings().tokens(TOKENS).pace(FIRST, GAP);
         server.set_settings(settings);
     }
-    if let Some((fault, share)) = broken {
+    if let Some((fault, share)) = fault {
         let fault: Fault = fault.parse().map_err(|error| format!("{fault}: {error}"))?;
         match share {
             10_000 => rig.servers[0].set_fault(Some(fault)).await,
@@ -119,7 +126,7 @@ async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
         let due = EVERY * u32::try_from(number).unwrap_or(u32::MAX);
         tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
         let (client, expected) = (rig.client.clone(), expected.clone());
-        calls.push(tokio::spawn(async move { ask(&client, &expected).await }));
+        calls.push(tokio::spawn(async move { time_to_first_content(&client, &expected).await }));
     }
     let mut waits = Vec::new();
     for call in calls {
@@ -128,7 +135,7 @@ async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
         }
     }
     let starts: u64 = rig.client.targets().iter().map(|target| target.counts.started).sum();
-    Ok(Came {
+    Ok(RunResult {
         lost: REQUESTS as f64 - waits.len() as f64,
         attempts: starts as f64 / REQUESTS as f64,
         p50: quantile(&waits, 0.5),
@@ -137,7 +144,7 @@ async fn real(seed: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
 }
 
 /// The time to first content, if the answer is complete.
-async fn ask(client: &hotspare::Client, expected: &str) -> Option<Duration> {
+async fn time_to_first_content(client: &hotspare::Client, expected: &str) -> Option<Duration> {
     let begun = Instant::now();
     let mut events = client.stream(ChatRequest::to("chat").user("what happened?")).await.ok()?;
     let (mut text, mut first) = (String::new(), None);
@@ -153,8 +160,8 @@ async fn ask(client: &hotspare::Client, expected: &str) -> Option<Duration> {
 /// The same setup in virtual time. The real servers all send the same text, so that a truncated answer joins exactly
 /// with one that starts over; simulated targets each have their own text, so there the continuation is given the
 /// beginning.
-fn simulated(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
-    let fault = broken.map_or_else(String::new, |(fault, share)| {
+fn run_simulated(rounds: u64, fault: Option<(&str, u32)>) -> Result<RunResult, String> {
+    let fault = fault.map_or_else(String::new, |(fault, share)| {
         format!(
             "[[faults]]\non = [\"main\"]\neffect = \"{fault}\"\nshare = \"{}%\"\nafter = \"1ms\"\nfrom = \"0s\"\nuntil = \"1h\"\n",
             f64::from(share) / 100.0
@@ -193,15 +200,15 @@ fn simulated(rounds: u64, broken: Option<(&str, u32)>) -> Result<Came, String> {
             return Err(format!("an invariant broke: {}", breach.what));
         }
         let value = |measure: Measure| outcome.in_window(measure).unwrap_or(0.0);
-        all.push(Came {
+        all.push(RunResult {
             lost: value(Measure::Lost),
             attempts: value(Measure::Attempts),
             p50: value(Measure::TtftP50) * 1_000.0,
             p95: value(Measure::TtftP95) * 1_000.0,
         });
     }
-    let middle = |of: fn(&Came) -> f64| quantile(&all.iter().map(of).collect::<Vec<_>>(), 0.5);
-    Ok(Came {
+    let middle = |of: fn(&RunResult) -> f64| quantile(&all.iter().map(of).collect::<Vec<_>>(), 0.5);
+    Ok(RunResult {
         lost: middle(|one| one.lost),
         attempts: middle(|one| one.attempts),
         p50: middle(|one| one.p50),

@@ -22,7 +22,7 @@ mod blame;
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    pub(crate) play: fn() -> BoxFuture<'static, Vec<Mark>>,
+    pub(crate) run: fn() -> BoxFuture<'static, Vec<Mark>>,
 }
 
 /// One figure and its permitted range.
@@ -34,7 +34,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) fn is_kept(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         (self.least..=self.most).contains(&self.got)
     }
 }
@@ -48,8 +48,8 @@ const fn exactly(what: &'static str, got: u64, wanted: u64) -> Mark {
 }
 
 pub(crate) fn all() -> Vec<Scene> {
-    fn scene(name: &'static str, what: &'static str, play: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
-        Scene { name, what, play }
+    fn scene(name: &'static str, what: &'static str, run: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
+        Scene { name, what, run }
     }
     let mut scenes = blame::all();
     scenes.extend([
@@ -74,49 +74,49 @@ pub(crate) fn all() -> Vec<Scene> {
 }
 
 /// A client, its servers, and how often a breaker opened.
-struct Stage {
+struct Fixture {
     client: Client,
     servers: Vec<ChaosServer>,
     opened: Arc<AtomicU64>,
     /// The states that breakers entered, in order.
-    story: Arc<Mutex<Vec<BreakerState>>>,
+    transitions: Arc<Mutex<Vec<BreakerState>>>,
 }
 
-impl Stage {
+impl Fixture {
     async fn new(
         settings: Vec<Settings>,
         limits: Limits,
-        dress: impl Fn(usize, &ChaosServer, Endpoint) -> Endpoint,
+        configure: impl Fn(usize, &ChaosServer, Endpoint) -> Endpoint,
     ) -> Self {
         let names: Vec<String> = (0..settings.len()).map(|index| format!("t{index}")).collect();
         let route = RouteSpec::new(Sequential::new(names.clone())).limits(limits);
-        Self::with(settings, route, dress).await
+        Self::with(settings, route, configure).await
     }
 
     async fn with(
         settings: Vec<Settings>,
         route: RouteSpec,
-        dress: impl Fn(usize, &ChaosServer, Endpoint) -> Endpoint,
+        configure: impl Fn(usize, &ChaosServer, Endpoint) -> Endpoint,
     ) -> Self {
         let mut builder = Client::builder().route("chat", route);
         let mut servers = Vec::new();
         for (index, settings) in settings.into_iter().enumerate() {
             let wire = settings.wire;
             let server = ChaosServer::start(settings).await.expect("a loopback port");
-            let target = dress(index, &server, endpoint(&server, wire));
+            let target = configure(index, &server, endpoint(&server, wire));
             builder = builder.target(format!("t{index}"), target);
             servers.push(server);
         }
         let client = builder.build().expect("a valid client");
-        let (opened, story) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<_>>>::default());
-        let listeners = (Arc::clone(&opened), Arc::clone(&story));
+        let (opened, transitions) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<_>>>::default());
+        let listeners = (Arc::clone(&opened), Arc::clone(&transitions));
         client.on_transition(move |change| {
             listeners.1.lock().unwrap_or_else(PoisonError::into_inner).push(change.to);
             if change.to == BreakerState::Open {
                 listeners.0.fetch_add(1, Ordering::Relaxed);
             }
         });
-        Self { client, servers, opened, story }
+        Self { client, servers, opened, transitions }
     }
 
     async fn plain(targets: usize) -> Self {
@@ -137,7 +137,7 @@ impl Stage {
     }
 
     /// Sends sequential requests; returns how many were lost.
-    async fn ask(&self, requests: u64, pause: Duration) -> u64 {
+    async fn send_requests(&self, requests: u64, pause: Duration) -> u64 {
         let mut lost = 0;
         for _ in 0..requests {
             lost += u64::from(self.client.chat(hello()).await.is_err());
@@ -156,7 +156,7 @@ const fn ms(millis: u64) -> Duration {
 }
 
 /// A breaker with short times.
-fn brisk() -> BreakerConfig {
+fn fast_breaker() -> BreakerConfig {
     let mut breaker = BreakerConfig::default();
     breaker.cooldown = ms(500);
     breaker.cooldown_cap = ms(1_500);
@@ -167,13 +167,13 @@ fn brisk() -> BreakerConfig {
 }
 
 async fn unhinted() -> Vec<Mark> {
-    let stage = Stage::plain(2).await;
-    stage.servers[0].set_fault(Some(Fault::RateLimited(0))).await;
-    let lost = stage.ask(100, ms(10)).await;
+    let rig = Fixture::plain(2).await;
+    rig.servers[0].set_fault(Some(Fault::RateLimited(0))).await;
+    let lost = rig.send_requests(100, ms(10)).await;
     vec![
         exactly("lost", lost, 0),
-        at_most("calls to the limited key", stage.servers[0].stats().requests, 3),
-        exactly("opened", stage.opened(), 0),
+        at_most("calls to the limited key", rig.servers[0].stats().requests, 3),
+        exactly("opened", rig.opened(), 0),
     ]
 }
 
@@ -186,15 +186,15 @@ async fn odd_headers() -> Vec<Mark> {
         .header("x-ratelimit-reset-tokens", "1000000000s")
         .header("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT");
     let settings = vec![odd, Settings::new(WireFormat::OpenAi)];
-    let stage = Stage::new(settings, short_limits(), |_, _, target| target).await;
-    let lost = stage.ask(50, ms(5)).await;
-    vec![exactly("lost", lost, 0), Mark { what: "served by main", got: stage.served(0), least: 45, most: 50 }]
+    let rig = Fixture::new(settings, short_limits(), |_, _, target| target).await;
+    let lost = rig.send_requests(50, ms(5)).await;
+    vec![exactly("lost", lost, 0), Mark { what: "served by main", got: rig.served(0), least: 45, most: 50 }]
 }
 
 async fn one_dead_key() -> Vec<Mark> {
     let settings =
         vec![Settings::new(WireFormat::OpenAi).key("sk-good-key"), Settings::new(WireFormat::OpenAi)];
-    let stage = Stage::new(settings, short_limits(), |index, server, target| {
+    let rig = Fixture::new(settings, short_limits(), |index, server, target| {
         let key = |text: &str| Key::from_secret(Secret::new(text));
         match index {
             0 => hotspare::openai::target("m")
@@ -205,44 +205,44 @@ async fn one_dead_key() -> Vec<Mark> {
         }
     })
     .await;
-    let calls = join_all((0..20).map(|_| stage.client.chat(hello()))).await;
-    let lost = calls.iter().filter(|call| call.is_err()).count() as u64 + stage.ask(40, ms(5)).await;
+    let calls = join_all((0..20).map(|_| rig.client.chat(hello()))).await;
+    let lost = calls.iter().filter(|call| call.is_err()).count() as u64 + rig.send_requests(40, ms(5)).await;
     vec![
         exactly("lost", lost, 0),
-        exactly("served by main", stage.served(0), 60),
-        at_most("calls with the dead key", stage.started() - 60, 20),
-        exactly("opened", stage.opened(), 0),
+        exactly("served by main", rig.served(0), 60),
+        at_most("calls with the dead key", rig.started() - 60, 20),
+        exactly("opened", rig.opened(), 0),
     ]
 }
 
 async fn retired() -> Vec<Mark> {
-    let stage = Stage::plain(2).await;
-    stage.servers[0].set_fault(Some(Fault::Status(404))).await;
-    let lost = stage.ask(60, ms(5)).await;
+    let rig = Fixture::plain(2).await;
+    rig.servers[0].set_fault(Some(Fault::Status(404))).await;
+    let lost = rig.send_requests(60, ms(5)).await;
     vec![
         exactly("lost", lost, 0),
-        exactly("calls to main", stage.servers[0].stats().requests, 1),
-        exactly("served by the spare", stage.served(1), 60),
+        exactly("calls to main", rig.servers[0].stats().requests, 1),
+        exactly("served by the spare", rig.served(1), 60),
     ]
 }
 
 async fn invalid() -> Vec<Mark> {
-    let stage = Stage::plain(2).await;
-    stage.servers[0].set_plan(FaultPlan::seeded(7).share(Fault::Status(400), 3_000));
-    let refused = stage.ask(200, ms(1)).await;
+    let rig = Fixture::plain(2).await;
+    rig.servers[0].set_plan(FaultPlan::seeded(7).share(Fault::Status(400), 3_000));
+    let refused = rig.send_requests(200, ms(1)).await;
     vec![
         Mark { what: "refused", got: refused, least: 30, most: 90 },
-        exactly("attempts", stage.started(), 200),
-        exactly("served by main", stage.served(0), 200 - refused),
-        exactly("opened", stage.opened(), 0),
+        exactly("attempts", rig.started(), 200),
+        exactly("served by main", rig.served(0), 200 - refused),
+        exactly("opened", rig.opened(), 0),
     ]
 }
 
 async fn disconnects() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(1_500), Duration::ZERO); 2];
-    let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
+    let rig = Fixture::new(settings, Limits::default(), |_, _, target| target).await;
     let calls = (0..60).map(|number| {
-        let client = stage.client.clone();
+        let client = rig.client.clone();
         async move {
             let call = client.chat(hello());
             if number % 2 == 0 {
@@ -254,34 +254,34 @@ async fn disconnects() -> Vec<Mark> {
     let as_wished = join_all(calls).await.into_iter().filter(|done| *done).count() as u64;
     // Callers leave by dropping the call; the time until the provider notices is measured from the last one.
     let left = Instant::now();
-    while stage.servers[0].stats().cancelled < 30 && left.elapsed() < ms(2_000) {
+    while rig.servers[0].stats().cancelled < 30 && left.elapsed() < ms(2_000) {
         tokio::time::sleep(ms(1)).await;
     }
-    let in_flight: u32 = stage.client.targets().iter().map(|target| target.view.in_flight).sum();
+    let in_flight: u32 = rig.client.targets().iter().map(|target| target.view.in_flight).sum();
     vec![
         exactly("served or left", as_wished, 60),
-        exactly("cancelled upstream", stage.servers[0].stats().cancelled, 30),
+        exactly("cancelled upstream", rig.servers[0].stats().cancelled, 30),
         exactly("permits out", u64::from(in_flight), 0),
-        exactly("opened", stage.opened(), 0),
+        exactly("opened", rig.opened(), 0),
     ]
 }
 
 async fn hung_probes() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi); 2];
-    let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
-    stage.servers[0].set_fault(Some(Fault::Status(503))).await;
-    let mut lost = stage.ask(12, ms(5)).await;
-    stage.servers[0].set_fault(Some(Fault::Silence)).await;
-    lost += stage.ask(40, ms(50)).await;
-    stage.servers[0].set_fault(None).await;
-    let before = stage.served(0);
-    lost += stage.ask(80, ms(50)).await;
+    let rig = Fixture::new(settings, short_limits(), |_, _, target| target.breaker(fast_breaker())).await;
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let mut lost = rig.send_requests(12, ms(5)).await;
+    rig.servers[0].set_fault(Some(Fault::Silence)).await;
+    lost += rig.send_requests(40, ms(50)).await;
+    rig.servers[0].set_fault(None).await;
+    let before = rig.served(0);
+    lost += rig.send_requests(80, ms(50)).await;
     vec![
         exactly("lost", lost, 0),
-        Mark { what: "opened", got: stage.opened(), least: 1, most: 6 },
+        Mark { what: "opened", got: rig.opened(), least: 1, most: 6 },
         Mark {
             what: "served by main in 4 s after its return",
-            got: stage.served(0) - before,
+            got: rig.served(0) - before,
             least: 30,
             most: 80,
         },
@@ -291,17 +291,17 @@ async fn hung_probes() -> Vec<Mark> {
 async fn long_streams() -> Vec<Mark> {
     let long = Settings::new(WireFormat::OpenAi).tokens(40).pace(Duration::ZERO, ms(50));
     let settings = vec![long, Settings::new(WireFormat::OpenAi)];
-    let stage = Stage::new(settings, short_limits(), |_, _, target| {
-        let mut breaker = brisk();
+    let rig = Fixture::new(settings, short_limits(), |_, _, target| {
+        let mut breaker = fast_breaker();
         // No probe falls within the outage, so only earlier calls could close the breaker.
         breaker.cooldown = Duration::from_secs(8);
         breaker.cooldown_cap = Duration::from_secs(8);
         target.breaker(breaker)
     })
     .await;
-    let streams = join_all((0..20).map(|_| stage.client.stream(hello()))).await;
-    stage.servers[0].set_fault(Some(Fault::Status(503))).await;
-    let mut lost = stage.ask(20, ms(5)).await;
+    let streams = join_all((0..20).map(|_| rig.client.stream(hello()))).await;
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let mut lost = rig.send_requests(20, ms(5)).await;
     let whole = streams.into_iter().map(|stream| async {
         let Ok(mut stream) = stream else { return false };
         while let Some(event) = stream.next().await {
@@ -312,11 +312,11 @@ async fn long_streams() -> Vec<Mark> {
         true
     });
     lost += join_all(whole).await.into_iter().filter(|whole| !whole).count() as u64;
-    let story = stage.story.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let closed = story.iter().filter(|state| **state == BreakerState::Closed).count() as u64;
+    let transitions = rig.transitions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let closed = transitions.iter().filter(|state| **state == BreakerState::Closed).count() as u64;
     vec![
         exactly("lost", lost, 0),
-        exactly("opened", stage.opened(), 1),
+        exactly("opened", rig.opened(), 1),
         exactly("closed by calls that began before", closed, 0),
     ]
 }
@@ -329,18 +329,18 @@ async fn low_traffic() -> Vec<Mark> {
         ("calls to main until it opens (silence)", Fault::Silence, 7),
     ] {
         let settings = vec![Settings::new(WireFormat::OpenAi); 2];
-        let stage = Stage::new(settings, short_limits(), |_, _, target| {
+        let rig = Fixture::new(settings, short_limits(), |_, _, target| {
             let mut breaker = BreakerConfig::evidence();
             breaker.cooldown = Duration::from_secs(10);
             breaker.cooldown_cap = Duration::from_secs(10);
             target.breaker(breaker)
         })
         .await;
-        stage.servers[0].set_fault(Some(fault)).await;
-        let lost = stage.ask(12, ms(300)).await;
+        rig.servers[0].set_fault(Some(fault)).await;
+        let lost = rig.send_requests(12, ms(300)).await;
         marks.push(exactly("lost", lost, 0));
-        marks.push(at_most(what, stage.servers[0].stats().requests, most));
-        marks.push(exactly("opened", stage.opened(), 1));
+        marks.push(at_most(what, rig.servers[0].stats().requests, most));
+        marks.push(exactly("opened", rig.opened(), 1));
     }
     marks
 }
@@ -348,29 +348,29 @@ async fn low_traffic() -> Vec<Mark> {
 async fn restart() -> Vec<Mark> {
     let (mut lost, mut calls) = (0, 0);
     for _ in 0..3 {
-        let stage = Stage::plain(2).await;
-        stage.servers[0].set_fault(Some(Fault::Status(500))).await;
-        lost += stage.ask(20, ms(2)).await;
-        calls = calls.max(stage.servers[0].stats().requests);
+        let rig = Fixture::plain(2).await;
+        rig.servers[0].set_fault(Some(Fault::Status(500))).await;
+        lost += rig.send_requests(20, ms(2)).await;
+        calls = calls.max(rig.servers[0].stats().requests);
     }
     vec![exactly("lost", lost, 0), at_most("calls to main by each process", calls, 11)]
 }
 
 async fn one_model() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi); 3];
-    let stage = Stage::new(settings, short_limits(), |index, _, target| match index {
+    let rig = Fixture::new(settings, short_limits(), |index, _, target| match index {
         0 | 2 => target.health_group("https://one.host"),
         _ => target,
     })
     .await;
     // The third target is another model on the first one's host.
-    stage.servers[0].set_fault(Some(Fault::StallAfter(0))).await;
-    let lost = stage.ask(15, ms(5)).await;
+    rig.servers[0].set_fault(Some(Fault::StallAfter(0))).await;
+    let lost = rig.send_requests(15, ms(5)).await;
     let mut other = 0;
     for _ in 0..50 {
-        other += u64::from(stage.client.chat(ChatRequest::to("t2").user("hi")).await.is_ok());
+        other += u64::from(rig.client.chat(ChatRequest::to("t2").user("hi")).await.is_ok());
     }
-    let targets = stage.client.targets();
+    let targets = rig.client.targets();
     let closed = u64::from(targets[2].view.breaker == BreakerState::Closed);
     vec![
         exactly("lost", lost, 0),
@@ -387,7 +387,7 @@ async fn slow_reasoning() -> Vec<Mark> {
     let mut lost = 0;
     for first in [200, 400, 900] {
         let thinks = Settings::new(WireFormat::OpenAi).pace(ms(first), Duration::ZERO);
-        let stage = Stage::new(vec![thinks.clone(), thinks], limits.clone(), |_, _, target| {
+        let rig = Fixture::new(vec![thinks.clone(), thinks], limits.clone(), |_, _, target| {
             let mut profile = ModelProfile::default();
             profile.capabilities.reasoning = Some(true);
             target.profile(profile)
@@ -395,7 +395,7 @@ async fn slow_reasoning() -> Vec<Mark> {
         .await;
         for _ in 0..3 {
             let calls = (0..20).map(|_| async {
-                let Ok(mut stream) = stage.client.stream(hello()).await else { return false };
+                let Ok(mut stream) = rig.client.stream(hello()).await else { return false };
                 while let Some(event) = stream.next().await {
                     if event.is_err() {
                         return false;
@@ -406,19 +406,19 @@ async fn slow_reasoning() -> Vec<Mark> {
             lost += join_all(calls).await.into_iter().filter(|whole| !whole).count() as u64;
         }
         // A first token at one and a half times the limit is late, but a third of such calls must not open a breaker.
-        opened += if first < 600 { stage.opened() } else { 0 };
+        opened += if first < 600 { rig.opened() } else { 0 };
     }
     vec![exactly("lost", lost, 0), exactly("opened", opened, 0)]
 }
 
 async fn slow_reader() -> Vec<Mark> {
-    let stage = Stage::new(
+    let rig = Fixture::new(
         vec![Settings::new(WireFormat::OpenAi).tokens(30).pace(Duration::ZERO, ms(20)); 2],
         short_limits(),
         |_, _, target| target,
     )
     .await;
-    let mut stream = stage.client.stream(hello()).await.expect("a stream");
+    let mut stream = rig.client.stream(hello()).await.expect("a stream");
     let (mut text, mut pieces) = (String::new(), 0);
     while let Some(event) = stream.next().await {
         if let Ok(hotspare::Event::TextDelta(piece)) = event {
@@ -429,36 +429,36 @@ async fn slow_reader() -> Vec<Mark> {
             }
         }
     }
-    let whole = u64::from(text == stage.servers[0].settings().answer.concat());
+    let whole = u64::from(text == rig.servers[0].settings().answer.concat());
     vec![
         exactly("whole", whole, 1),
-        exactly("attempts", stage.started(), 1),
-        exactly("opened", stage.opened(), 0),
+        exactly("attempts", rig.started(), 1),
+        exactly("opened", rig.opened(), 0),
     ]
 }
 
 async fn five() -> Vec<Mark> {
     let mut limits = short_limits();
     limits.max_targets = Some(3);
-    let stage = Stage::new(vec![Settings::new(WireFormat::OpenAi); 5], limits, |_, _, target| target).await;
-    for server in &stage.servers {
+    let rig = Fixture::new(vec![Settings::new(WireFormat::OpenAi); 5], limits, |_, _, target| target).await;
+    for server in &rig.servers {
         server.set_fault(Some(Fault::Status(503))).await;
     }
-    let error = stage.client.chat(hello()).await.expect_err("all are down");
+    let error = rig.client.chat(hello()).await.expect_err("all are down");
     let tried = error.trail().attempts.len() as u64;
     vec![exactly("targets tried", tried, 3)]
 }
 
 async fn recovery() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi); 2];
-    let stage = Stage::new(settings, short_limits(), |_, _, target| target.breaker(brisk())).await;
-    stage.servers[0].kill().await;
-    let mut lost = stage.ask(15, ms(400)).await;
-    stage.servers[0].restore().await;
+    let rig = Fixture::new(settings, short_limits(), |_, _, target| target.breaker(fast_breaker())).await;
+    rig.servers[0].kill().await;
+    let mut lost = rig.send_requests(15, ms(400)).await;
+    rig.servers[0].restore().await;
     let back = Instant::now();
-    let before = stage.served(0);
-    while stage.served(0) == before && back.elapsed() < Duration::from_secs(10) {
-        lost += stage.ask(1, ms(400)).await;
+    let before = rig.served(0);
+    while rig.served(0) == before && back.elapsed() < Duration::from_secs(10) {
+        lost += rig.send_requests(1, ms(400)).await;
     }
     let took = u64::try_from(back.elapsed().as_millis()).unwrap_or(u64::MAX);
     vec![
@@ -471,7 +471,7 @@ async fn race_losers() -> Vec<Mark> {
     let fast = Settings::new(WireFormat::OpenAi).pace(ms(20), Duration::ZERO);
     let slow = Settings::new(WireFormat::OpenAi).pace(Duration::ZERO, ms(400));
     let route = RouteSpec::new(Race::new(["t0", "t1"])).limits(Limits::default());
-    let stage = Stage::with(vec![fast, slow.pace(ms(5_000), Duration::ZERO)], route, |_, _, target| {
+    let rig = Fixture::with(vec![fast, slow.pace(ms(5_000), Duration::ZERO)], route, |_, _, target| {
         let mut profile = ModelProfile::default();
         profile.price = Some(Price::per_million(1_000_000, 2_000_000));
         target.profile(profile)
@@ -480,18 +480,18 @@ async fn race_losers() -> Vec<Mark> {
     let mut slowest = Duration::ZERO;
     let mut lost = 0;
     for number in 1..=20 {
-        lost += u64::from(stage.client.chat(hello()).await.is_err());
+        lost += u64::from(rig.client.chat(hello()).await.is_err());
         let over = Instant::now();
-        while stage.servers[1].stats().cancelled < number && over.elapsed() < ms(1_000) {
+        while rig.servers[1].stats().cancelled < number && over.elapsed() < ms(1_000) {
             tokio::time::sleep(ms(1)).await;
         }
         slowest = slowest.max(over.elapsed());
     }
-    let targets = stage.client.targets();
+    let targets = rig.client.targets();
     vec![
         exactly("lost", lost, 0),
         exactly("losers cancelled", targets[1].counts.cancelled, 20),
         at_most("ms until the provider saw it", u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX), 50),
-        exactly("opened", stage.opened(), 0),
+        exactly("opened", rig.opened(), 0),
     ]
 }

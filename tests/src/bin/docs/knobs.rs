@@ -365,12 +365,12 @@ fn section<T: Debug>(
         let value = |read: &Vec<(String, String)>| {
             read.iter()
                 .find(|(known, _)| known == field)
-                .map(|(_, value)| spelled(field, value))
+                .map(|(_, value)| config_value(field, value))
                 .unwrap_or_default()
         };
         let values: Vec<String> = read.iter().map(value).collect();
         for value in &values {
-            accepted(name, value)?;
+            check_accepted(name, value)?;
         }
         let last = name.split([' ', '=']).next().and_then(|path| path.rsplit('.').next());
         let name = match last {
@@ -402,7 +402,7 @@ fn fields(value: &impl Debug) -> Vec<(String, String)> {
 }
 
 /// A variant's name in a configuration.
-fn snake(variant: &str) -> String {
+fn snake_case(variant: &str) -> String {
     let mut word = String::new();
     for (index, letter) in variant.char_indices() {
         if letter.is_ascii_uppercase() && index > 0 {
@@ -414,7 +414,7 @@ fn snake(variant: &str) -> String {
 }
 
 /// Whether a configuration accepts the printed default.
-fn accepted(name: &str, value: &str) -> Result<(), String> {
+fn check_accepted(name: &str, value: &str) -> Result<(), String> {
     let path: Vec<&str> = name.split('.').collect();
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
     if !plain || matches!(value, "off" | "on" | "–") {
@@ -450,7 +450,7 @@ fn accepted(name: &str, value: &str) -> Result<(), String> {
 }
 
 /// A value as a person would write it.
-fn spelled(field: &str, value: &str) -> String {
+fn config_value(field: &str, value: &str) -> String {
     let value =
         value.trim_end_matches(',').trim_end_matches(')').trim_end_matches(',').trim_start_matches("Some(");
     match (field, value) {
@@ -463,7 +463,7 @@ fn spelled(field: &str, value: &str) -> String {
         ("trip", value) => value.parse::<f64>().map_or(value.into(), |milli| (milli / 1_000.0).to_string()),
         (_, "0ns") => "0s".into(),
         ("on_cut" | "commit" | "validate_output" | "validate_tool_calls" | "on_refusal" | "trim", value) => {
-            snake(value)
+            snake_case(value)
         }
         ("evidence", "None") => "off".into(),
         ("evidence", _) => "on".into(),

@@ -23,13 +23,13 @@ fn main() -> ExitCode {
     let check = std::env::args().any(|arg| arg == "--check");
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     for (name, made) in [
-        ("README.md", marked(&root, "README.md", Ok(table()))),
+        ("README.md", replace_marked(&root, "README.md", Ok(table()))),
         ("docs/errors.md", Ok(errors::document())),
         ("docs/knobs.md", knobs::document()),
-        ("docs/providers.md", marked(&root, "docs/providers.md", providers::table())),
+        ("docs/providers.md", replace_marked(&root, "docs/providers.md", providers::table())),
         ("docs/strategies.md", strategies::document(&root)),
     ] {
-        if let Err(what) = made.and_then(|fresh| keep(&root, name, &fresh, check)) {
+        if let Err(what) = made.and_then(|fresh| write_or_check(&root, name, &fresh, check)) {
             eprintln!("{name}: {what}");
             return ExitCode::FAILURE;
         }
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 /// A document with an up-to-date table between its markers.
-fn marked(root: &Path, name: &str, table: Result<String, String>) -> Result<String, String> {
+fn replace_marked(root: &Path, name: &str, table: Result<String, String>) -> Result<String, String> {
     let text = std::fs::read_to_string(root.join(name)).map_err(|error| error.to_string())?;
     match (text.find(BEGIN), text.find(END)) {
         (Some(begin), Some(end)) => Ok(format!("{}{BEGIN}\n{}{}", &text[..begin], table?, &text[end..])),
@@ -47,7 +47,7 @@ fn marked(root: &Path, name: &str, table: Result<String, String>) -> Result<Stri
 }
 
 /// Writes a document, or with `--check` compares it with the file.
-fn keep(root: &Path, name: &str, fresh: &str, check: bool) -> Result<(), String> {
+fn write_or_check(root: &Path, name: &str, fresh: &str, check: bool) -> Result<(), String> {
     let path = root.join(name);
     if std::fs::read_to_string(&path).is_ok_and(|there| there == fresh) {
         println!("{name} is up to date");

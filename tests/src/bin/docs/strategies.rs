@@ -62,7 +62,7 @@ pub(crate) fn document(root: &Path) -> Result<String, String> {
     );
     let mut texts = String::new();
     for [file, name, written, cost] in STRATEGIES {
-        accepted(written)?;
+        check_accepted(written)?;
         let anchor = name.to_lowercase();
         let lines: Vec<String> = written.lines().map(|line| format!("`{line}`")).collect();
         let shown = lines.join(", ");
@@ -116,7 +116,7 @@ fn comment(sources: &Path, file: &str, name: &str) -> Result<String, String> {
 }
 
 /// Whether a configuration accepts these lines in a route.
-fn accepted(lines: &str) -> Result<(), String> {
+fn check_accepted(lines: &str) -> Result<(), String> {
     let targets = if lines.starts_with("targets") { "" } else { "targets = [\"a\", \"b\"]\n" };
     let hosts: String = ["a", "b", "c"]
         .map(|name| format!("[targets.{name}]\nprovider = \"ollama\"\nmodel = \"m\"\n"))

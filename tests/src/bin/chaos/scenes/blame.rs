@@ -3,8 +3,8 @@
 use super::*;
 
 pub(super) fn all() -> Vec<Scene> {
-    fn scene(name: &'static str, what: &'static str, play: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
-        Scene { name, what, play }
+    fn scene(name: &'static str, what: &'static str, run: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
+        Scene { name, what, run }
     }
     vec![
         scene("blackhole", "connections are neither accepted nor refused", || Box::pin(blackhole())),
@@ -42,7 +42,7 @@ async fn blackhole() -> Vec<Mark> {
     let (address, holders) = hole().await;
     let settings = vec![Settings::new(WireFormat::OpenAi); 2];
     // The shipped connect timeout, 1 s.
-    let stage = Stage::new(settings, Limits::default(), |index, _, target| match index {
+    let rig = Fixture::new(settings, Limits::default(), |index, _, target| match index {
         0 => {
             hotspare::openai::target("m").base_url(format!("http://{address}/v1")).key(hotspare_tests::key())
         }
@@ -50,87 +50,87 @@ async fn blackhole() -> Vec<Mark> {
     })
     .await;
     let begun = Instant::now();
-    let calls = join_all((0..20).map(|_| stage.client.chat(hello()))).await;
+    let calls = join_all((0..20).map(|_| rig.client.chat(hello()))).await;
     let lost = calls.iter().filter(|call| call.is_err()).count() as u64;
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let crossing = stage.client.targets()[0].counts.started;
-    let later = stage.ask(20, ms(5)).await;
-    let started = stage.client.targets()[0].counts.started;
+    let crossing = rig.client.targets()[0].counts.started;
+    let later = rig.send_requests(20, ms(5)).await;
+    let started = rig.client.targets()[0].counts.started;
     holders.iter().for_each(tokio::task::JoinHandle::abort);
     vec![
         exactly("lost", lost + later, 0),
         at_most("ms until all were served by the spare", took, 2_400),
-        exactly("opened", stage.opened(), 1),
+        exactly("opened", rig.opened(), 1),
         at_most("calls sent to it after it opened", started - crossing, 1),
     ]
 }
 
 async fn rejects_all() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(20), Duration::ZERO); 2];
-    let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
-    let mut lost = stage.ask(20, ms(1)).await;
-    let before = stage.servers[0].stats().requests;
-    stage.servers[0].set_fault(Some(Fault::Status(503))).await;
-    let calls = join_all((0..10).map(|_| stage.client.chat(hello()))).await;
+    let rig = Fixture::new(settings, Limits::default(), |_, _, target| target).await;
+    let mut lost = rig.send_requests(20, ms(1)).await;
+    let before = rig.servers[0].stats().requests;
+    rig.servers[0].set_fault(Some(Fault::Status(503))).await;
+    let calls = join_all((0..10).map(|_| rig.client.chat(hello()))).await;
     lost += calls.iter().filter(|call| call.is_err()).count() as u64;
-    lost += stage.ask(50, ms(1)).await;
+    lost += rig.send_requests(50, ms(1)).await;
     vec![
         exactly("lost", lost, 0),
         // On a slow machine a probe may become due.
-        Mark { what: "opened", got: stage.opened(), least: 1, most: 3 },
-        at_most("calls that it refused, ten of them at once", stage.servers[0].stats().requests - before, 16),
+        Mark { what: "opened", got: rig.opened(), least: 1, most: 3 },
+        at_most("calls that it refused, ten of them at once", rig.servers[0].stats().requests - before, 16),
     ]
 }
 
 async fn busy() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi).pace(ms(40), Duration::ZERO); 2];
-    let stage = Stage::new(settings, Limits::default(), |_, _, target| target).await;
-    stage.servers[0].set_plan(FaultPlan::seeded(3).share(Fault::Status(503), 3_000));
+    let rig = Fixture::new(settings, Limits::default(), |_, _, target| target).await;
+    rig.servers[0].set_plan(FaultPlan::seeded(3).share(Fault::Status(503), 3_000));
     let mut lost = 0;
     for _ in 0..40 {
-        let calls = join_all((0..10).map(|_| stage.client.chat(hello()))).await;
+        let calls = join_all((0..10).map(|_| rig.client.chat(hello()))).await;
         lost += calls.iter().filter(|call| call.is_err()).count() as u64;
     }
     vec![
         exactly("lost", lost, 0),
-        exactly("opened", stage.opened(), 0),
-        Mark { what: "of 400 served by it", got: stage.served(0), least: 240, most: 320 },
+        exactly("opened", rig.opened(), 0),
+        Mark { what: "of 400 served by it", got: rig.served(0), least: 240, most: 320 },
     ]
 }
 
 async fn own_network() -> Vec<Mark> {
-    let stage = Stage::plain(3).await;
-    let mut lost = stage.ask(5, ms(1)).await;
-    for server in &stage.servers {
+    let rig = Fixture::plain(3).await;
+    let mut lost = rig.send_requests(5, ms(1)).await;
+    for server in &rig.servers {
         server.kill().await;
     }
     let down = Instant::now();
     let mut told = 0;
     while down.elapsed() < ms(3_000) {
-        if let Err(error) = stage.client.chat(hello()).await {
+        if let Err(error) = rig.client.chat(hello()).await {
             let words = format!("{error} {}", error.trail());
             told += u64::from(words.contains("no host is reachable"));
         }
         tokio::time::sleep(ms(10)).await;
     }
-    let started = stage.started();
-    for server in &stage.servers {
+    let started = rig.started();
+    for server in &rig.servers {
         server.restore().await;
     }
     tokio::time::sleep(ms(1_000)).await;
-    lost += stage.ask(50, ms(1)).await;
+    lost += rig.send_requests(50, ms(1)).await;
     vec![
         exactly("lost before and after", lost, 0),
         Mark { what: "callers given the reason", got: told, least: 50, most: 300 },
-        exactly("opened", stage.opened(), 0),
+        exactly("opened", rig.opened(), 0),
         at_most("attempts in 3 s at three hosts", started, 40),
-        exactly("served by main after its return", stage.served(0), 55),
+        exactly("served by main after its return", rig.served(0), 55),
     ]
 }
 
 async fn three_models() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi); 5];
-    let stage = Stage::new(settings, short_limits(), |index, server, target| match index {
+    let rig = Fixture::new(settings, short_limits(), |index, server, target| match index {
         4 => target,
         _ => {
             let model = hotspare::openai::target(format!("m{index}")).base_url(server.base_url());
@@ -138,14 +138,14 @@ async fn three_models() -> Vec<Mark> {
         }
     })
     .await;
-    for server in &stage.servers[..4] {
+    for server in &rig.servers[..4] {
         server.set_fault(Some(Fault::Status(500))).await;
     }
-    let lost = stage.ask(12, ms(5)).await;
+    let lost = rig.send_requests(12, ms(5)).await;
     vec![
         exactly("lost", lost, 0),
-        exactly("opened: three models and the host", stage.opened(), 4),
-        at_most("calls to the fourth model", stage.servers[3].stats().requests, 12),
+        exactly("opened: three models and the host", rig.opened(), 4),
+        at_most("calls to the fourth model", rig.servers[3].stats().requests, 12),
     ]
 }
 
@@ -154,17 +154,17 @@ async fn odd_errors() -> Vec<Mark> {
     for pause in ["-1", "0", "1000000000", "Thu, 01 Jan 1970 00:00:00 GMT", "soon", "1e9", ""] {
         for fault in [Fault::RateLimited(0), Fault::Status(503)] {
             let odd = Settings::new(WireFormat::OpenAi).header("retry-after", pause);
-            let stage =
-                Stage::new(vec![odd, Settings::new(WireFormat::OpenAi)], short_limits(), |_, _, target| {
+            let rig =
+                Fixture::new(vec![odd, Settings::new(WireFormat::OpenAi)], short_limits(), |_, _, target| {
                     target
                 })
                 .await;
-            stage.servers[0].set_fault(Some(fault)).await;
-            lost += stage.ask(20, ms(2)).await;
-            served += stage.served(1);
-            calls = calls.max(stage.servers[0].stats().requests);
+            rig.servers[0].set_fault(Some(fault)).await;
+            lost += rig.send_requests(20, ms(2)).await;
+            served += rig.served(1);
+            calls = calls.max(rig.servers[0].stats().requests);
             // No wait is longer than an hour.
-            let wait = stage.client.targets()[0].view.usable_in.unwrap_or_default();
+            let wait = rig.client.targets()[0].view.usable_in.unwrap_or_default();
             lost += u64::from(wait > Duration::from_secs(3_600));
         }
     }

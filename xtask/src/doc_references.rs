@@ -9,13 +9,13 @@ use std::path::Path;
 /// Broken references of the form `` `path/to/file.rs::name` `` in a document. The path may omit leading directories as
 /// long as it stays unique.
 pub(crate) fn tests(document: &str, text: &str, files: &[(String, String)]) -> Vec<String> {
-    let named = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"));
-    named
+    let references = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"));
+    references
         .filter_map(|(file, name)| {
             let file = format!("{file}.rs");
-            let meant: Vec<&(String, String)> =
+            let candidates: Vec<&(String, String)> =
                 files.iter().filter(|(path, _)| Path::new(path).ends_with(&file)).collect();
-            let wrong = match meant.as_slice() {
+            let wrong = match candidates.as_slice() {
                 [] => format!("there is no file `{file}`"),
                 [(_, text)] if is_test(text, name) => return None,
                 [_] => format!("there is no test `{name}` in {file}"),
