@@ -61,7 +61,7 @@ impl Entry {
     pub fn profile(&self) -> ModelProfile {
         let fields = &self.fields;
         let has = |list: &str, word: &str| list.split_whitespace().any(|known| known == word);
-        let said = |word: &str| match (has(&fields.can, word), has(&fields.cannot, word)) {
+        let flag = |word: &str| match (has(&fields.can, word), has(&fields.cannot, word)) {
             (true, _) => Some(true),
             (false, true) => Some(false),
             (false, false) => None,
@@ -74,19 +74,19 @@ impl Entry {
         profile.retires.clone_from(&fields.retires);
         profile.mode.clone_from(&fields.mode);
         let can = &mut profile.capabilities;
-        can.assistant_prefill = said("prefill");
-        can.json_schema = said("schema");
-        can.parallel_tools = said("parallel");
-        can.prompt_caching = said("caching");
-        can.reasoning = said("reasoning");
-        can.sampling = said("sampling");
-        can.tools = said("tools");
-        can.vision = said("vision");
+        can.assistant_prefill = flag("prefill");
+        can.json_schema = flag("schema");
+        can.parallel_tools = flag("parallel");
+        can.prompt_caching = flag("caching");
+        can.reasoning = flag("reasoning");
+        can.sampling = flag("sampling");
+        can.tools = flag("tools");
+        can.vision = flag("vision");
         profile
     }
 
     fn price(&self) -> Option<Price> {
-        let known = |place: usize| self.fields.price.get(place).copied().flatten();
+        let known = |index: usize| self.fields.price.get(index).copied().flatten();
         let mut price = Price::per_million(known(0)?, known(1)?);
         price.cached = known(2);
         price.cache_write = known(3);

@@ -101,7 +101,7 @@ impl Catalog {
         {
             return Some(Found { entry, alias: Some(Alias::Regional) });
         }
-        let entry = self.exact(provider, &undated(model)?)?;
+        let entry = self.exact(provider, &without_date(model)?)?;
         Some(Found { entry, alias: Some(Alias::Dated) })
     }
 
@@ -141,7 +141,7 @@ fn split(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The name without the date it ends in, if it has one.
-fn undated(model: &str) -> Option<String> {
+fn without_date(model: &str) -> Option<String> {
     // Bedrock appends a version of its own after the date.
     let (name, version) = match model.rfind("-v") {
         Some(at) if model[at + 2..].bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => {
@@ -149,13 +149,13 @@ fn undated(model: &str) -> Option<String> {
         }
         _ => (model, ""),
     };
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let dashed = |date: &str| {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_dashed_date = |date: &str| {
         let parts: Vec<&str> = date.split('-').collect();
         matches!(parts.as_slice(), [year, month, day]
-            if (year.len(), month.len(), day.len()) == (4, 2, 2) && digits(&date.replace('-', "")))
+            if (year.len(), month.len(), day.len()) == (4, 2, 2) && is_digits(&date.replace('-', "")))
     };
-    for (length, is_date) in [(10, &dashed as &dyn Fn(&str) -> bool), (8, &digits)] {
+    for (length, is_date) in [(10, &is_dashed_date as &dyn Fn(&str) -> bool), (8, &is_digits)] {
         let Some(at) = name.len().checked_sub(length).filter(|at| name.is_char_boundary(*at)) else {
             continue;
         };

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use crate::tree::Tree;
 
 /// The text `before` with the changes that turned it into `after`: properties removed, and keys renamed within the same
-/// [`plain`] form.
-pub(crate) fn amended(before: &str, after: &Value) -> String {
+/// [`normalized_key`] form.
+pub(crate) fn apply_changes(before: &str, after: &Value) -> String {
     let text = Tree::parse(before).and_then(|tree| serde_json::to_string(&amend(tree, after)).ok());
     let exact = |text: &String| serde_json::from_str::<Value>(text).is_ok_and(|value| value == *after);
     // A validator may have changed something else; its result counts.
@@ -19,7 +19,7 @@ pub(crate) fn amended(before: &str, after: &Value) -> String {
 }
 
 /// A key without what naming conventions differ in.
-pub(crate) fn plain(key: &str) -> String {
+pub(crate) fn normalized_key(key: &str) -> String {
     key.chars()
         .filter(|character| !matches!(character, '_' | '-' | ' '))
         .flat_map(char::to_lowercase)
@@ -39,19 +39,19 @@ fn amend(before: Tree, after: &Value) -> Tree {
 fn amend_object(before: Vec<(String, Tree)>, after: &Map<String, Value>) -> Tree {
     // The parser keeps the last value of a duplicate key.
     let last: BTreeMap<String, usize> =
-        before.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
+        before.iter().enumerate().map(|(position, (name, _))| (name.clone(), position)).collect();
     let mut renamed: BTreeMap<String, &str> = BTreeMap::new();
     for name in after.keys().filter(|name| !last.contains_key(*name)) {
-        renamed.insert(plain(name), name);
+        renamed.insert(normalized_key(name), name);
     }
     let mut fields = Vec::with_capacity(before.len());
-    for (place, (name, value)) in before.into_iter().enumerate() {
-        if last.get(&name) != Some(&place) {
+    for (position, (name, value)) in before.into_iter().enumerate() {
+        if last.get(&name) != Some(&position) {
             continue;
         }
         let name = match after.contains_key(&name) {
             true => Some(name),
-            false => renamed.remove(&plain(&name)).map(str::to_owned),
+            false => renamed.remove(&normalized_key(&name)).map(str::to_owned),
         };
         if let Some(name) = name
             && let Some(after) = after.get(&name)
@@ -77,7 +77,7 @@ mod tests {
         after["ownerName"].as_object_mut().unwrap().remove("a");
         after["rows"][0].as_object_mut().unwrap().remove("n");
         let text = r#"{"z":12345678901234567890123,"ownerName":{"b":1.50},"rows":[{},{"n":1e2}]}"#;
-        assert_eq!(amended(before, &after), text);
+        assert_eq!(apply_changes(before, &after), text);
     }
 
     #[test]
@@ -89,7 +89,11 @@ mod tests {
             (r#"{"a_b":1,"A":{}}"#, json!({"ab": 1, "a": {}, "AB": 3})),
             ("[1]", json!({"a": 1})),
         ] {
-            assert_eq!(serde_json::from_str::<Value>(&amended(before, &after)).unwrap(), after, "{before}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&apply_changes(before, &after)).unwrap(),
+                after,
+                "{before}"
+            );
         }
     }
 }

@@ -97,7 +97,7 @@ impl Assembler {
             },
             Event::TextDelta(delta) if !delta.is_empty() => self.push_text(delta)?,
             Event::ReasoningDelta(delta) if !delta.is_empty() => self.push_reasoning(delta)?,
-            Event::ReasoningSignature(signature) => self.sign(signature)?,
+            Event::ReasoningSignature(signature) => self.push_signature(signature)?,
             Event::RefusalDelta(delta) if !delta.is_empty() => self.push_refusal(delta)?,
             Event::ToolStarted { id, name, .. } => {
                 self.grow(id.len() + name.len() + PART_COST)?;
@@ -175,7 +175,7 @@ impl Assembler {
                 Piece::Text(range) => Part::Text(text.get(range).unwrap_or_default().to_owned()),
                 Piece::Tool(call) if cut => Part::ToolCall(call),
                 Piece::Tool(call) => {
-                    let (call, more) = usable(call)?;
+                    let (call, more) = repaired_call(call)?;
                     repairs.extend(more);
                     Part::ToolCall(call)
                 }
@@ -227,7 +227,7 @@ impl Assembler {
         Ok(())
     }
 
-    fn sign(&mut self, signature: Signature) -> Result<(), Error> {
+    fn push_signature(&mut self, signature: Signature) -> Result<(), Error> {
         self.grow(signature.data.len() + signature.origin.0.len() + PART_COST)?;
         match self.pieces.last_mut() {
             Some(Piece::Reasoning(reasoning)) if reasoning.signature.is_none() && !signature.redacted => {
@@ -253,9 +253,9 @@ impl Assembler {
 
     fn push_arguments(&mut self, index: u32, delta: &str) -> Result<(), Error> {
         self.grow_content(delta.len())?;
-        let place = usize::try_from(index).ok().and_then(|index| self.tools.get(index));
+        let position = usize::try_from(index).ok().and_then(|index| self.tools.get(index));
         // The grammar has refused unknown indexes, so this always matches.
-        if let Some(Piece::Tool(call)) = place.and_then(|&place| self.pieces.get_mut(place)) {
+        if let Some(Piece::Tool(call)) = position.and_then(|&position| self.pieces.get_mut(position)) {
             call.arguments.push_str(delta);
         }
         Ok(())
@@ -294,7 +294,7 @@ fn replace(known: &mut Option<String>, later: Option<String>) {
     }
 }
 
-fn usable(mut call: ToolCall) -> Result<(ToolCall, Vec<Repair>), Error> {
+fn repaired_call(mut call: ToolCall) -> Result<(ToolCall, Vec<Repair>), Error> {
     if call.name.is_empty() {
         return Err(Error::new(Kind::BadOutput, "a tool call without a name"));
     }

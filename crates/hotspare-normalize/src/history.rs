@@ -10,7 +10,7 @@ use std::fmt;
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, Origin, Part, Role, Signature};
 
-use crate::tool_ids::{is_short, made_up};
+use crate::tool_ids::{derived_id, is_short};
 
 /// The longest id of a tool call that all known servers accept.
 const ID_LIMIT: usize = 40;
@@ -73,26 +73,26 @@ pub fn portable<'a>(
     wire: &str,
     origin: Option<&Origin>,
 ) -> Result<Portable<'a>, Error> {
-    let mut reader = Reader::new(wire, origin);
+    let mut planner = EditPlanner::new(wire, origin);
     let mut edits = Vec::new();
     let mut empty_messages = 0;
     for (at, message) in request.messages.iter().enumerate() {
         let mut kept = false;
-        for (place, part) in message.parts.iter().enumerate() {
-            let edit = reader.read(at, part)?;
+        for (part_index, part) in message.parts.iter().enumerate() {
+            let edit = planner.read(at, part)?;
             kept |= !matches!(edit, Some(Edit::Remove));
-            edits.extend(edit.map(|edit| (at, place, edit)));
+            edits.extend(edit.map(|edit| (at, part_index, edit)));
         }
         empty_messages += usize::from(!kept);
     }
-    reader.empty += empty_messages;
-    let notes = reader.notes();
+    planner.empty += empty_messages;
+    let notes = planner.notes();
     if edits.is_empty() && empty_messages == 0 {
         return Ok(Portable { request: Cow::Borrowed(request), notes });
     }
     let mut request = request.clone();
-    for (at, place, edit) in edits {
-        apply(&mut request.messages[at].parts[place], edit);
+    for (at, part_index, edit) in edits {
+        apply(&mut request.messages[at].parts[part_index], edit);
     }
     for message in &mut request.messages {
         message.parts.retain(|part| part.as_text() != Some(""));
@@ -107,11 +107,11 @@ pub fn portable<'a>(
 /// Messages of nothing but white space do not count, because some wires drop them.
 #[must_use]
 pub fn user_first(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
-    let says = |part: &Part| part.as_text().is_none_or(|text| !text.trim().is_empty());
-    let speaks = |message: &Message| {
-        !matches!(message.role, Role::System | Role::Developer) && message.parts.iter().any(says)
+    let has_content = |part: &Part| part.as_text().is_none_or(|text| !text.trim().is_empty());
+    let is_turn = |message: &Message| {
+        !matches!(message.role, Role::System | Role::Developer) && message.parts.iter().any(has_content)
     };
-    let first = request.messages.iter().position(speaks)?;
+    let first = request.messages.iter().position(is_turn)?;
     if request.messages[first].role != Role::Assistant {
         return None;
     }
@@ -132,24 +132,24 @@ pub fn short_tool_ids(request: &ChatRequest) -> Option<(ChatRequest, Note)> {
         return None;
     }
     let mut request = request.clone();
-    let mut now: BTreeMap<String, String> = BTreeMap::new();
-    let mut taken = BTreeSet::new();
+    let mut new_ids: BTreeMap<String, String> = BTreeMap::new();
+    let mut used_ids = BTreeSet::new();
     let mut renamed = 0;
     for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
         match part {
             Part::ToolCall(call) => {
                 let mut id = call.id.clone();
-                let mut turn = 0_u32;
-                while !is_short(&id) || taken.contains(&id) {
-                    id = made_up(&[&call.id, &turn.to_string()]);
-                    turn = turn.wrapping_add(1);
+                let mut attempt = 0_u32;
+                while !is_short(&id) || used_ids.contains(&id) {
+                    id = derived_id(&[&call.id, &attempt.to_string()]);
+                    attempt = attempt.wrapping_add(1);
                 }
                 renamed += usize::from(id != call.id);
-                taken.insert(id.clone());
-                now.insert(std::mem::replace(&mut call.id, id.clone()), id);
+                used_ids.insert(id.clone());
+                new_ids.insert(std::mem::replace(&mut call.id, id.clone()), id);
             }
             Part::ToolResult(result) => {
-                if let Some(id) = now.get(&result.id) {
+                if let Some(id) = new_ids.get(&result.id) {
                     result.id.clone_from(id);
                 }
             }
@@ -178,10 +178,10 @@ fn apply(part: &mut Part, edit: Edit) {
 }
 
 /// Reads a conversation from its beginning and decides what to change.
-struct Reader<'a> {
+struct EditPlanner<'a> {
     wire: &'a str,
     origin: Option<&'a Origin>,
-    taken: BTreeSet<String>,
+    used_ids: BTreeSet<String>,
     /// For each original id, the current ids of its calls that have no result yet, oldest first.
     open: BTreeMap<&'a str, VecDeque<String>>,
     calls: usize,
@@ -192,12 +192,12 @@ struct Reader<'a> {
     empty: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> EditPlanner<'a> {
     fn new(wire: &'a str, origin: Option<&'a Origin>) -> Self {
         Self {
             wire,
             origin,
-            taken: BTreeSet::new(),
+            used_ids: BTreeSet::new(),
             open: BTreeMap::new(),
             calls: 0,
             hidden: 0,
@@ -239,15 +239,15 @@ impl<'a> Reader<'a> {
             }
             Part::Fields(fields) if fields.wire != self.wire => Some(Edit::Remove),
             Part::ToolCall(call) => {
-                let now = self.call(&call.id, &call.name);
-                self.renamed += usize::from(now.is_some());
-                now.map(Edit::Rename)
+                let new_id = self.call(&call.id, &call.name);
+                self.renamed += usize::from(new_id.is_some());
+                new_id.map(Edit::Rename)
             }
             Part::ToolResult(result) => {
-                let Some(now) = self.open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front) else {
-                    return Err(self.orphan(at, &result.id));
+                let Some(new_id) = self.open.get_mut(result.id.as_str()).and_then(VecDeque::pop_front) else {
+                    return Err(self.unmatched_result(at, &result.id));
                 };
-                (now != result.id).then_some(Edit::Rename(now))
+                (new_id != result.id).then_some(Edit::Rename(new_id))
             }
             _ => None,
         })
@@ -255,22 +255,22 @@ impl<'a> Reader<'a> {
 
     /// The new id for a call, if its own cannot be kept.
     fn call(&mut self, id: &'a str, name: &str) -> Option<String> {
-        let place = self.calls.to_string();
+        let call_index = self.calls.to_string();
         self.calls += 1;
-        let mut now = id.to_owned();
-        let mut turn = 0_u32;
-        while !is_plain(&now) || self.taken.contains(&now) {
-            now = made_up(&[id, name, &place, &turn.to_string()]);
-            turn = turn.wrapping_add(1);
+        let mut new_id = id.to_owned();
+        let mut attempt = 0_u32;
+        while !is_portable_id(&new_id) || self.used_ids.contains(&new_id) {
+            new_id = derived_id(&[id, name, &call_index, &attempt.to_string()]);
+            attempt = attempt.wrapping_add(1);
         }
-        self.taken.insert(now.clone());
-        self.open.entry(id).or_default().push_back(now.clone());
-        (now != id).then_some(now)
+        self.used_ids.insert(new_id.clone());
+        self.open.entry(id).or_default().push_back(new_id.clone());
+        (new_id != id).then_some(new_id)
     }
 
-    fn orphan(&self, at: usize, id: &str) -> Error {
+    fn unmatched_result(&self, at: usize, id: &str) -> Error {
         // An id that is not plain may contain the caller's text.
-        let named = if is_plain(id) { format!(" \"{id}\"") } else { String::new() };
+        let named = if is_portable_id(id) { format!(" \"{id}\"") } else { String::new() };
         let why =
             if self.open.contains_key(id) { "already has its result" } else { "was not made before it" };
         Error::new(
@@ -294,7 +294,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn is_plain(id: &str) -> bool {
+fn is_portable_id(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=ID_LIMIT).contains(&id.len()) && id.bytes().all(allowed)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::FinishReason;
 use serde_json::Value;
 
-use crate::amend::amended;
+use crate::amend::apply_changes;
 use crate::repair::{Repair, read_json};
 use crate::validate::{Validator, Violation};
 
@@ -50,15 +50,15 @@ impl OutputCheck {
     /// # Errors
     /// The violations that cannot be repaired; at least one.
     pub fn check(&self, text: &str, finish: &FinishReason) -> Result<Option<Repaired>, Vec<Violation>> {
-        let (value, json, mut repairs) =
-            read_json(text, finish).map_err(|bad| vec![Violation::new("", format!("not JSON: {bad}"))])?;
+        let (value, json, mut repairs) = read_json(text, finish)
+            .map_err(|error| vec![Violation::new("", format!("not JSON: {error}"))])?;
         let repaired = match self.validate(&value) {
             Ok(()) if repairs.is_empty() => return Ok(None),
             Ok(()) => json.into_owned(),
             Err(violations) => {
-                let Some((respelled, more)) = self.respelled(value, &json) else { return Err(violations) };
+                let Some((conformed, more)) = self.conformed(value, &json) else { return Err(violations) };
                 repairs.extend(more);
-                respelled
+                conformed
             }
         };
         Ok(Some(Repaired { text: repaired, repairs }))
@@ -95,14 +95,15 @@ impl OutputCheck {
 
     /// The answer with its keys renamed to the schema's spelling and without nulls for absent properties, if nothing
     /// else is wrong with it.
-    fn respelled(&self, mut value: Value, text: &str) -> Option<(String, Vec<Repair>)> {
+    fn conformed(&self, mut value: Value, text: &str) -> Option<(String, Vec<Repair>)> {
         let validator = self.validator.as_ref()?;
         let keys = validator.respell(&mut value);
         let mut repairs = vec![Repair::KeySpelling; keys];
         if validator.validate(&value).is_err() {
             repairs.extend(vec![Repair::NullForAbsent; validator.drop_nulls(&mut value)]);
         }
-        (!repairs.is_empty() && validator.validate(&value).is_ok()).then(|| (amended(text, &value), repairs))
+        (!repairs.is_empty() && validator.validate(&value).is_ok())
+            .then(|| (apply_changes(text, &value), repairs))
     }
 }
 

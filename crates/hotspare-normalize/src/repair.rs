@@ -12,7 +12,7 @@ use std::fmt;
 use hotspare_core::{Error, FinishReason, Kind};
 use serde_json::Value;
 
-use self::scan::{Fail, Found, scan};
+use self::scan::{ScanError, ScannedValue, scan};
 
 /// A repair that preserves the meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,7 +95,7 @@ impl From<BadJson> for Error {
 pub fn parse_json(text: &str, finish: &FinishReason) -> Result<(Value, Vec<Repair>), BadJson> {
     match serde_json::from_str(text) {
         Ok(value) => Ok((value, Vec::new())),
-        Err(_) => mend(text, finish).map(|(value, _, repairs)| (value, repairs)),
+        Err(_) => repair(text, finish).map(|(value, _, repairs)| (value, repairs)),
     }
 }
 
@@ -117,11 +117,11 @@ pub(crate) fn read_json<'a>(
 ) -> Result<(Value, Cow<'a, str>, Vec<Repair>), BadJson> {
     match serde_json::from_str(text) {
         Ok(value) => Ok((value, Cow::Borrowed(text), Vec::new())),
-        Err(_) => mend(text, finish).map(|(value, json, repairs)| (value, Cow::Owned(json), repairs)),
+        Err(_) => repair(text, finish).map(|(value, json, repairs)| (value, Cow::Owned(json), repairs)),
     }
 }
 
-fn mend(text: &str, finish: &FinishReason) -> Result<(Value, String, Vec<Repair>), BadJson> {
+fn repair(text: &str, finish: &FinishReason) -> Result<(Value, String, Vec<Repair>), BadJson> {
     let found = find(text, *finish == FinishReason::Length)?;
     let mut repairs = surroundings(text, &found)?;
     repairs.extend(found.repairs);
@@ -133,11 +133,11 @@ fn mend(text: &str, finish: &FinishReason) -> Result<(Value, String, Vec<Repair>
 }
 
 /// Finds the one value that the answer contains.
-fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
-    let mut object: Option<Found> = None;
-    let mut array: Option<Found> = None;
+fn find(text: &str, truncated: bool) -> Result<ScannedValue, BadJson> {
+    let mut object: Option<ScannedValue> = None;
+    let mut array: Option<ScannedValue> = None;
     let mut arrays = 0_usize;
-    let mut rows: Option<usize> = None;
+    let mut object_array: Option<usize> = None;
     let mut at = 0;
     while let Some(step) = text[at..].find(['{', '[', '}']) {
         at += step;
@@ -145,12 +145,12 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
             // Its opening brace, and perhaps more, was lost.
             return Err(BadJson::new("a closing brace without an opening one", at));
         }
-        match scan(text, at, cut) {
+        match scan(text, at, truncated) {
             Ok(found) => {
                 at = found.end;
                 if !found.is_object() {
                     arrays += 1;
-                    rows = rows.or(found.holds_object.then_some(found.start));
+                    object_array = object_array.or(found.holds_object.then_some(found.start));
                     array = Some(found);
                 } else if object.is_some() {
                     return Err(BadJson::new("more than one object", found.start));
@@ -159,12 +159,12 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
                 }
             }
             // Brackets in prose, as in "[see below]". Every inner bracket up to here would fail at the same position.
-            Err(Fail::Prose(end)) => at = end,
-            Err(Fail::Broken(bad)) => return Err(bad),
+            Err(ScanError::Prose(end)) => at = end,
+            Err(ScanError::Broken(bad)) => return Err(bad),
         }
     }
     match (object, array) {
-        (Some(_), _) if let Some(start) = rows => {
+        (Some(_), _) if let Some(start) = object_array => {
             Err(BadJson::new("an array of objects beside an object", start))
         }
         // Small arrays beside an object are citation marks or lists in the prose.
@@ -176,7 +176,7 @@ fn find(text: &str, cut: bool) -> Result<Found, BadJson> {
 }
 
 /// Names the repairs around the value, and refuses it if what surrounds it looks like more JSON.
-fn surroundings(text: &str, found: &Found) -> Result<Vec<Repair>, BadJson> {
+fn surroundings(text: &str, found: &ScannedValue) -> Result<Vec<Repair>, BadJson> {
     let mut before = text[..found.start].trim_end();
     let mut after = text[found.end..].trim_start();
     let mut repairs = Vec::new();

@@ -6,10 +6,10 @@
 //! a bound by itself is refused; an answer that cannot be judged within the bounds is not valid, and its only violation
 //! says so.
 
+mod applicable;
+mod key_spelling;
 mod nulls;
 mod patterns;
-mod places;
-mod spelling;
 mod work;
 
 use hotspare_core::{Error, Json, Kind};
@@ -81,7 +81,7 @@ impl JsonSchema {
 
 impl Validator for JsonSchema {
     fn validate(&self, answer: &Value) -> Result<(), Vec<Violation>> {
-        if let Err(excess) = self.work.judge(&self.tree, &self.patterns, answer) {
+        if let Err(excess) = self.work.check_validation(&self.tree, &self.patterns, answer) {
             let message = match excess {
                 Excess::Size => "is too large to be checked against the schema",
                 Excess::Pattern => "takes a regular expression of the schema too long to match",
@@ -92,14 +92,14 @@ impl Validator for JsonSchema {
         if self.schema.is_valid(answer) {
             return Ok(());
         }
-        if self.work.explain(&self.tree, &self.patterns, answer).is_err() {
+        if self.work.check_explanation(&self.tree, &self.patterns, answer).is_err() {
             return Err(vec![Violation::new("", "does not fit the schema")]);
         }
         Err(self.schema.iter_errors(answer).take(VIOLATION_LIMIT).map(|error| violation(&error)).collect())
     }
 
     fn respell(&self, answer: &mut Value) -> usize {
-        spelling::respell(&self.tree, answer)
+        key_spelling::respell(&self.tree, answer)
     }
 
     fn drop_nulls(&self, answer: &mut Value) -> usize {

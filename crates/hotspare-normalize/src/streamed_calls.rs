@@ -22,11 +22,11 @@ pub struct StreamedCalls {
 impl StreamedCalls {
     /// Records an event, which must be in order.
     pub fn push(&mut self, event: &Event) {
-        let (Event::ToolStarted { name: piece, .. } | Event::ToolDelta { arguments: piece, .. }) = event
+        let (Event::ToolStarted { name: added, .. } | Event::ToolDelta { arguments: added, .. }) = event
         else {
             return;
         };
-        self.bytes = self.bytes.saturating_add(piece.len());
+        self.bytes = self.bytes.saturating_add(added.len());
         if self.bytes > LIMIT {
             self.calls.clear();
             return;
@@ -34,9 +34,10 @@ impl StreamedCalls {
         match event {
             Event::ToolStarted { name, .. } => self.calls.push((name.clone(), String::new())),
             Event::ToolDelta { index, arguments } => {
-                let place = usize::try_from(*index).ok();
-                if let Some((_, kept)) = place.and_then(|place| self.calls.get_mut(place)) {
-                    kept.push_str(arguments);
+                let position = usize::try_from(*index).ok();
+                if let Some((_, known_arguments)) = position.and_then(|position| self.calls.get_mut(position))
+                {
+                    known_arguments.push_str(arguments);
                 }
             }
             _ => {}
@@ -61,8 +62,8 @@ impl StreamedCalls {
                 let what = format!("the arguments of a call to {name} are not a JSON object");
                 return Err(Error::new(Kind::BadOutput, what));
             };
-            if let Some((_, form)) = checks.iter().find(|(known, _)| known == name) {
-                form.validate(&value).map_err(|violations| invalid_arguments(name, &violations))?;
+            if let Some((_, check)) = checks.iter().find(|(known, _)| known == name) {
+                check.validate(&value).map_err(|violations| invalid_arguments(name, &violations))?;
             }
         }
         Ok(())
@@ -72,11 +73,11 @@ impl StreamedCalls {
 /// The error for arguments that violate their tool's schema.
 #[must_use]
 pub fn invalid_arguments(tool: &str, violations: &[Violation]) -> Error {
-    let place = |violation: &Violation| match violation.path.as_str() {
+    let describe = |violation: &Violation| match violation.path.as_str() {
         "" => violation.message.clone(),
         _ => violation.to_string(),
     };
-    let list: Vec<String> = violations.iter().map(place).collect();
+    let list: Vec<String> = violations.iter().map(describe).collect();
     Error::new(Kind::BadOutput, format!("the arguments of a call to {tool} are invalid: {}", list.join("; ")))
 }
 

@@ -60,9 +60,9 @@ impl Rewriter<'_> {
     fn schema(&mut self, schema: &mut Tree, depth: u32) -> Result<(), &'static str> {
         let depth = depth.checked_sub(1).ok_or("a schema that nests too deep")?;
         let Tree::Object(keywords) = schema else { return Err("a schema that allows anything or nothing") };
-        for unsayable in ["allOf", "not", "if", "patternProperties", "prefixItems", "$dynamicRef"] {
-            if keywords.iter().any(|(keyword, _)| keyword == unsayable) && !self.allows(unsayable) {
-                return Err(keyword_name(unsayable));
+        for unsupported in ["allOf", "not", "if", "patternProperties", "prefixItems", "$dynamicRef"] {
+            if keywords.iter().any(|(keyword, _)| keyword == unsupported) && !self.allows(unsupported) {
+                return Err(keyword_name(unsupported));
             }
         }
         if !self.allows("oneOf") {
@@ -72,21 +72,22 @@ impl Rewriter<'_> {
             }
         }
         let subset = self.subset;
-        let lone = subset.lone_refs && keywords.iter().any(|(keyword, _)| keyword == "$ref");
+        let is_reference = subset.lone_refs && keywords.iter().any(|(keyword, _)| keyword == "$ref");
         let dropped = &mut self.dropped;
         keywords.retain(|(keyword, value)| {
             let odd_format =
                 keyword == "format" && !value.as_str().is_some_and(|format| subset.formats.contains(&format));
-            let keep =
-                subset.keywords.contains(&keyword.as_str()) && !odd_format && (!lone || keyword == "$ref");
+            let keep = subset.keywords.contains(&keyword.as_str())
+                && !odd_format
+                && (!is_reference || keyword == "$ref");
             // Annotations for readers of the schema, which validators ignore.
             if !keep && !matches!(keyword.as_str(), "$schema" | "$id" | "$comment" | "title" | "examples") {
                 *dropped.entry(keyword.clone()).or_default() += 1;
             }
             keep
         });
-        let describes = ["type", "enum", "const", "anyOf", "oneOf", "$ref"];
-        if !keywords.iter().any(|(keyword, _)| describes.contains(&keyword.as_str())) {
+        let assertions = ["type", "enum", "const", "anyOf", "oneOf", "$ref"];
+        if !keywords.iter().any(|(keyword, _)| assertions.contains(&keyword.as_str())) {
             return Err("a schema that allows anything");
         }
         self.object(schema)?;

@@ -14,7 +14,7 @@ use crate::prompt::PromptTemplate;
 /// The most steps that one rendering may take; a long prompt template takes a few hundred.
 const FUEL: u64 = 50_000;
 /// Names defined in every template.
-const GIVEN: [&str; 2] = ["model", "system"];
+const BUILTIN_VARIABLES: [&str; 2] = ["model", "system"];
 
 /// A prompt template in Jinja syntax, with the settings that go with it.
 ///
@@ -62,12 +62,12 @@ impl Template {
     /// [`Kind::Config`] with name and line if the text is not a template, uses an unknown variable, filter or function,
     /// or fails with sample data; if `variables` redefines `system` or `model`.
     pub fn parse_with(name: &str, text: &str, variables: BTreeMap<String, String>) -> Result<Self, Error> {
-        let bad = |line: Option<usize>, why: &str| {
+        let invalid = |line: Option<usize>, why: &str| {
             let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
             Error::new(Kind::Config, format!("template {name}{line}: {why}"))
         };
-        if let Some(given) = GIVEN.iter().find(|&&given| variables.contains_key(given)) {
-            return Err(bad(None, &format!("`{given}` is always defined and cannot be a variable")));
+        if let Some(builtin) = BUILTIN_VARIABLES.iter().find(|&&builtin| variables.contains_key(builtin)) {
+            return Err(invalid(None, &format!("`{builtin}` is always defined and cannot be a variable")));
         }
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -76,21 +76,24 @@ impl Template {
         environment.set_fuel(Some(FUEL));
         let explain = |error: &minijinja::Error| {
             let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-            bad(error.line(), &format!("{}{detail}", error.kind()))
+            invalid(error.line(), &format!("{}{detail}", error.kind()))
         };
         environment.add_template_owned(name.to_owned(), text.to_owned()).map_err(|error| explain(&error))?;
 
         let template = environment.get_template(name).map_err(|error| explain(&error))?;
         let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
         let known = |used: &String| {
-            GIVEN.contains(&used.as_str()) || variables.contains_key(used) || globals.contains(used.as_str())
+            BUILTIN_VARIABLES.contains(&used.as_str())
+                || variables.contains_key(used)
+                || globals.contains(used.as_str())
         };
         let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
         let unknown: Vec<String> = used.into_iter().filter(|used| !known(used)).collect();
         if let Some(first) = unknown.first() {
-            let names: Vec<&str> = GIVEN.into_iter().chain(variables.keys().map(String::as_str)).collect();
+            let names: Vec<&str> =
+                BUILTIN_VARIABLES.into_iter().chain(variables.keys().map(String::as_str)).collect();
             let why = format!("unknown {}; valid values are {}", unknown.join(", "), names.join(", "));
-            return Err(bad(line_of(text, first), &why));
+            return Err(invalid(line_of(text, first), &why));
         }
         let template = Self {
             name: name.to_owned(),
@@ -173,9 +176,9 @@ impl Template {
     }
 
     fn render(&self, system: &str, model: &str) -> Result<String, minijinja::Error> {
-        let given = [("system", system), ("model", model)];
+        let builtin = [("system", system), ("model", model)];
         let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        self.environment.get_template(&self.name)?.render(Value::from_pairs(own.chain(given)))
+        self.environment.get_template(&self.name)?.render(Value::from_pairs(own.chain(builtin)))
     }
 
     /// Removes the leading instructions and returns them rewritten.
@@ -210,14 +213,14 @@ impl PromptTemplate for Template {
             message.role = role;
         }
         if let Some(last) = request.messages.iter_mut().rev().find(|message| is_turn(message)) {
-            surround(&mut last.parts, &self.prefix, &self.suffix);
+            add_affixes(&mut last.parts, &self.prefix, &self.suffix);
         }
         let examples = self.examples.iter().flat_map(|(user, assistant)| {
             [Message::user(user.as_str()), Message::assistant(assistant.as_str())]
         });
         request.messages.splice(0..0, examples);
         if !instructions.is_empty() {
-            instruct(&mut request.messages, role, instructions);
+            insert_instructions(&mut request.messages, role, instructions);
         }
         for stop in &self.stop {
             if !request.stop.contains(stop) {
@@ -245,7 +248,7 @@ fn is_turn(message: &Message) -> bool {
     message.role == Role::User && !message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
 }
 
-fn instruct(messages: &mut Vec<Message>, role: Role, mut parts: Vec<Part>) {
+fn insert_instructions(messages: &mut Vec<Message>, role: Role, mut parts: Vec<Part>) {
     match messages.first_mut() {
         Some(first) if role == Role::User && is_turn(first) => {
             if let Some(Part::Text(text)) = parts.last_mut() {
@@ -259,7 +262,7 @@ fn instruct(messages: &mut Vec<Message>, role: Role, mut parts: Vec<Part>) {
 }
 
 /// Extends the first and the last text, so that no wire inserts anything between.
-fn surround(parts: &mut Vec<Part>, prefix: &str, suffix: &str) {
+fn add_affixes(parts: &mut Vec<Part>, prefix: &str, suffix: &str) {
     if !prefix.is_empty() {
         match parts.first_mut() {
             Some(Part::Text(text)) => text.insert_str(0, prefix),

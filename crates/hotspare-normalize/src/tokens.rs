@@ -18,17 +18,17 @@ pub use exact::{count_text, exact_size};
 pub use text::estimate_text;
 
 /// If the extra fields of a request are longer than this, in bytes, its prompt cannot be measured.
-const EXTRAS: usize = 1 << 10;
-/// A native part of up to this many bytes is measured as text; a longer one is assumed to have `MOST_NATIVE` tokens.
-const NATIVE: usize = 16 << 10;
-const MOST_NATIVE: u64 = 1_500;
+const EXTRAS_LIMIT: usize = 1 << 10;
+/// A native part of up to this many bytes is measured as text; a longer one is assumed to have `NATIVE_TOKENS` tokens.
+const NATIVE_TEXT_LIMIT: usize = 16 << 10;
+const NATIVE_TOKENS: u64 = 1_500;
 
 /// The size of a prompt, including tools and schema, or of everything to be embedded.
 #[must_use]
 pub fn prompt_size(request: &Request) -> PromptSize {
     match request {
         Request::Chat(chat) => chat_size(chat),
-        Request::Embed(embed) => of_inputs(embed),
+        Request::Embed(embed) => embed_size(embed),
     }
 }
 
@@ -45,10 +45,10 @@ pub(crate) fn message_size(message: &Message) -> PromptSize {
     size
 }
 
-fn of_inputs(request: &EmbedRequest) -> PromptSize {
+fn embed_size(request: &EmbedRequest) -> PromptSize {
     let inputs = request.inputs.iter().map(|input| match input {
         EmbedInput::Tokens(tokens) => tokens.len() as u64,
-        EmbedInput::Text(words) => estimate_text(words),
+        EmbedInput::Text(text) => estimate_text(text),
         _ => 0,
     });
     PromptSize::of_text(inputs.sum())
@@ -64,12 +64,12 @@ fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
     let idle = request.tool_choice == Some(ToolChoice::None);
     for tool in &request.tools {
         let description = tool.description.as_deref().unwrap_or_default();
-        let words = text(&tool.name) + text(description) + text(tool.parameters.as_str());
+        let tokens = text(&tool.name) + text(description) + text(tool.parameters.as_str());
         if idle {
-            size.add(PromptPart::IdleTools, words);
+            size.add(PromptPart::IdleTools, tokens);
         } else {
             size.add(PromptPart::Tool, 1);
-            size.add(PromptPart::ToolText, words);
+            size.add(PromptPart::ToolText, tokens);
         }
     }
     size.add(PromptPart::Tools, u64::from(!idle && !request.tools.is_empty()));
@@ -83,7 +83,7 @@ fn count(request: &ChatRequest, text: &dyn Fn(&str) -> u64) -> PromptSize {
     // Extra fields may hold content that the model reads (functions, documents, a prediction) or does not.
     let unread: usize =
         request.extras.values().flat_map(|fields| fields.values()).map(|json| json.as_str().len()).sum();
-    if unread > EXTRAS {
+    if unread > EXTRAS_LIMIT {
         size.set_opaque();
     }
     if !request.native_tools.is_empty() || request.bound.as_ref().is_some_and(|bound| bound.kept) {
@@ -101,7 +101,7 @@ fn add_message(size: &mut PromptSize, message: &Message, text: &dyn Fn(&str) -> 
 
 fn add_part(size: &mut PromptSize, part: &Part, text: &dyn Fn(&str) -> u64) {
     match part {
-        Part::Text(words) | Part::Refusal(words) => size.add(PromptPart::Text, text(words)),
+        Part::Text(content) | Part::Refusal(content) => size.add(PromptPart::Text, text(content)),
         Part::Reasoning(reasoning) => size.add(PromptPart::Thought, text(&reasoning.text)),
         Part::ToolCall(call) => {
             size.add(PromptPart::Call, 1);
@@ -118,7 +118,10 @@ fn add_part(size: &mut PromptSize, part: &Part, text: &dyn Fn(&str) -> u64) {
         Part::Native(native) => {
             // A long one is mostly base64: audio or a file.
             let raw = native.raw.as_str();
-            size.add(PromptPart::Media, if raw.len() > NATIVE { MOST_NATIVE } else { text(raw) });
+            size.add(
+                PromptPart::Media,
+                if raw.len() > NATIVE_TEXT_LIMIT { NATIVE_TOKENS } else { text(raw) },
+            );
             size.set_opaque();
         }
         // Cache marks and the like, which add nothing to their part.

@@ -39,13 +39,13 @@ pub fn by_tool(request: &ChatRequest) -> Option<ChatRequest> {
     // Annotations for readers of the schema; some models refuse a tool whose root has them.
     root.remove(&["$schema", "$id", "$comment", "title"]);
     let name = if is_name(name) { name.clone() } else { NAME.to_owned() };
-    let mut asked = request.clone();
-    asked.output = OutputFormat::Text;
-    asked.tools = vec![Tool::new(&name, root.to_json()?).with_description(DESCRIPTION)];
-    asked.tool_choice = Some(ToolChoice::Named(name));
+    let mut rewritten_request = request.clone();
+    rewritten_request.output = OutputFormat::Text;
+    rewritten_request.tools = vec![Tool::new(&name, root.to_json()?).with_description(DESCRIPTION)];
+    rewritten_request.tool_choice = Some(ToolChoice::Named(name));
     // Several calls would be several answers.
-    asked.parallel_tools = Some(false);
-    Some(asked)
+    rewritten_request.parallel_tools = Some(false);
+    Some(rewritten_request)
 }
 
 fn is_name(name: &str) -> bool {
@@ -66,9 +66,9 @@ enum State {
     /// No call yet: the text so far, as long as it may be a preamble.
     Preamble(String),
     /// The model answers in text.
-    Words,
-    /// The call with this index is the answer; `begun` once any of its arguments have arrived.
-    Call { index: u32, begun: bool },
+    Text,
+    /// The call with this index is the answer; `has_arguments` once any of its arguments have arrived.
+    Call { index: u32, has_arguments: bool },
 }
 
 impl Default for State {
@@ -84,7 +84,7 @@ impl ToolAnswer {
             Event::TextDelta(text) => [None, self.text(text)],
             Event::ToolStarted { index, .. } => {
                 if !matches!(self.state, State::Call { .. }) {
-                    self.state = State::Call { index, begun: false };
+                    self.state = State::Call { index, has_arguments: false };
                 }
                 [None, None]
             }
@@ -97,25 +97,25 @@ impl ToolAnswer {
 
     fn text(&mut self, text: String) -> Option<Event> {
         match &mut self.state {
-            State::Preamble(said) => {
-                said.push_str(&text);
+            State::Preamble(preamble) => {
+                preamble.push_str(&text);
                 // JSON is not a preamble.
-                if said.len() <= PREAMBLE_LIMIT && !said.trim_start().starts_with(['{', '`']) {
+                if preamble.len() <= PREAMBLE_LIMIT && !preamble.trim_start().starts_with(['{', '`']) {
                     return None;
                 }
-                let said = std::mem::take(said);
-                self.state = State::Words;
-                Some(Event::TextDelta(said))
+                let preamble = std::mem::take(preamble);
+                self.state = State::Text;
+                Some(Event::TextDelta(preamble))
             }
-            State::Words => Some(Event::TextDelta(text)),
+            State::Text => Some(Event::TextDelta(text)),
             State::Call { .. } => None,
         }
     }
 
     fn arguments(&mut self, index: u32, arguments: String) -> Option<Event> {
         match &mut self.state {
-            State::Call { index: answer, begun } if *answer == index && !arguments.is_empty() => {
-                *begun = true;
+            State::Call { index: answer, has_arguments } if *answer == index && !arguments.is_empty() => {
+                *has_arguments = true;
                 Some(Event::TextDelta(arguments))
             }
             _ => None,
@@ -124,9 +124,9 @@ impl ToolAnswer {
 
     fn finished(&mut self, reason: FinishReason) -> [Option<Event>; 2] {
         let (rest, reason) = match (&mut self.state, reason) {
-            (State::Preamble(said), reason) => (std::mem::take(said), reason),
+            (State::Preamble(preamble), reason) => (std::mem::take(preamble), reason),
             // A call that never got any arguments has none.
-            (State::Call { begun: false, .. }, FinishReason::ToolCalls | FinishReason::Stop) => {
+            (State::Call { has_arguments: false, .. }, FinishReason::ToolCalls | FinishReason::Stop) => {
                 ("{}".to_owned(), FinishReason::Stop)
             }
             (State::Call { .. }, FinishReason::ToolCalls) => (String::new(), FinishReason::Stop),
@@ -134,8 +134,8 @@ impl ToolAnswer {
         };
         // Held text is emitted only once, whatever follows the end.
         match &mut self.state {
-            State::Call { begun, .. } => *begun = true,
-            state => *state = State::Words,
+            State::Call { has_arguments, .. } => *has_arguments = true,
+            state => *state = State::Text,
         }
         [(!rest.is_empty()).then_some(Event::TextDelta(rest)), Some(Event::Finished(reason))]
     }
@@ -155,29 +155,29 @@ mod tests {
         Event::ToolDelta { index, arguments: text.into() }
     }
 
-    fn told(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+    fn rewritten(events: impl IntoIterator<Item = Event>) -> Vec<Event> {
         let mut answer = ToolAnswer::default();
         events.into_iter().flat_map(|event| answer.push(event)).collect()
     }
 
     /// The text and finish reason of an answer that must contain nothing else.
     fn text(events: impl IntoIterator<Item = Event>) -> (String, Option<FinishReason>) {
-        let (mut said, mut finish) = (String::new(), None);
-        for event in told(events) {
+        let (mut answer_text, mut finish) = (String::new(), None);
+        for event in rewritten(events) {
             match event {
-                Event::TextDelta(text) => said.push_str(&text),
+                Event::TextDelta(text) => answer_text.push_str(&text),
                 Event::Finished(reason) => finish = Some(reason),
                 other => panic!("{other:?}"),
             }
         }
-        (said, finish)
+        (answer_text, finish)
     }
 
-    fn says(text: &str) -> Event {
+    fn text_delta(text: &str) -> Event {
         Event::TextDelta(text.into())
     }
 
-    fn ends(reason: FinishReason) -> Event {
+    fn finished_event(reason: FinishReason) -> Event {
         Event::Finished(reason)
     }
 
@@ -187,38 +187,56 @@ mod tests {
         let json = (r#"{"a":1}"#.to_owned(), stop.clone());
         let call = || [started(0), part(0, r#"{"a""#), part(0, ""), part(0, ":1}")];
         for reason in [FinishReason::ToolCalls, FinishReason::Stop] {
-            assert_eq!(text(call().into_iter().chain([ends(reason)])), json);
+            assert_eq!(text(call().into_iter().chain([finished_event(reason)])), json);
         }
         // Text around it and further calls are not part of the answer.
-        let more = [says("Let me do that."), says("")].into_iter().chain(call());
-        let more = more.chain([says(" Done."), started(1), part(1, "{}"), ends(FinishReason::ToolCalls)]);
+        let more = [text_delta("Let me do that."), text_delta("")].into_iter().chain(call());
+        let more = more.chain([
+            text_delta(" Done."),
+            started(1),
+            part(1, "{}"),
+            finished_event(FinishReason::ToolCalls),
+        ]);
         assert_eq!(text(more), json);
         // A truncated answer is not complete.
-        let cut = [started(0), part(0, r#"{"a"#), ends(FinishReason::Length)];
+        let cut = [started(0), part(0, r#"{"a"#), finished_event(FinishReason::Length)];
         assert_eq!(text(cut), (r#"{"a"#.to_owned(), Some(FinishReason::Length)));
         // No arguments are an empty object, but not in an answer that was cut off before them.
-        assert_eq!(text([started(0), ends(FinishReason::ToolCalls)]), ("{}".to_owned(), stop));
-        let nothing = text([started(0), ends(FinishReason::Length)]);
+        assert_eq!(text([started(0), finished_event(FinishReason::ToolCalls)]), ("{}".to_owned(), stop));
+        let nothing = text([started(0), finished_event(FinishReason::Length)]);
         assert_eq!(nothing, (String::new(), Some(FinishReason::Length)));
     }
 
     #[test]
     fn text_answer_is_passed_through() {
         let stop = Some(FinishReason::Stop);
-        let short = text([says("I would "), says("rather not."), ends(FinishReason::Stop)]);
+        let short =
+            text([text_delta("I would "), text_delta("rather not."), finished_event(FinishReason::Stop)]);
         assert_eq!(short, ("I would rather not.".to_owned(), stop.clone()));
         // JSON, fenced or not, and anything longer than a preamble is passed on at once.
         for first in [" {", "```json"] {
-            assert_eq!(told([says(first)]), [says(first)]);
+            assert_eq!(rewritten([text_delta(first)]), [text_delta(first)]);
         }
         let long = "x".repeat(PREAMBLE_LIMIT + 1);
-        assert_eq!(told([says(&long), says("y")]), [says(&long), says("y")]);
+        assert_eq!(rewritten([text_delta(&long), text_delta("y")]), [text_delta(&long), text_delta("y")]);
         // All other events are passed on, and a repeated finish does not repeat the text.
         let usage = || Event::Usage(Box::default());
         let thought = || Event::ReasoningDelta("hm".into());
-        let twice = [thought(), says("no"), ends(FinishReason::Stop), ends(FinishReason::Stop), usage()];
-        let once = [thought(), says("no"), ends(FinishReason::Stop), ends(FinishReason::Stop), usage()];
-        assert_eq!(told(twice), once);
+        let twice = [
+            thought(),
+            text_delta("no"),
+            finished_event(FinishReason::Stop),
+            finished_event(FinishReason::Stop),
+            usage(),
+        ];
+        let once = [
+            thought(),
+            text_delta("no"),
+            finished_event(FinishReason::Stop),
+            finished_event(FinishReason::Stop),
+            usage(),
+        ];
+        assert_eq!(rewritten(twice), once);
     }
 
     proptest! {
@@ -226,20 +244,20 @@ mod tests {
         fn argument_delta_boundaries_do_not_change_the_answer(
             arguments in "[{}\":a-zé, ]{0,40}",
             cuts in proptest::collection::vec(0..60_usize, 0..8),
-            preamble in "[a-z ]{0,20}",
+            answer_text in "[a-z ]{0,20}",
         ) {
             let mut cuts: Vec<usize> = cuts.into_iter().filter(|&at| arguments.is_char_boundary(at)).collect();
             cuts.extend([0, arguments.len()]);
             cuts.sort_unstable();
             let pieces = cuts.windows(2).map(|pair| part(0, &arguments[pair[0]..pair[1]]));
-            let events = [says(&preamble), started(0)].into_iter().chain(pieces);
+            let events = [text_delta(&answer_text), started(0)].into_iter().chain(pieces);
             let whole = if arguments.is_empty() { "{}" } else { &arguments };
             let expected = (whole.to_owned(), Some(FinishReason::Stop));
-            prop_assert_eq!(text(events.chain([ends(FinishReason::ToolCalls)])), expected);
+            prop_assert_eq!(text(events.chain([finished_event(FinishReason::ToolCalls)])), expected);
         }
     }
 
-    fn ask(name: &str, schema: &str) -> ChatRequest {
+    fn sample_request(name: &str, schema: &str) -> ChatRequest {
         let schema = Json::parse(schema).unwrap();
         let output = OutputFormat::JsonSchema { name: name.into(), schema, strict: true };
         ChatRequest::to("m").user("x").output(output)
@@ -248,15 +266,15 @@ mod tests {
     #[test]
     fn output_schema_becomes_the_only_tool() {
         let schema = r#"{"$schema":"s","title":"T","type":"object","properties":{"b":{"title":"B"},"a":{}}}"#;
-        let asked = by_tool(&ask("triage", schema)).unwrap();
-        assert_eq!(asked.output, OutputFormat::Text);
-        assert_eq!(asked.tool_choice, Some(ToolChoice::Named("triage".into())));
-        let [tool] = asked.tools.as_slice() else { panic!("{asked:?}") };
+        let rewritten_request = by_tool(&sample_request("triage", schema)).unwrap();
+        assert_eq!(rewritten_request.output, OutputFormat::Text);
+        assert_eq!(rewritten_request.tool_choice, Some(ToolChoice::Named("triage".into())));
+        let [tool] = rewritten_request.tools.as_slice() else { panic!("{rewritten_request:?}") };
         // Keys stay in the schema's order, in which models write them.
         let root = r#"{"type":"object","properties":{"b":{"title":"B"},"a":{}}}"#;
         assert_eq!((tool.name.as_str(), tool.parameters.as_str()), ("triage", root));
         for odd in ["", "two words", &"x".repeat(65)] {
-            assert_eq!(by_tool(&ask(odd, schema)).unwrap().tools[0].name, "answer");
+            assert_eq!(by_tool(&sample_request(odd, schema)).unwrap().tools[0].name, "answer");
         }
     }
 
@@ -270,10 +288,13 @@ mod tests {
             r#"{"type":"object","anyOf":[{}]}"#,
             "true",
         ] {
-            assert_eq!(by_tool(&ask("n", schema)), None, "{schema}");
+            assert_eq!(by_tool(&sample_request("n", schema)), None, "{schema}");
         }
         assert_eq!(by_tool(&ChatRequest::to("m").user("x")), None);
-        assert_eq!(by_tool(&ask("n", object).tool(Tool::new("t", Json::parse(object).unwrap()))), None);
-        assert_eq!(by_tool(&ask("n", object).message(Message::assistant("{"))), None);
+        assert_eq!(
+            by_tool(&sample_request("n", object).tool(Tool::new("t", Json::parse(object).unwrap()))),
+            None
+        );
+        assert_eq!(by_tool(&sample_request("n", object).message(Message::assistant("{"))), None);
     }
 }

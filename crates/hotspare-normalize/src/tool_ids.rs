@@ -16,7 +16,7 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 #[derive(Clone, Debug, Default)]
 pub struct ToolIds {
     answer: Option<String>,
-    taken: BTreeSet<String>,
+    used: BTreeSet<String>,
 }
 
 impl ToolIds {
@@ -29,7 +29,7 @@ impl ToolIds {
                 false
             }
             Event::ToolStarted { index, id, name } => {
-                if !id.is_empty() && self.taken.insert(id.clone()) {
+                if !id.is_empty() && self.used.insert(id.clone()) {
                     return false;
                 }
                 *id = self.make(*index, name);
@@ -41,13 +41,13 @@ impl ToolIds {
 
     fn make(&mut self, index: u32, name: &str) -> String {
         let answer = self.answer.as_deref().unwrap_or_default();
-        let mut turn = 0_u32;
+        let mut attempt = 0_u32;
         loop {
-            let id = made_up(&[answer, &index.to_string(), name, &turn.to_string()]);
-            if self.taken.insert(id.clone()) {
+            let id = derived_id(&[answer, &index.to_string(), name, &attempt.to_string()]);
+            if self.used.insert(id.clone()) {
                 return id;
             }
-            turn = turn.wrapping_add(1);
+            attempt = attempt.wrapping_add(1);
         }
     }
 }
@@ -58,7 +58,7 @@ pub(crate) fn is_short(id: &str) -> bool {
 }
 
 /// Nine letters and digits derived from `parts` alone.
-pub(crate) fn made_up(parts: &[&str]) -> String {
+pub(crate) fn derived_id(parts: &[&str]) -> String {
     let mut hash = stable_hash(parts.iter().copied());
     // FNV's low bits depend little on the last bytes; fold the high half in before taking digits.
     hash ^= hash >> 32;

@@ -24,7 +24,7 @@ pub(crate) enum Tree {
 impl Tree {
     /// Parses a value that nests at most 127 levels deep.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        open(serde_json::from_str(text).ok()?, DEPTH_LIMIT)
+        parse_node(serde_json::from_str(text).ok()?, DEPTH_LIMIT)
     }
 
     pub(crate) fn to_json(&self) -> Option<Json> {
@@ -142,18 +142,22 @@ impl Serialize for Tree {
 }
 
 /// Opens objects and arrays down to `depth` levels. Each level is parsed once more; the limit bounds that.
-fn open(raw: &RawValue, depth: u32) -> Option<Tree> {
+fn parse_node(raw: &RawValue, depth: u32) -> Option<Tree> {
     let text = raw.get();
-    let below = depth.checked_sub(1);
+    let inner_depth = depth.checked_sub(1);
     match text.as_bytes().first() {
         Some(b'{') => {
             let Fields(fields) = serde_json::from_str(text).ok()?;
-            let field = |(name, value)| Some((name, open(value, below?)?));
+            let field = |(name, value)| Some((name, parse_node(value, inner_depth?)?));
             fields.into_iter().map(field).collect::<Option<_>>().map(Tree::Object)
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            items.into_iter().map(|item| open(item, below?)).collect::<Option<_>>().map(Tree::Array)
+            items
+                .into_iter()
+                .map(|item| parse_node(item, inner_depth?))
+                .collect::<Option<_>>()
+                .map(Tree::Array)
         }
         _ => Some(Tree::Leaf(raw.to_owned())),
     }
@@ -164,8 +168,8 @@ struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
             type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +184,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
                 Ok(Fields(fields))
             }
         }
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 

@@ -17,17 +17,17 @@ pub fn trim(request: &ChatRequest, most: u64) -> Option<(ChatRequest, usize)> {
         .messages
         .iter()
         .enumerate()
-        .filter(|(_, message)| begins_turn(message))
+        .filter(|(_, message)| starts_turn(message))
         .map(|(at, _)| at)
         .collect();
     let last = turns.last().copied().unwrap_or(0);
-    let first = request.messages.iter().take_while(|message| instructs(message)).count();
+    let first = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let mut keep_from = first;
     for next in turns.into_iter().filter(|at| *at > first) {
         if left.tokens() <= most {
             break;
         }
-        for message in request.messages[keep_from..next].iter().filter(|message| !instructs(message)) {
+        for message in request.messages[keep_from..next].iter().filter(|message| !is_instruction(message)) {
             left = left.without(&message_size(message));
         }
         keep_from = next;
@@ -40,18 +40,18 @@ pub fn trim(request: &ChatRequest, most: u64) -> Option<(ChatRequest, usize)> {
     let mut at = 0;
     trimmed.messages.retain(|message| {
         at += 1;
-        at > keep_from || instructs(message)
+        at > keep_from || is_instruction(message)
     });
     let missing = before - trimmed.messages.len();
     Some((trimmed, missing))
 }
 
-fn instructs(message: &Message) -> bool {
+fn is_instruction(message: &Message) -> bool {
     matches!(message.role, Role::System | Role::Developer)
 }
 
 /// Whether this is the user's own turn, rather than tool results sent in the user's role.
-fn begins_turn(message: &Message) -> bool {
+fn starts_turn(message: &Message) -> bool {
     message.role == Role::User && !message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
 }
 

@@ -18,7 +18,7 @@ pub struct Vectors {
     dimensions: Option<u32>,
     usage: Usage,
     finished: bool,
-    held: usize,
+    total_values: usize,
 }
 
 impl Vectors {
@@ -32,7 +32,7 @@ impl Vectors {
             dimensions,
             usage: Usage::default(),
             finished: false,
-            held: 0,
+            total_values: 0,
         }
     }
 
@@ -49,7 +49,7 @@ impl Vectors {
             }
             Event::Usage(usage) => self.usage.update(&usage),
             Event::Finished(FinishReason::Stop) => self.finished = true,
-            Event::Vector(vector) => self.take(*vector)?,
+            Event::Vector(vector) => self.insert(*vector)?,
             _ => {}
         }
         Ok(())
@@ -63,10 +63,10 @@ impl Vectors {
         if !self.finished {
             return Err(Error::new(Kind::Truncated, "the vectors ended early"));
         }
-        let of = self.vectors.len();
+        let inputs = self.vectors.len();
         let whole: Option<Vec<Vec<f32>>> = self.vectors.into_iter().collect();
         let Some(vectors) = whole else {
-            return Err(Error::new(Kind::Protocol, format!("not every one of {of} inputs has a vector")));
+            return Err(Error::new(Kind::Protocol, format!("not every one of {inputs} inputs has a vector")));
         };
         let length = vectors.first().map_or(0, Vec::len);
         if vectors.iter().any(|vector| vector.len() != length) {
@@ -79,17 +79,17 @@ impl Vectors {
         Ok(response)
     }
 
-    fn take(&mut self, vector: Vector) -> Result<(), Error> {
+    fn insert(&mut self, vector: Vector) -> Result<(), Error> {
         let Vector { index, values } = vector;
-        let of = self.vectors.len();
-        let place = usize::try_from(index).ok().and_then(|index| self.vectors.get_mut(index));
-        let Some(place) = place else {
+        let inputs = self.vectors.len();
+        let slot = usize::try_from(index).ok().and_then(|index| self.vectors.get_mut(index));
+        let Some(slot) = slot else {
             return Err(Error::new(
                 Kind::Protocol,
-                format!("vector {index} is out of range for {of} inputs"),
+                format!("vector {index} is out of range for {inputs} inputs"),
             ));
         };
-        if place.is_some() {
+        if slot.is_some() {
             return Err(Error::new(Kind::Protocol, format!("vector {index} is duplicated")));
         }
         if values.is_empty() || !values.iter().all(|value| value.is_finite()) {
@@ -100,11 +100,11 @@ impl Vectors {
             let what = format!("its vectors have {length} dimensions instead of {wanted}");
             return Err(Error::new(Kind::Unsupported, what));
         }
-        self.held = self.held.saturating_add(values.len());
-        if self.held > LIMIT {
+        self.total_values = self.total_values.saturating_add(values.len());
+        if self.total_values > LIMIT {
             return Err(Error::new(Kind::Protocol, format!("the vectors have more than {LIMIT} values")));
         }
-        *place = Some(values);
+        *slot = Some(values);
         Ok(())
     }
 }

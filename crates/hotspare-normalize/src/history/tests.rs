@@ -123,7 +123,7 @@ fn tool_results_match_their_calls_after_ids_are_rewritten() {
 
 #[test]
 fn short_tool_ids_are_nine_alphanumerics() {
-    let taken = made_up(&["call_1", "0"]);
+    let taken = derived_id(&["call_1", "0"]);
     let turns = [
         assistant(vec![call("abcDEF123"), call(&taken), call("call_1")]),
         result("call_1", "third"),
@@ -191,7 +191,7 @@ proptest! {
         let (calls, results) = ids(&moved.request);
         let unique: BTreeSet<&String> = calls.iter().collect();
         prop_assert_eq!(unique.len(), calls.len());
-        prop_assert!(calls.iter().all(|id| is_plain(id)));
+        prop_assert!(calls.iter().all(|id| is_portable_id(id)));
         // Each result still answers the call that had its id before.
         let before: BTreeMap<&String, String> = calls.iter().zip(ids(&request).0).collect();
         for (id, text) in &results {

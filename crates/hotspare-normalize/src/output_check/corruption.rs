@@ -34,40 +34,40 @@ fn cases() -> Vec<Case> {
     cases.collect()
 }
 
-fn form(case: &Case) -> OutputCheck {
+fn check(case: &Case) -> OutputCheck {
     OutputCheck::validated(Arc::clone(&case.schema) as Arc<dyn Validator>)
 }
 
 /// Whether a text without its last bracket could continue in more than one way: a number may have more digits, and an
 /// object that has just been opened may hold anything.
-fn may_go_on(text: &str) -> bool {
+fn is_ambiguous_prefix(text: &str) -> bool {
     text[..text.len() - 1].ends_with(|last: char| last.is_ascii_digit() || last == '{')
 }
 
 /// All corruptions that can be undone, as far as they apply to the text.
 fn repairable(text: &str) -> Vec<(&'static str, FinishReason, String)> {
-    let mut bent = vec![
+    let mut corruptions = vec![
         ("fence", FinishReason::Stop, format!("```json\n{text}\n```")),
         ("bare fence", FinishReason::Stop, format!("```\n{text}\n```")),
         ("prose before", FinishReason::Stop, format!("Here is the answer:\n\n{text}")),
         ("prose around", FinishReason::Stop, format!("Sure! {text}\nIs there anything else?")),
     ];
     if text != "{}" {
-        bent.push(("trailing comma", FinishReason::Stop, format!("{},}}", &text[..text.len() - 1])));
+        corruptions.push(("trailing comma", FinishReason::Stop, format!("{},}}", &text[..text.len() - 1])));
     }
-    if !may_go_on(text) {
-        bent.push(("cut close", FinishReason::Length, text[..text.len() - 1].to_owned()));
+    if !is_ambiguous_prefix(text) {
+        corruptions.push(("cut close", FinishReason::Length, text[..text.len() - 1].to_owned()));
     }
     if text.contains('"') && !text.contains(['\'', '\\']) {
         let single = text.replace('"', "'");
-        bent.push(("single quotes", FinishReason::Stop, single.clone()));
+        corruptions.push(("single quotes", FinishReason::Stop, single.clone()));
         if !["true", "false", "null"].iter().any(|word| text.contains(&format!("{word}\""))) {
             let python =
                 single.replace(":true", ": True").replace(":false", ": False").replace(":null", ": None");
-            bent.push(("python", FinishReason::Stop, python));
+            corruptions.push(("python", FinishReason::Stop, python));
         }
     }
-    bent
+    corruptions
 }
 
 /// Corruptions that cannot be undone without guessing.
@@ -80,7 +80,7 @@ fn irreparable(text: &str) -> Vec<(&'static str, FinishReason, String)> {
         ("words", FinishReason::Stop, "I would rather not.".to_owned()),
         ("nothing", FinishReason::Stop, String::new()),
     ];
-    if may_go_on(text) {
+    if is_ambiguous_prefix(text) {
         broken.push(("cut where it may continue", FinishReason::Length, cut));
     }
     broken
@@ -90,12 +90,12 @@ fn irreparable(text: &str) -> Vec<(&'static str, FinishReason, String)> {
 fn repairable_corruption_is_undone() {
     let cases = cases();
     for case in &cases {
-        let form = form(case);
+        let check = check(case);
         for instance in &case.valid {
             let text = instance.to_string();
-            assert_eq!(form.check(&text, &FinishReason::Stop), Ok(None), "{}", case.from);
+            assert_eq!(check.check(&text, &FinishReason::Stop), Ok(None), "{}", case.from);
             for (how, finish, text) in repairable(&text) {
-                let repaired = form.check(&text, &finish);
+                let repaired = check.check(&text, &finish);
                 let repaired =
                     repaired.unwrap_or_else(|why| panic!("{how}: {why:?} in {text} for {}", case.from));
                 let repaired = repaired.unwrap_or_else(|| panic!("{how}: {text} is already JSON"));
@@ -111,15 +111,15 @@ fn repairable_corruption_is_undone() {
 #[test]
 fn irreparable_corruption_is_rejected() {
     for case in &cases() {
-        let form = form(case);
+        let check = check(case);
         for instance in &case.valid {
             for (how, finish, text) in irreparable(&instance.to_string()) {
-                assert!(form.check(&text, &finish).is_err(), "{how}: {text} for {}", case.from);
+                assert!(check.check(&text, &finish).is_err(), "{how}: {text} for {}", case.from);
             }
         }
         for instance in &case.invalid {
             // A key in another spelling is repaired and noted; nothing else passes, and what passes conforms.
-            match form.check(&instance.to_string(), &FinishReason::Stop) {
+            match check.check(&instance.to_string(), &FinishReason::Stop) {
                 Err(violations) => assert!(!violations.is_empty(), "{}", case.from),
                 Ok(None) => panic!("{instance} passes unchanged for {}", case.from),
                 Ok(Some(repaired)) => {
@@ -135,14 +135,14 @@ fn irreparable_corruption_is_rejected() {
 fn respelled_keys_are_restored() {
     let mut seen = 0;
     for case in cases().iter().filter(|case| case.from.starts_with("\"own/")) {
-        let form = form(case);
+        let check = check(case);
         let respelled: [fn(&str) -> String; 3] =
             [str::to_uppercase, |key| key.replace('_', "-"), |key| key.replace('_', "")];
         for (instance, spell) in
             case.valid.iter().flat_map(|instance| respelled.map(|spell| (instance, spell)))
         {
             let text = respell(instance, spell).to_string();
-            if let Some(repaired) = form.check(&text, &FinishReason::Stop).unwrap() {
+            if let Some(repaired) = check.check(&text, &FinishReason::Stop).unwrap() {
                 let value: Value = serde_json::from_str(&repaired.text).unwrap();
                 assert_eq!(value, *instance, "{text}");
                 seen += 1;

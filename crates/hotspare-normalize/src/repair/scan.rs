@@ -10,7 +10,7 @@ const DEPTH_LIMIT: usize = 127;
 
 /// A value found in a text.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ScannedValue {
     /// Its start in the text, in bytes.
     pub(super) start: usize,
     /// Its end in the text.
@@ -23,36 +23,36 @@ pub(super) struct Found {
     pub(super) holds_object: bool,
 }
 
-impl Found {
+impl ScannedValue {
     pub(super) fn is_object(&self) -> bool {
         self.json.starts_with('{')
     }
 }
 
 /// Why there is no value at an opening bracket.
-pub(super) enum Fail {
+pub(super) enum ScanError {
     /// It looked like JSON, but is broken.
     Broken(BadJson),
     /// It is a bracket in prose; nothing before this position is JSON.
     Prose(usize),
 }
 
-/// Reads the value whose opening bracket is at `start`. If `cut`, brackets missing at the end of the text are added.
-pub(super) fn scan(text: &str, start: usize, cut: bool) -> Result<Found, Fail> {
+/// Reads the value whose opening bracket is at `start`. If `truncated`, brackets missing at the end of the text are added.
+pub(super) fn scan(text: &str, start: usize, truncated: bool) -> Result<ScannedValue, ScanError> {
     let mut scanner = Scanner {
         text,
         bytes: text.as_bytes(),
         at: start,
-        kept: start,
+        copied: start,
         out: String::new(),
         open: Vec::new(),
-        tokens: false,
+        saw_token: false,
         entered_object: false,
         repairs: Vec::new(),
     };
-    scanner.value(cut).map_err(|reason| scanner.fail(reason))?;
+    scanner.value(truncated).map_err(|reason| scanner.fail(reason))?;
     scanner.edit(scanner.at, scanner.at, "");
-    Ok(Found {
+    Ok(ScannedValue {
         start,
         end: scanner.at,
         json: scanner.out,
@@ -85,18 +85,18 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Everything before this has been copied to `out` or edited away.
-    kept: usize,
+    copied: usize,
     out: String,
     /// The closing brackets still expected, innermost last.
     open: Vec<u8>,
     /// Whether any string, number or literal was read: from then on it is JSON, not prose.
-    tokens: bool,
+    saw_token: bool,
     entered_object: bool,
     repairs: Vec<Repair>,
 }
 
 impl Scanner<'_> {
-    fn value(&mut self, cut: bool) -> Result<(), Reason> {
+    fn value(&mut self, truncated: bool) -> Result<(), Reason> {
         let mut expect = Expect::Value { first: false };
         let mut comma = self.at;
         loop {
@@ -107,7 +107,7 @@ impl Scanner<'_> {
                     Expect::Next { number } => !number || token_end < self.at,
                     _ => false,
                 };
-                if !(cut && whole) {
+                if !(truncated && whole) {
                     return Err("the JSON ends too early");
                 }
                 self.close_all();
@@ -124,7 +124,7 @@ impl Scanner<'_> {
                     self.take_while(|byte| {
                         byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
                     });
-                    self.tokens = true;
+                    self.saw_token = true;
                     Expect::Next { number: true }
                 }
                 (Expect::Value { .. }, b'a'..=b'z' | b'A'..=b'Z') => {
@@ -196,7 +196,7 @@ impl Scanner<'_> {
     }
 
     fn string(&mut self, quote: u8) -> Result<(), Reason> {
-        self.tokens = true;
+        self.saw_token = true;
         if quote == b'\'' {
             self.edit(self.at, self.at + 1, "\"");
             self.repairs.push(Repair::SingleQuotes);
@@ -242,7 +242,7 @@ impl Scanner<'_> {
         self.take_while(|byte| byte.is_ascii_alphanumeric());
         let strict = match &self.text[start..self.at] {
             "true" | "false" | "null" => {
-                self.tokens = true;
+                self.saw_token = true;
                 return Ok(());
             }
             "True" => "true",
@@ -253,7 +253,7 @@ impl Scanner<'_> {
                 return Err("not a value");
             }
         };
-        self.tokens = true;
+        self.saw_token = true;
         self.edit(start, self.at, strict);
         self.repairs.push(Repair::PythonLiteral);
         Ok(())
@@ -261,31 +261,31 @@ impl Scanner<'_> {
 
     /// Copies the text up to `start`, and writes `new` in place of the text from `start` to `end`.
     fn edit(&mut self, start: usize, end: usize, new: &str) {
-        self.out.push_str(&self.text[self.kept..start]);
+        self.out.push_str(&self.text[self.copied..start]);
         self.out.push_str(new);
-        self.kept = end;
+        self.copied = end;
     }
 
     fn skip_space(&mut self) {
         self.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    fn take_while(&mut self, wanted: impl Fn(u8) -> bool) {
-        while self.bytes.get(self.at).is_some_and(|&byte| wanted(byte)) {
+    fn take_while(&mut self, predicate: impl Fn(u8) -> bool) {
+        while self.bytes.get(self.at).is_some_and(|&byte| predicate(byte)) {
             self.at += 1;
         }
     }
 
-    fn fail(&self, reason: Reason) -> Fail {
+    fn fail(&self, reason: Reason) -> ScanError {
         // Only `[` is common in prose, and it is taken for prose only before anything that could be JSON.
-        let prose = !self.tokens
+        let prose = !self.saw_token
             && !self.open.contains(&b'}')
             && self.at < self.bytes.len()
             && self.repairs.is_empty();
         if prose && self.open.len() < DEPTH_LIMIT {
-            Fail::Prose(self.at)
+            ScanError::Prose(self.at)
         } else {
-            Fail::Broken(BadJson::new(reason, self.at))
+            ScanError::Broken(BadJson::new(reason, self.at))
         }
     }
 }

@@ -7,35 +7,35 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::places::{Reader, edit_objects, property};
+use super::applicable::{Walker, edit_objects, property};
 
 /// Removes such properties from `answer`; returns how many.
 pub(super) fn drop_nulls(schema: &Value, answer: &mut Value) -> usize {
     edit_objects(schema, answer, drop_from)
 }
 
-fn drop_from<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
+fn drop_from<'a>(walker: &mut Walker<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
     if !object.values().any(Value::is_null) {
         return 0;
     }
     let required = schemas.iter().filter_map(|schema| schema.get("required")?.as_array());
-    if !reader.spend(required.clone().map(Vec::len).sum()) {
+    if !walker.spend(required.clone().map(Vec::len).sum()) {
         return 0;
     }
     let required: BTreeSet<&str> = required.flatten().filter_map(Value::as_str).collect();
     let before = object.len();
     object.retain(|name, value| {
-        !(value.is_null() && !required.contains(name.as_str()) && may_be_absent(reader, schemas, name))
+        !(value.is_null() && !required.contains(name.as_str()) && may_be_absent(walker, schemas, name))
     });
     before - object.len()
 }
 
-fn may_be_absent<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], name: &str) -> bool {
-    if !reader.spend(schemas.len()) {
+fn may_be_absent<'a>(walker: &mut Walker<'a>, schemas: &[&'a Value], name: &str) -> bool {
+    if !walker.spend(schemas.len()) {
         return false;
     }
     let below = property(schemas, name);
-    !below.is_empty() && below.iter().all(|below| reader.refuses_null(below))
+    !below.is_empty() && below.iter().all(|below| walker.refuses_null(below))
 }
 
 #[cfg(test)]

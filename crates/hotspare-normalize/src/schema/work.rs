@@ -27,14 +27,14 @@ const LIMIT: u64 = 20_000;
 const DEPTH_LIMIT: u32 = 64;
 /// The most steps to determine whether one answer is valid. One is a byte that one state of a regular expression reads, or
 /// as much work: several nanoseconds. An answer of 10,000 values against 100 subschemas each takes half as many.
-const JUDGE_LIMIT: u64 = 32_000_000;
+const VALIDATION_LIMIT: u64 = 32_000_000;
 /// The most steps to describe what is wrong with an answer: 100,000 subschemas, each of which may take a kilobyte.
-const EXPLAIN_LIMIT: u64 = 1_600_000;
+const EXPLANATION_LIMIT: u64 = 1_600_000;
 /// The most steps of a validation that is quick: a few milliseconds even if every subschema applies to every value.
-const QUICK: u64 = 8_000_000;
+const QUICK_LIMIT: u64 = 8_000_000;
 
 /// Keywords whose value is a schema or a list of schemas.
-const SCHEMAS: [&str; 15] = [
+const SCHEMA_KEYWORDS: [&str; 15] = [
     "additionalItems",
     "additionalProperties",
     "allOf",
@@ -52,11 +52,11 @@ const SCHEMAS: [&str; 15] = [
     "unevaluatedItems",
 ];
 /// Keywords whose value maps names to schemas.
-const NAMED: [&str; 6] =
+const SCHEMA_MAP_KEYWORDS: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 const UNEVALUATED: &str = "unevaluatedProperties";
 /// Keywords whose schemas apply to the same place of an answer, as a reference does.
-const HERE: [&str; 9] =
+const IN_PLACE_APPLICATORS: [&str; 9] =
     ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
 /// How often `unevaluatedItems` and `unevaluatedProperties` have the schemas beside them compiled and applied: once for
 /// the result and, where they nest, between one and two times for what they evaluate.
@@ -104,21 +104,31 @@ impl Work {
 
     /// Whether validating an answer of this many bytes may take longer than a few milliseconds, unless it backtracks.
     pub(super) fn is_heavy(&self, bytes: usize) -> bool {
-        self.expanded.loops > 1 || self.expanded.cost.of_bytes(count(bytes)) > QUICK
+        self.expanded.loops > 1 || self.expanded.cost.of_bytes(count(bytes)) > QUICK_LIMIT
     }
 
     /// Determines whether an answer can be judged within the limit.
-    pub(super) fn judge(&self, schema: &Value, patterns: &Patterns, answer: &Value) -> Result<(), Excess> {
-        if !patterns.backtrack() && self.expanded.cost.bounds(answer, JUDGE_LIMIT) {
+    pub(super) fn check_validation(
+        &self,
+        schema: &Value,
+        patterns: &Patterns,
+        answer: &Value,
+    ) -> Result<(), Excess> {
+        if !patterns.backtrack() && self.expanded.cost.bounds(answer, VALIDATION_LIMIT) {
             return Ok(());
         }
-        Meter::new(self, patterns, schema, JUDGE_LIMIT, true).answer(answer).map(drop)
+        Meter::new(self, patterns, schema, VALIDATION_LIMIT, true).answer(answer).map(drop)
     }
 
     /// Determines whether all violations in an answer can be listed within the limit. This may take much more than to
     /// determine whether there are any: the validator caches results, but not reasons.
-    pub(super) fn explain(&self, schema: &Value, patterns: &Patterns, answer: &Value) -> Result<(), Excess> {
-        Meter::new(self, patterns, schema, EXPLAIN_LIMIT, false).answer(answer).map(drop)
+    pub(super) fn check_explanation(
+        &self,
+        schema: &Value,
+        patterns: &Patterns,
+        answer: &Value,
+    ) -> Result<(), Excess> {
+        Meter::new(self, patterns, schema, EXPLANATION_LIMIT, false).answer(answer).map(drop)
     }
 }
 
@@ -161,11 +171,11 @@ impl<'a> Counter<'a> {
         self.depth += 1;
         let repeats = repeats(keywords);
         for (keyword, value) in keywords {
-            let times = if HERE.contains(&keyword.as_str()) { repeats } else { 1 };
+            let times = if IN_PLACE_APPLICATORS.contains(&keyword.as_str()) { repeats } else { 1 };
             for inner in subschemas(keyword, value) {
                 work.add(self.schema(inner, false)?.times(times));
             }
-            if value.is_boolean() && (SCHEMAS.contains(&keyword.as_str()) || keyword == UNEVALUATED) {
+            if value.is_boolean() && (SCHEMA_KEYWORDS.contains(&keyword.as_str()) || keyword == UNEVALUATED) {
                 work.cost.add(Expanded::ONE.times(times).cost);
             }
         }
@@ -230,9 +240,9 @@ fn reject_external_pointers(keywords: &Map<String, Value>, is_root: bool) -> Res
 }
 
 fn subschemas<'a>(keyword: &str, value: &'a Value) -> Box<dyn Iterator<Item = &'a Value> + 'a> {
-    let schemas = SCHEMAS.contains(&keyword) || keyword == UNEVALUATED;
+    let schemas = SCHEMA_KEYWORDS.contains(&keyword) || keyword == UNEVALUATED;
     match value {
-        Value::Object(named) if NAMED.contains(&keyword) => Box::new(named.values()),
+        Value::Object(named) if SCHEMA_MAP_KEYWORDS.contains(&keyword) => Box::new(named.values()),
         Value::Object(_) if schemas => Box::new(std::iter::once(value)),
         Value::Array(list) if schemas => Box::new(list.iter()),
         _ => Box::new(std::iter::empty()),

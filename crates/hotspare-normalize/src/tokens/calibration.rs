@@ -14,23 +14,23 @@ const PARTS: usize = PromptSize::PARTS;
 const NOISE: f64 = 2.0;
 const NOISE_SHARE: f64 = 0.08;
 const NOISE_ROOT: f64 = 0.7;
-/// A count within this many standard deviations is not an outlier.
-const LIKELY: f64 = 3.0;
+/// A count beyond this many standard deviations is an outlier.
+const OUTLIER_DEVIATIONS: f64 = 3.0;
 /// How much an outlier's excess increases the noise that it is weighed with.
-const ODD: f64 = 20.0;
+const OUTLIER_NOISE: f64 = 20.0;
 /// This many outliers in a row mean that the target now counts differently, such as a new model behind an old name.
-const CHANGED: u32 = 4;
+const OUTLIERS_TO_REOPEN: u32 = 4;
 /// The factor on the initial variance when the filter is reopened: ten times the deviation, so that the next count is
 /// no outlier again.
-const REOPENED: f64 = 100.0;
+const REOPEN_FACTOR: f64 = 100.0;
 /// How much uncertainty returns with each count, as a share of the initial deviation.
 const DRIFT: f64 = 0.02;
-/// A count far beyond any context window is a reporting mistake.
-const SANE: u64 = 50_000_000;
-/// Tokens per estimated token of text, in thousandths: anything outside is chance.
-const TEXT: std::ops::RangeInclusive<f64> = 500.0..=3_000.0;
+/// The largest plausible count, far beyond any context window: a larger one is a reporting mistake.
+const MAX_COUNT: u64 = 50_000_000;
+/// The plausible range of tokens per estimated token of text, in thousandths.
+const TEXT_RANGE: std::ops::RangeInclusive<f64> = 500.0..=3_000.0;
 /// The most tokens that one unit of any part costs or saves, in thousandths: a million tokens.
-const MOST: f64 = 1e9;
+const MAX_PER_MILLE: f64 = 1e9;
 
 /// Learns from the counts that a target reports.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,8 +43,12 @@ pub struct Calibration {
 impl Calibration {
     /// Records that a prompt of this size counted as `reported` tokens. Unmeasurable sizes are ignored.
     pub fn learn(&mut self, size: &PromptSize, reported: u64) {
-        let likely = |amount: &u32| u64::from(*amount) <= SANE;
-        if reported == 0 || reported > SANE || size.is_opaque() || !size.amounts().iter().all(likely) {
+        let is_plausible = |amount: &u32| u64::from(*amount) <= MAX_COUNT;
+        if reported == 0
+            || reported > MAX_COUNT
+            || size.is_opaque()
+            || !size.amounts().iter().all(is_plausible)
+        {
             return;
         }
         let Ok(counted) = u32::try_from(reported) else { return };
@@ -66,25 +70,25 @@ impl Calibration {
 struct Filter {
     cost: [f64; PARTS],
     covariance: [[f64; PARTS]; PARTS],
-    odd: u32,
+    outliers: u32,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        let usual = TokenScale::default().per_mille.map(|weight| f64::from(weight) / 1_000.0);
-        Self { cost: usual, covariance: open(1.0), odd: 0 }
+        let typical = TokenScale::default().per_mille.map(|weight| f64::from(weight) / 1_000.0);
+        Self { cost: typical, covariance: initial_covariance(1.0), outliers: 0 }
     }
 }
 
 /// The variance of each cost before anything is known about a target.
-fn variance() -> [f64; PARTS] {
+fn initial_variances() -> [f64; PARTS] {
     TokenScale::default().doubt.map(|doubt| square(f64::from(doubt) / 1_000.0))
 }
 
 /// The initial covariance, scaled by `factor`.
-fn open(factor: f64) -> [[f64; PARTS]; PARTS] {
+fn initial_covariance(factor: f64) -> [[f64; PARTS]; PARTS] {
     let mut covariance = [[0.0; PARTS]; PARTS];
-    for (at, variance) in variance().into_iter().enumerate() {
+    for (at, variance) in initial_variances().into_iter().enumerate() {
         covariance[at][at] = variance * factor;
     }
     covariance
@@ -95,11 +99,11 @@ impl Filter {
     fn update(&mut self, amounts: &[f64; PARTS], counted: f64) -> [bool; PARTS] {
         // A request has few kinds of parts; those with an amount of zero add nothing to the sums.
         let present = || amounts.iter().copied().enumerate().filter(|(_, amount)| *amount > 0.0);
-        let usual = variance();
+        let typical = initial_variances();
         for (part, _) in present() {
             let own = &mut self.covariance[part][part];
-            if *own < usual[part] {
-                *own += usual[part] * DRIFT * DRIFT;
+            if *own < typical[part] {
+                *own += typical[part] * DRIFT * DRIFT;
             }
         }
         let mut along = [0.0; PARTS];
@@ -110,26 +114,26 @@ impl Filter {
         }
         let dot = |other: &[f64; PARTS]| present().map(|(part, amount)| amount * other[part]).sum::<f64>();
         let noise = square(NOISE) + square(NOISE_SHARE * counted) + square(NOISE_ROOT) * counted;
-        let mut spread = dot(&along) + noise;
-        let surprise = counted - dot(&self.cost);
-        let excess = square(surprise) / spread / square(LIKELY);
+        let mut innovation_variance = dot(&along) + noise;
+        let innovation = counted - dot(&self.cost);
+        let excess = square(innovation) / innovation_variance / square(OUTLIER_DEVIATIONS);
         if excess > 1.0 {
-            spread += noise * (excess - 1.0) * ODD;
-            self.odd += 1;
+            innovation_variance += noise * (excess - 1.0) * OUTLIER_NOISE;
+            self.outliers += 1;
         } else {
-            self.odd = 0;
+            self.outliers = 0;
         }
         // Most parts are uncorrelated with those of this request.
         let moving = || along.into_iter().enumerate().filter(|(_, moved)| *moved != 0.0);
         for (at, moved) in moving() {
-            self.cost[at] += moved / spread * surprise;
+            self.cost[at] += moved / innovation_variance * innovation;
             for (other, along) in moving() {
-                self.covariance[at][other] -= moved * along / spread;
+                self.covariance[at][other] -= moved * along / innovation_variance;
             }
         }
-        if self.odd >= CHANGED {
-            self.odd = 0;
-            self.covariance = open(REOPENED);
+        if self.outliers >= OUTLIERS_TO_REOPEN {
+            self.outliers = 0;
+            self.covariance = initial_covariance(REOPEN_FACTOR);
             return [true; PARTS];
         }
         along.map(|moved| moved != 0.0)
@@ -138,10 +142,11 @@ impl Filter {
     fn publish(&self, scale: &mut TokenScale, moved: [bool; PARTS]) {
         for (at, cost) in self.cost.iter().enumerate().filter(|(at, _)| moved[*at]) {
             let text = at == PromptPart::Text as usize;
-            let (least, most) = if text { (*TEXT.start(), *TEXT.end()) } else { (-MOST, MOST) };
-            scale.per_mille[at] = whole((cost * 1_000.0).clamp(least, most));
+            let (least, most) =
+                if text { (*TEXT_RANGE.start(), *TEXT_RANGE.end()) } else { (-MAX_PER_MILLE, MAX_PER_MILLE) };
+            scale.per_mille[at] = round((cost * 1_000.0).clamp(least, most));
             scale.doubt[at] =
-                whole((self.covariance[at][at].max(0.0).sqrt() * 1_000.0).min(MOST)).unsigned_abs();
+                round((self.covariance[at][at].max(0.0).sqrt() * 1_000.0).min(MAX_PER_MILLE)).unsigned_abs();
         }
     }
 }
@@ -151,8 +156,8 @@ fn square(value: f64) -> f64 {
     value * value
 }
 
-/// Rounds to the nearest integer; the value must be within ±[`MOST`].
+/// Rounds to the nearest integer; the value must be within ±[`MAX_PER_MILLE`].
 #[expect(clippy::cast_possible_truncation, reason = "clamped by the callers")]
-fn whole(value: f64) -> i32 {
+fn round(value: f64) -> i32 {
     value.round() as i32
 }

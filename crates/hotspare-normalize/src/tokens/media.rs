@@ -9,33 +9,38 @@ use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{Media, PromptPart, PromptSize};
 
 /// The tokens of an image of unknown size: about 1000 × 750 pixels.
-const USUAL: u64 = 1_000;
+const TYPICAL_IMAGE: u64 = 1_000;
 /// The most tokens assumed for an image: providers shrink larger ones.
-const MOST: u64 = 1_600;
+const MAX_IMAGE: u64 = 1_600;
 /// Pixels per token, between the published formulas.
-const PIXELS: u64 = 750;
+const PIXELS_PER_TOKEN: u64 = 750;
 /// Characters of base64 that contain the dimensions in every common format.
-const HEAD: usize = 32 << 10;
+const HEADER_LENGTH: usize = 32 << 10;
 /// The tokens of a page of a document, and its typical size in characters of base64.
-const PAGE: u64 = 1_500;
-const PAGE_SIZE: u64 = 60_000;
+const PAGE_TOKENS: u64 = 1_500;
+const PAGE_LENGTH: u64 = 60_000;
 
 /// Adds an image.
 pub(super) fn add_image(size: &mut PromptSize, image: &Media) {
     size.add(PromptPart::Image, 1);
     let pixels = pixels(image).unwrap_or_else(|| {
         size.set_opaque();
-        USUAL
+        TYPICAL_IMAGE
     });
     size.add(PromptPart::Media, pixels);
 }
 
 fn pixels(image: &Media) -> Option<u64> {
     let Media::Base64 { data, .. } = image else { return None };
-    let end = data.len().min(HEAD) & !3;
+    let end = data.len().min(HEADER_LENGTH) & !3;
     let head = STANDARD.decode(data.get(..end)?).ok()?;
     let size = imagesize::blob_size(&head).ok()?;
-    Some((size.width as u64).saturating_mul(size.height as u64).div_euclid(PIXELS).clamp(1, MOST))
+    Some(
+        (size.width as u64)
+            .saturating_mul(size.height as u64)
+            .div_euclid(PIXELS_PER_TOKEN)
+            .clamp(1, MAX_IMAGE),
+    )
 }
 
 /// Adds a document: plain text as text, anything else by its estimated number of pages.
@@ -46,11 +51,11 @@ pub(super) fn add_document(size: &mut PromptSize, document: &Media) {
         }
         Media::Base64 { data, .. } => {
             size.set_opaque();
-            size.add(PromptPart::Media, PAGE * (data.len() as u64).div_ceil(PAGE_SIZE).max(1));
+            size.add(PromptPart::Media, PAGE_TOKENS * (data.len() as u64).div_ceil(PAGE_LENGTH).max(1));
         }
         _ => {
             size.set_opaque();
-            size.add(PromptPart::Media, PAGE);
+            size.add(PromptPart::Media, PAGE_TOKENS);
         }
     }
 }

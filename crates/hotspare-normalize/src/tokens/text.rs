@@ -39,15 +39,15 @@ const CLASSES: [Class; 128] = {
 #[must_use]
 pub fn estimate_text(text: &str) -> u64 {
     let mut centi: Centi = 0;
-    let mut white = White::default();
+    let mut whitespace = Whitespace::default();
     let mut rest = text;
     while let Some(&byte) = rest.as_bytes().first() {
         let Some(&class) = CLASSES.get(usize::from(byte)) else {
             // Other characters are weighed one by one.
             let mut characters = rest.chars();
-            centi += characters.next().map_or(0, |character| script(u32::from(character)));
+            centi += characters.next().map_or(0, |character| character_cost(u32::from(character)));
             rest = characters.as_str();
-            white = White::default();
+            whitespace = Whitespace::default();
             continue;
         };
         // Indentation belongs to the line break before it.
@@ -57,10 +57,12 @@ pub fn estimate_text(text: &str) -> u64 {
         };
         let length = rest.bytes().take_while(belongs).count();
         let (run, more) = rest.split_at(length);
-        centi += weigh(class, length as u64);
+        centi += run_cost(class, length as u64);
         match class {
-            Class::Break | Class::Space => centi += run.bytes().map(|byte| white.push(byte)).sum::<Centi>(),
-            _ => white = White::default(),
+            Class::Break | Class::Space => {
+                centi += run.bytes().map(|byte| whitespace.push(byte)).sum::<Centi>()
+            }
+            _ => whitespace = Whitespace::default(),
         }
         rest = more;
     }
@@ -69,36 +71,36 @@ pub fn estimate_text(text: &str) -> u64 {
 
 /// The cost of white space beyond one token per run; without it, a text of nothing else would cost almost nothing.
 #[derive(Clone, Copy, Debug, Default)]
-struct White {
+struct Whitespace {
     last: u8,
     /// How often the character has changed in the current run.
-    turns: u64,
+    changes: u64,
     length: u64,
 }
 
-impl White {
+impl Whitespace {
     /// Changes of character within one token: indentation with the line break before it, or a few blank lines.
-    const TURNS: u64 = 4;
+    const MAX_CHANGES: u64 = 4;
     /// The most repetitions of one character in a token; runs of line breaks and tabs are split sooner than spaces.
-    const SPACES: u64 = 128;
-    const OTHERS: u64 = 16;
+    const MAX_SPACES: u64 = 128;
+    const MAX_OTHERS: u64 = 16;
 
     /// The cost of a white-space character beyond the one token that its run costs anyway.
     fn push(&mut self, byte: u8) -> Centi {
-        let turns = byte != self.last;
+        let changes = byte != self.last;
         self.last = byte;
         self.length += 1;
-        if turns {
-            self.turns += 1;
-            return if self.turns > Self::TURNS { 20 } else { 0 };
+        if changes {
+            self.changes += 1;
+            return if self.changes > Self::MAX_CHANGES { 20 } else { 0 };
         }
-        let whole = if byte == b' ' { Self::SPACES } else { Self::OTHERS };
+        let whole = if byte == b' ' { Self::MAX_SPACES } else { Self::MAX_OTHERS };
         if self.length.is_multiple_of(whole) { 100 } else { 0 }
     }
 }
 
 /// The cost of a run of one class.
-fn weigh(class: Class, length: u64) -> Centi {
+fn run_cost(class: Class, length: u64) -> Centi {
     match class {
         // Common words are one token; longer ones, and compound names, are split about every five letters.
         Class::Letter => 100 + length.saturating_sub(7) * 20,
@@ -118,7 +120,7 @@ fn weigh(class: Class, length: u64) -> Centi {
 }
 
 /// The cost of a non-ASCII character, by its block.
-fn script(code: u32) -> Centi {
+fn character_cost(code: u32) -> Centi {
     match code {
         // Latin with diacritics, which breaks words into more pieces than plain letters do.
         0x80..=0x24f => 60,

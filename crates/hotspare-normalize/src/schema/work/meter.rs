@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::{Cost, HERE, UNEVALUATED, VISIT, Work, count, nodes, pointer, repeats};
+use super::{Cost, IN_PLACE_APPLICATORS, UNEVALUATED, VISIT, Work, count, nodes, pointer, repeats};
 use crate::schema::patterns::Patterns;
 
 /// Why an answer is not validated.
@@ -27,7 +27,7 @@ pub(super) struct Meter<'a> {
     root: &'a Value,
     left: u64,
     /// Whether to count the work of a verdict, for which the validator remembers what it knows; not of reasons.
-    judges: bool,
+    verdict_only: bool,
     open: Vec<Visit<'a>>,
     /// The costs of schemas, and what references point to and whether they recur.
     costs: BTreeMap<*const Value, Cost>,
@@ -38,20 +38,20 @@ pub(super) struct Meter<'a> {
 
 struct Visit<'a> {
     schema: &'a Value,
-    place: Place<'a>,
+    instance: Instance<'a>,
     /// The recurring references that led here without leaving the place.
-    path: Option<Rc<Link>>,
+    path: Option<Rc<PathLink>>,
 }
 
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum Instance<'a> {
     Value(&'a Value),
     Name(&'a str),
 }
 
-struct Link {
+struct PathLink {
     target: *const Value,
-    above: Option<Rc<Link>>,
+    parent: Option<Rc<PathLink>>,
 }
 
 impl<'a> Meter<'a> {
@@ -60,14 +60,14 @@ impl<'a> Meter<'a> {
         patterns: &'a Patterns,
         root: &'a Value,
         limit: u64,
-        judges: bool,
+        verdict_only: bool,
     ) -> Self {
         Self {
             work,
             patterns,
             root,
             left: limit,
-            judges,
+            verdict_only,
             open: Vec::new(),
             costs: BTreeMap::new(),
             targets: BTreeMap::new(),
@@ -77,7 +77,7 @@ impl<'a> Meter<'a> {
 
     /// Counts the work for a whole answer; returns the steps that are left.
     pub(super) fn answer(mut self, answer: &'a Value) -> Result<u64, Excess> {
-        self.open(self.root, Place::Value(answer), None)?;
+        self.open(self.root, Instance::Value(answer), None)?;
         while let Some(visit) = self.open.pop() {
             self.visit(&visit)?;
         }
@@ -90,10 +90,15 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
-    fn open(&mut self, schema: &'a Value, place: Place<'a>, path: Option<&Rc<Link>>) -> Result<(), Excess> {
+    fn open(
+        &mut self,
+        schema: &'a Value,
+        instance: Instance<'a>,
+        path: Option<&Rc<PathLink>>,
+    ) -> Result<(), Excess> {
         // Charged before it takes memory.
         self.spend(VISIT)?;
-        self.open.push(Visit { schema, place, path: path.cloned() });
+        self.open.push(Visit { schema, instance, path: path.cloned() });
         Ok(())
     }
 
@@ -101,40 +106,41 @@ impl<'a> Meter<'a> {
         let Some(keywords) = visit.schema.as_object() else { return Ok(()) };
         let (patterns, key) = (self.patterns, std::ptr::from_ref(visit.schema));
         let cost = *self.costs.entry(key).or_insert_with(|| Cost::of(keywords, patterns));
-        let text = match visit.place {
-            Place::Value(Value::String(text)) => Some(text.as_str()),
-            Place::Name(name) => Some(name),
-            Place::Value(_) => None,
+        let text = match visit.instance {
+            Instance::Value(Value::String(text)) => Some(text.as_str()),
+            Instance::Name(name) => Some(name),
+            Instance::Value(_) => None,
         };
         self.spend(cost.times(1, text.map_or(0, |text| count(text.len()))))?;
         if let (Some(text), Some(Value::String(pattern))) = (text, keywords.get("pattern")) {
             self.expression(pattern, text)?;
         }
-        self.here(keywords, visit)?;
-        match visit.place {
-            Place::Value(Value::Object(object)) => self.object(keywords, cost, object),
-            Place::Value(array @ Value::Array(items)) => self.array(keywords, array, items),
+        self.in_place(keywords, visit)?;
+        match visit.instance {
+            Instance::Value(Value::Object(object)) => self.object(keywords, cost, object),
+            Instance::Value(array @ Value::Array(items)) => self.array(keywords, array, items),
             _ => Ok(()),
         }
     }
 
-    fn here(&mut self, keywords: &'a Map<String, Value>, visit: &Visit<'a>) -> Result<(), Excess> {
+    fn in_place(&mut self, keywords: &'a Map<String, Value>, visit: &Visit<'a>) -> Result<(), Excess> {
         for _ in 0..repeats(keywords) {
-            for value in
-                HERE.iter().filter_map(|keyword| keywords.get(*keyword).map(|value| (*keyword, value)))
+            for value in IN_PLACE_APPLICATORS
+                .iter()
+                .filter_map(|keyword| keywords.get(*keyword).map(|value| (*keyword, value)))
             {
                 match value {
                     ("dependentSchemas" | "dependencies", Value::Object(named)) => {
                         for schema in named.values() {
-                            self.open(schema, visit.place, visit.path.as_ref())?;
+                            self.open(schema, visit.instance, visit.path.as_ref())?;
                         }
                     }
                     (_, Value::Array(schemas)) => {
                         for schema in schemas {
-                            self.open(schema, visit.place, visit.path.as_ref())?;
+                            self.open(schema, visit.instance, visit.path.as_ref())?;
                         }
                     }
-                    (_, schema) => self.open(schema, visit.place, visit.path.as_ref())?,
+                    (_, schema) => self.open(schema, visit.instance, visit.path.as_ref())?,
                 }
             }
             if let Some(Value::String(reference)) = keywords.get("$ref") {
@@ -152,24 +158,24 @@ impl<'a> Meter<'a> {
         });
         let Some((schema, recurs)) = target else { return Ok(()) };
         if !recurs {
-            return self.open(schema, visit.place, visit.path.as_ref());
+            return self.open(schema, visit.instance, visit.path.as_ref());
         }
         let target = std::ptr::from_ref(schema);
-        let mut above = visit.path.as_ref();
-        while let Some(link) = above {
+        let mut parent = visit.path.as_ref();
+        while let Some(link) = parent {
             if link.target == target {
                 return Ok(());
             }
-            above = link.above.as_ref();
+            parent = link.parent.as_ref();
         }
-        if self.judges
-            && let Place::Value(value @ (Value::Array(_) | Value::Object(_))) = visit.place
+        if self.verdict_only
+            && let Instance::Value(value @ (Value::Array(_) | Value::Object(_))) = visit.instance
             && !self.seen.insert((target, std::ptr::from_ref(value)))
         {
             return Ok(());
         }
-        let path = Rc::new(Link { target, above: visit.path.clone() });
-        self.open(schema, visit.place, Some(&path))
+        let path = Rc::new(PathLink { target, parent: visit.path.clone() });
+        self.open(schema, visit.instance, Some(&path))
     }
 
     fn object(
@@ -188,18 +194,18 @@ impl<'a> Meter<'a> {
         }
         self.spend(count(object.len()))?;
         for (name, value) in object {
-            let place = Place::Value(value);
+            let instance = Instance::Value(value);
             let known = properties.and_then(|properties| properties.get(name));
             let additional = additional.filter(|_| known.is_none());
             for schema in known.into_iter().chain(additional).chain(unevaluated) {
-                self.open(schema, place, None)?;
+                self.open(schema, instance, None)?;
             }
             for (pattern, schema) in patterns.into_iter().flatten() {
                 self.expression(pattern, name)?;
-                self.open(schema, place, None)?;
+                self.open(schema, instance, None)?;
             }
             if let Some(names) = names {
-                self.open(names, Place::Name(name), None)?;
+                self.open(names, Instance::Name(name), None)?;
             }
         }
         Ok(())
@@ -222,13 +228,13 @@ impl<'a> Meter<'a> {
         for keyword in ["prefixItems", "items"] {
             let Some(Value::Array(schemas)) = keywords.get(keyword) else { continue };
             for (schema, item) in schemas.iter().zip(items) {
-                self.open(schema, Place::Value(item), None)?;
+                self.open(schema, Instance::Value(item), None)?;
             }
         }
         for keyword in ["items", "additionalItems", "contains", "unevaluatedItems"] {
             let Some(schema) = keywords.get(keyword).filter(|schema| !schema.is_array()) else { continue };
             for item in items {
-                self.open(schema, Place::Value(item), None)?;
+                self.open(schema, Instance::Value(item), None)?;
             }
         }
         Ok(())

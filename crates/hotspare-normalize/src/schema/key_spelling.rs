@@ -7,36 +7,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::places::{Reader, edit_objects};
-use crate::amend::plain;
+use super::applicable::{Walker, edit_objects};
+use crate::amend::normalized_key;
 
 /// Renames keys of `answer` to the properties of `schema`; returns how many.
 pub(super) fn respell(schema: &Value, answer: &mut Value) -> usize {
     edit_objects(schema, answer, rename)
 }
 
-fn rename<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
+fn rename<'a>(walker: &mut Walker<'a>, schemas: &[&'a Value], object: &mut Map<String, Value>) -> usize {
     let named = schemas.iter().filter_map(|schema| schema.get("properties")?.as_object());
-    if !reader.spend(named.clone().map(Map::len).sum()) {
+    if !walker.spend(named.clone().map(Map::len).sum()) {
         return 0;
     }
     let properties: BTreeSet<&str> =
         named.flat_map(|properties| properties.keys().map(String::as_str)).collect();
-    let mut strangers = Meanings::default();
+    let mut unknown = ByNormalizedKey::default();
     for key in object.keys().filter(|key| !properties.contains(key.as_str())) {
-        strangers.add(key.clone());
+        unknown.add(key.clone());
     }
-    if strangers.0.is_empty() {
+    if unknown.0.is_empty() {
         return 0;
     }
-    let mut absent = Meanings::default();
+    let mut absent = ByNormalizedKey::default();
     for name in properties.into_iter().filter(|name| !object.contains_key(*name)) {
         absent.add(name);
     }
     let mut renamed = 0;
-    for (meaning, stranger) in strangers.0 {
-        if let (Some(stranger), Some(Some(name))) = (stranger, absent.0.get(&meaning))
-            && let Some(value) = object.remove(&stranger)
+    for (normalized, key) in unknown.0 {
+        if let (Some(key), Some(Some(name))) = (key, absent.0.get(&normalized))
+            && let Some(value) = object.remove(&key)
         {
             object.insert((*name).to_owned(), value);
             renamed += 1;
@@ -45,16 +45,16 @@ fn rename<'a>(reader: &mut Reader<'a>, schemas: &[&'a Value], object: &mut Map<S
     renamed
 }
 
-/// Names by their [`plain`] form; `None` where several have the same.
-struct Meanings<T>(BTreeMap<String, Option<T>>);
+/// Names by their [`normalized_key`] form; `None` where several have the same.
+struct ByNormalizedKey<T>(BTreeMap<String, Option<T>>);
 
-impl<T: AsRef<str>> Meanings<T> {
+impl<T: AsRef<str>> ByNormalizedKey<T> {
     fn add(&mut self, name: T) {
-        self.0.entry(plain(name.as_ref())).and_modify(|known| *known = None).or_insert(Some(name));
+        self.0.entry(normalized_key(name.as_ref())).and_modify(|known| *known = None).or_insert(Some(name));
     }
 }
 
-impl<T> Default for Meanings<T> {
+impl<T> Default for ByNormalizedKey<T> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 /// The most subschemas, properties and listed values to look at for one answer: a schema may refer to itself, and may be
 /// untrusted.
-const STEPS: usize = 1_000_000;
+const MAX_STEPS: usize = 1_000_000;
 
 /// An edit of an object that these schemas describe; returns the number of changes.
-pub(super) type Edit<'a> = fn(&mut Reader<'a>, &[&'a Value], &mut Map<String, Value>) -> usize;
+pub(super) type Edit<'a> = fn(&mut Walker<'a>, &[&'a Value], &mut Map<String, Value>) -> usize;
 
 /// Applies `edit` to every object of `answer` that `schema` describes, from the outside in.
 pub(super) fn edit_objects<'a>(schema: &'a Value, answer: &mut Value, edit: Edit<'a>) -> usize {
-    Reader { root: schema, left: STEPS }.walk(&[schema], answer, edit)
+    Walker { root: schema, left: MAX_STEPS }.walk(&[schema], answer, edit)
 }
 
 /// The subschemas for this property.
@@ -25,16 +25,16 @@ pub(super) fn property<'a>(schemas: &[&'a Value], name: &str) -> Vec<&'a Value> 
 }
 
 /// Walks one schema and an answer, with a bound on the number of steps.
-pub(super) struct Reader<'a> {
+pub(super) struct Walker<'a> {
     root: &'a Value,
     left: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Walker<'a> {
     fn walk(&mut self, described: &[&'a Value], answer: &mut Value, edit: Edit<'a>) -> usize {
         match answer {
             Value::Object(object) => {
-                let schemas = self.applying(described, Some(object));
+                let schemas = self.applicable_schemas(described, Some(object));
                 let mut edits = edit(self, &schemas, object);
                 if !self.spend(schemas.len().saturating_mul(object.len())) {
                     return edits;
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
                 edits
             }
             Value::Array(items) => {
-                let schemas = self.applying(described, None);
+                let schemas = self.applicable_schemas(described, None);
                 let below: Vec<&Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
                 items.iter_mut().map(|item| self.walk(&below, item, edit)).sum()
             }
@@ -54,22 +54,26 @@ impl<'a> Reader<'a> {
     }
 
     /// These schemas, and those that they refer to or combine.
-    fn applying(&mut self, described: &[&'a Value], object: Option<&Map<String, Value>>) -> Vec<&'a Value> {
+    fn applicable_schemas(
+        &mut self,
+        described: &[&'a Value],
+        object: Option<&Map<String, Value>>,
+    ) -> Vec<&'a Value> {
         let mut seen = BTreeSet::new();
-        let mut open = described.to_vec();
-        let mut applying = Vec::new();
-        while let Some(schema) = open.pop() {
+        let mut pending = described.to_vec();
+        let mut applicable_schemas = Vec::new();
+        while let Some(schema) = pending.pop() {
             if !self.spend(1) || !seen.insert(std::ptr::from_ref(schema)) {
                 continue;
             }
             if object.is_some_and(|object| self.contradicts(schema, object)) {
                 continue;
             }
-            open.extend(self.reference(schema));
-            open.extend(["anyOf", "oneOf", "allOf"].iter().flat_map(|keyword| branches(schema, keyword)));
-            applying.push(schema);
+            pending.extend(self.reference(schema));
+            pending.extend(["anyOf", "oneOf", "allOf"].iter().flat_map(|keyword| branches(schema, keyword)));
+            applicable_schemas.push(schema);
         }
-        applying
+        applicable_schemas
     }
 
     /// Whether the schema rules out null, as far as its own keywords show.
