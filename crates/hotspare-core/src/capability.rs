@@ -147,6 +147,29 @@ pub struct Capabilities {
     pub vision: Option<bool>,
 }
 
+impl Capabilities {
+    /// These capabilities; what they leave unknown is taken from `other`.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            assistant_first: self.assistant_first.or(other.assistant_first),
+            assistant_prefill: self.assistant_prefill.or(other.assistant_prefill),
+            embeddings: self.embeddings.or(other.embeddings),
+            forced_tool: self.forced_tool.or(other.forced_tool),
+            free_tool_ids: self.free_tool_ids.or(other.free_tool_ids),
+            json_mode: self.json_mode.or(other.json_mode),
+            json_schema: self.json_schema.or(other.json_schema),
+            parallel_tools: self.parallel_tools.or(other.parallel_tools),
+            prompt_caching: self.prompt_caching.or(other.prompt_caching),
+            reasoning: self.reasoning.or(other.reasoning),
+            sampling: self.sampling.or(other.sampling),
+            tools: self.tools.or(other.tools),
+            unlimited_output: self.unlimited_output.or(other.unlimited_output),
+            vision: self.vision.or(other.vision),
+        }
+    }
+}
+
 /// List prices in millionths of a US dollar per million tokens (so 3 USD per million is 3,000,000).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

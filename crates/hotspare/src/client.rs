@@ -3,21 +3,22 @@
 //! Mechanism only: it looks up the route, makes a plan, and lets the driver run the state machine. Invariant: cheap to
 //! clone, and all clones share one health.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, Cost, EmbedInput, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment,
-    OutputFormat, Request, Response, TargetId,
+    ChatRequest, ChatResponse, Cost, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment, OutputFormat,
+    Request, Response, TargetId,
 };
 use hotspare_engine::{Call, CallSpec, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
-use crate::builder::ClientBuilder;
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
 use crate::explain::{Explained, Explanation};
 use crate::nearest::nearest;
-use crate::observe::{self, BreakerChange, ServiceChange};
+use crate::observe;
+use crate::prober_task;
+use crate::requests::{checked_chat, checked_embed};
 use crate::shared::Shared;
 use crate::stream::ChatStream;
 use crate::validators::BothValidators;
@@ -35,12 +36,6 @@ impl Client {
 
     pub(crate) fn new(shared: Shared) -> Self {
         Self { shared: Arc::new(shared) }
-    }
-
-    /// Starts building a client.
-    #[must_use]
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
     }
 
     /// Requests a whole answer. It is held back until it is complete, so failures along the way stay invisible.
@@ -176,7 +171,7 @@ impl Client {
         let index = self.shared.targets.iter().position(|connected| connected.id == *target);
         let index =
             index.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
-        crate::prober_task::probe(&self.shared, index, key).await
+        prober_task::probe(&self.shared, index, key).await
     }
 
     /// Shows which targets would be tried for a request, in which order, and why. Sends nothing.
@@ -232,50 +227,6 @@ impl Client {
         routes.chain(aliases).collect()
     }
 
-    /// Registers a listener for breaker state changes. With [`Scope::None`], it reports that the local network is
-    /// suspected to be down, or works again.
-    ///
-    /// Listeners run outside all locks, on the task that noticed the change, so they should not block. A panic is
-    /// caught and logged. Listeners live as long as the client: one that holds a clone of the client keeps it alive
-    /// forever.
-    ///
-    /// ```no_run
-    /// # fn page(_: String) {}
-    /// # fn run(client: &hotspare::Client) {
-    /// client.on_transition(|change| {
-    ///     if change.to == hotspare::BreakerState::Open {
-    ///         page(format!("{}: {}", change.scope_name, change.reason));
-    ///     }
-    /// });
-    /// # }
-    /// ```
-    ///
-    /// [`Scope::None`]: hotspare_core::Scope::None
-    pub fn on_transition(&self, listener: impl Fn(&BreakerChange) + Send + Sync + 'static) {
-        let mut observer = self.shared.observer.write().unwrap_or_else(PoisonError::into_inner);
-        observer.on_transition.push(Arc::new(listener));
-    }
-
-    /// Registers a listener for keys and models that go out of service or come back: a rejected key, an account without
-    /// credit, a model that its host has removed. Unlike an open breaker, this usually needs a person to fix it.
-    ///
-    /// Listeners run under the same rules as those of [`Client::on_transition`].
-    ///
-    /// ```no_run
-    /// # fn page(_: String) {}
-    /// # fn run(client: &hotspare::Client) {
-    /// client.on_service_change(|change| {
-    ///     if !change.in_service {
-    ///         page(format!("{}: {}", change.scope_name, change.kind.summary()));
-    ///     }
-    /// });
-    /// # }
-    /// ```
-    pub fn on_service_change(&self, listener: impl Fn(&ServiceChange) + Send + Sync + 'static) {
-        let mut observer = self.shared.observer.write().unwrap_or_else(PoisonError::into_inner);
-        observer.on_service_change.push(Arc::new(listener));
-    }
-
     /// Marks a request that refers to state which only one of the route's providers has.
     fn bind(&self, route: &Route, request: Request) -> Request {
         let Request::Chat(chat) = &request else { return request };
@@ -315,7 +266,7 @@ impl Client {
         let request = self.bind(&route, request);
         let shared = &self.shared;
         if shared.fleet.targets().iter().any(|target| target.probe) {
-            shared.prober.spawn(shared);
+            prober_task::spawn(shared);
         }
         let seed = entropy();
         let started = shared.clock.now();
@@ -416,36 +367,6 @@ const NO_TARGET_LEFT: &str = "no_target_left";
 /// A draw for which no strategy explores (they do so at round numbers), in the middle of the range from which weights
 /// are drawn: it gives the most common order.
 const TYPICAL_DRAW: u64 = 4_999;
-
-/// A chat request that can be sent.
-fn checked_chat(request: ChatRequest) -> Result<Request, Error> {
-    // A bound request may continue from messages that its provider stores.
-    if request.messages.is_empty() && request.extras.is_empty() {
-        return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
-    }
-    Ok(request.into())
-}
-
-/// An embedding request that can be sent. Empty inputs are rejected here: most providers reject them, and some return
-/// fewer vectors than inputs.
-fn checked_embed(request: EmbedRequest) -> Result<Request, Error> {
-    let wrong = |what: String| Err(Error::new(Kind::InvalidRequest, what));
-    if request.inputs.is_empty() {
-        return wrong("the request has no inputs".into());
-    }
-    if request.dimensions == Some(0) {
-        return wrong("dimensions must be at least 1".into());
-    }
-    let empty = |input: &EmbedInput| match input {
-        EmbedInput::Text(text) => text.is_empty(),
-        EmbedInput::Tokens(tokens) => tokens.is_empty(),
-        _ => false,
-    };
-    match request.inputs.iter().position(empty) {
-        Some(index) => wrong(format!("input {index} is empty")),
-        None => Ok(request.into()),
-    }
-}
 
 /// Drives a call to a chat response.
 async fn drive_chat(driver: Box<Driver>) -> Result<ChatResponse, Error> {

@@ -32,6 +32,7 @@
 //! for each breaker state change, with its reason. Keys are never logged. TRACE includes providers' error texts, which
 //! may repeat parts of the prompt; other levels never do.
 
+mod background;
 mod blocking;
 mod builder;
 mod client;
@@ -43,11 +44,13 @@ mod endpoint;
 mod explain;
 mod key;
 mod lint;
+mod listen;
 mod nearest;
 mod observe;
 mod prepare;
 mod prober_task;
 mod report;
+mod requests;
 mod shared;
 mod status;
 mod stream;

@@ -1,11 +1,11 @@
 //! A client's only task: it drives the prober.
 //!
 //! Mechanism only: the engine decides what to probe and when. Spawned with the first request of a client that has a
-//! target to probe, and ended with the last clone of the client. Invariant: it does not keep the client alive, and its
-//! probes are greetings of its own, never a caller's prompt.
+//! target to probe, and ended with the client: its last clone and its last open stream. Invariant: it does not keep the
+//! client alive, and its probes are greetings of its own, never a caller's prompt.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use futures::StreamExt;
@@ -14,7 +14,6 @@ use hotspare_core::{ChatRequest, EmbedRequest, Error, Event, Kind, Request};
 use hotspare_engine::{ProbeId, Prober, ProberStep};
 use hotspare_provider::{Outbound, Provider, Signal};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -23,42 +22,13 @@ use crate::shared::Shared;
 /// Maximum length of a probe's answer in tokens: enough for models that reject a limit of one.
 const ANSWER: u64 = 16;
 
-/// The prober's task, once it has been spawned.
-#[derive(Debug, Default)]
-pub(crate) struct ProberTask {
-    task: Mutex<Option<AbortHandle>>,
-    /// Notified when the world has changed in a way that concerns the prober.
-    notify: Arc<Notify>,
-}
-
-impl ProberTask {
-    /// Call when something became unhealthy or recovered.
-    pub(crate) fn wake(&self) {
-        self.notify.notify_one();
-    }
-
-    /// Spawns the task if there is a target to probe and no live task (its runtime may have shut down).
-    pub(crate) fn spawn(&self, shared: &Arc<Shared>) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if task.as_ref().is_some_and(|task| !task.is_finished()) {
-            return;
-        }
+/// Spawns the task if there is a target to probe and no live task.
+pub(crate) fn spawn(shared: &Arc<Shared>) {
+    shared.prober.start(|notify| {
         let prober = Prober::new(Arc::clone(&shared.fleet));
-        if let (true, Ok(runtime)) = (prober.is_needed(), tokio::runtime::Handle::try_current()) {
-            let driven = Driven { shared: Arc::downgrade(shared), prober };
-            *task = Some(runtime.spawn(run(driven, Arc::clone(&self.notify))).abort_handle());
-        }
-    }
-}
-
-/// Dropping the last client aborts the task, and with it all connections of its probes.
-impl Drop for ProberTask {
-    fn drop(&mut self) {
-        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = task.take() {
-            task.abort();
-        }
-    }
+        let driven = prober.is_needed().then(|| Driven { shared: Arc::downgrade(shared), prober });
+        driven.map(|driven| run(driven, notify))
+    });
 }
 
 type Probing = BoxFuture<'static, Result<(), Error>>;

@@ -2,12 +2,9 @@
 //!
 //! Not a log. Invariant: one report per call, also if its future or stream was dropped; made only if someone listens.
 
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hotspare_core::{Error, TargetId, Trail};
-
-use crate::client::Client;
 
 /// A call that has ended.
 #[derive(Clone, Debug)]
@@ -43,30 +40,4 @@ pub enum CallEnd {
     Failed(Error),
     /// It was answered by this target, which in a continued answer wrote the last part.
     Served(TargetId),
-}
-
-impl Client {
-    /// Registers a listener for calls that have ended: whole answers, streams, embeddings. A request that is refused before
-    /// any target is considered, such as one for an unknown route, is no call.
-    ///
-    /// Listeners run under the same rules as those of [`Client::on_transition`].
-    ///
-    /// ```no_run
-    /// use hotspare::CallEnd;
-    ///
-    /// # fn run(client: &hotspare::Client) {
-    /// client.on_call(|report| {
-    ///     let outcome = match &report.end {
-    ///         CallEnd::Served(_) => "served",
-    ///         CallEnd::Failed(error) => error.kind().as_str(),
-    ///         _ => "dropped",
-    ///     };
-    ///     println!("{} {outcome} {:?} {:?}", report.route, report.duration, report.trail.cost());
-    /// });
-    /// # }
-    /// ```
-    pub fn on_call(&self, listener: impl Fn(&CallReport) + Send + Sync + 'static) {
-        let mut observer = self.shared().observer.write().unwrap_or_else(PoisonError::into_inner);
-        observer.on_call.push(Arc::new(listener));
-    }
 }

@@ -12,10 +12,10 @@ use hotspare_engine::{Fleet, Route, World};
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::Provider;
 
+use crate::background::BackgroundTask;
 use crate::clock::Clock;
 use crate::key::KeySlot;
 use crate::observe::Observer;
-use crate::prober_task::ProberTask;
 use crate::validators::Validators;
 use crate::wake::WakeSignals;
 
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) observer: RwLock<Observer>,
     pub(crate) validators: Arc<Validators>,
     pub(crate) wake_signals: WakeSignals,
-    pub(crate) prober: ProberTask,
+    pub(crate) prober: BackgroundTask,
     world: Mutex<World>,
 }
 
@@ -83,7 +83,7 @@ impl Shared {
             observer: RwLock::default(),
             validators: Arc::default(),
             wake_signals: WakeSignals::default(),
-            prober: ProberTask::default(),
+            prober: BackgroundTask::default(),
             world: Mutex::new(world),
         }
     }

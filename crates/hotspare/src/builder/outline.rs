@@ -9,7 +9,8 @@ use hotspare_core::Error;
 use hotspare_engine::{Route, TargetSpec};
 use hotspare_provider::Secret;
 
-use super::{ClientBuilder, NoTransport};
+use super::ClientBuilder;
+use super::transports::NoTransport;
 use crate::endpoint::NetworkOptions;
 use crate::key::Key;
 

@@ -1,0 +1,157 @@
+//! One target: from its description to what the engine and the driver need.
+//!
+//! Not routes. Invariant: every mistake of a target is found, not only the first.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use hotspare_catalog::Catalog;
+use hotspare_core::TargetId;
+use hotspare_engine::TargetSpec;
+use hotspare_provider::{HttpProvider, Secret};
+
+use super::transports::{NoTransport, Transports};
+use crate::endpoint::{Backend, Endpoint, NetworkOptions};
+use crate::key::KeySlot;
+use crate::shared::ConnectedTarget;
+
+/// Connects a target. What is wrong with it is added to `mistakes`.
+pub(super) fn connect(
+    name: TargetId,
+    mut endpoint: Endpoint,
+    transports: &mut Transports,
+    mistakes: &mut Vec<String>,
+) -> (TargetSpec, ConnectedTarget) {
+    mistakes.append(&mut endpoint.mistakes);
+    if endpoint.keys.is_empty() {
+        endpoint.keys.extend(endpoint.default_key.take());
+    }
+    if endpoint.model.trim().is_empty() {
+        mistakes.push("the model's name is empty".into());
+    }
+    if endpoint.needs_key && endpoint.keys.is_empty() {
+        mistakes.push(
+            "it needs a key: `.key(Key::env(\"NAME\"))`, or keys = [{ env = \"NAME\" }] in a configuration"
+                .into(),
+        );
+    }
+    mistakes.extend(ineffective_setting(&endpoint, transports.custom.is_some()));
+    let limits = [
+        ("max_in_flight", endpoint.max_in_flight.map(u64::from)),
+        ("requests_per_minute", endpoint.requests_per_minute),
+        ("tokens_per_minute", endpoint.tokens_per_minute),
+    ];
+    for (knob, _) in limits.iter().filter(|(_, limit)| *limit == Some(0)) {
+        mistakes.push(format!("{knob} must be at least 1"));
+    }
+    if endpoint.network.connect.is_some_and(|limit| limit.is_zero()) {
+        mistakes.push("connect must be longer than 0s".into());
+    }
+    if let Err(error) = endpoint.breaker.validate() {
+        mistakes.push(error.to_string());
+    }
+    let mut keys = Vec::new();
+    let mut fingerprints = Vec::new();
+    for key in &endpoint.keys {
+        if let Some(credentials) = key.credentials() {
+            fingerprints.push(Arc::as_ptr(credentials).addr() as u64);
+            keys.push(Arc::new(KeySlot::fetched(Arc::clone(credentials))));
+            continue;
+        }
+        match key.resolve() {
+            Ok(secret) => {
+                fingerprints.push(fingerprint(&secret));
+                keys.push(Arc::new(KeySlot::read(key.clone(), secret)));
+            }
+            Err(what) => mistakes.push(what),
+        }
+    }
+    let provider = match endpoint.backend {
+        Backend::Provider(provider) => provider,
+        Backend::Wire(wire) => match transports.for_options(&endpoint.network) {
+            Ok(transport) => {
+                let mut provider = HttpProvider::new(wire, transport).with_signer(endpoint.signer);
+                if let Some(name) = &endpoint.deadline_header {
+                    match hotspare_provider::header(name, "") {
+                        Ok((name, _)) => provider = provider.with_deadline_header(name),
+                        Err(error) => mistakes.push(format!("deadline_header: {}", error.message())),
+                    }
+                }
+                Arc::new(provider)
+            }
+            Err(what) => {
+                mistakes.push(what);
+                Arc::new(HttpProvider::new(wire, Arc::new(NoTransport)))
+            }
+        },
+    };
+    let mut profile = endpoint.profile.unwrap_or_else(|| {
+        let entry =
+            endpoint.catalog.as_deref().and_then(|list| Catalog::vendored().lookup(list, &endpoint.model));
+        entry.map(|found| found.profile()).unwrap_or_default()
+    });
+    profile.think_tags = endpoint.think_tags.or(profile.think_tags);
+    profile.capabilities = profile.capabilities.or(&provider.capabilities(&endpoint.model));
+    let spec = TargetSpec {
+        id: name.clone(),
+        endpoint: endpoint.host,
+        address: endpoint.address,
+        model: endpoint.model.clone(),
+        profile,
+        wire: provider.wire(),
+        keys: fingerprints,
+        max_in_flight: endpoint.max_in_flight,
+        requests_per_minute: endpoint.requests_per_minute,
+        tokens_per_minute: endpoint.tokens_per_minute,
+        health: endpoint.breaker,
+        probe: endpoint.probe,
+    };
+    let model = endpoint.model.into();
+    let embeds = AtomicBool::new(spec.profile.embeds());
+    let target = ConnectedTarget { id: name, provider, model, keys, prompt: endpoint.prompt, embeds };
+    (spec, target)
+}
+
+/// Gives a custom provider a name for its health, shared by all targets that use the same provider.
+pub(super) fn assign_custom_host(
+    name: &TargetId,
+    endpoint: &mut Endpoint,
+    custom_hosts: &mut Vec<(*const (), String)>,
+) {
+    let Backend::Provider(provider) = &endpoint.backend else { return };
+    if !endpoint.host.is_empty() {
+        return;
+    }
+    let at = Arc::as_ptr(provider).cast::<()>();
+    let known = custom_hosts.iter().find(|(known, _)| *known == at).map(|(_, host)| host.clone());
+    let host = known.unwrap_or_else(|| {
+        let host = format!("the provider of {name}");
+        custom_hosts.push((at, host.clone()));
+        host
+    });
+    endpoint.address.clone_from(&host);
+    endpoint.host = host;
+}
+
+/// Connection settings that would have no effect because the connection is not made here. They are mistakes: ignoring a
+/// proxy, for one, could go unnoticed.
+fn ineffective_setting(endpoint: &Endpoint, custom_transport: bool) -> Option<String> {
+    let custom = matches!(endpoint.backend, Backend::Provider(_));
+    let has_network_options = endpoint.network != NetworkOptions::default();
+    let settings = [
+        ("proxy, ca and connect_timeout", has_network_options && (custom || custom_transport)),
+        ("a signer", custom && endpoint.signer.is_some()),
+        ("deadline_header", custom && endpoint.deadline_header.is_some()),
+    ];
+    let what = settings.iter().find(|(_, ineffective)| *ineffective)?.0;
+    let whose = if custom { "its provider" } else { "the transport that the client was given" };
+    Some(format!("{what}: no effect, because {whose} makes the connections"))
+}
+
+/// Distinguishes keys without keeping them.
+fn fingerprint(secret: &Secret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    secret.expose().hash(&mut hasher);
+    hasher.finish()
+}
