@@ -1,6 +1,7 @@
 //! Counters per target since the start.
 //!
-//! Not health: counters never fade and decide nothing. Invariant: each attempt's cost counts under exactly one kind.
+//! Not health: counters never fade and decide nothing. Invariant: each attempt ends under exactly one count, and its cost
+//! under exactly one kind.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::histogram::Histogram;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Attempts started.
+    /// Attempts started. A background probe is no attempt.
     pub started: u64,
     /// Attempts that served.
     pub served: u64,
@@ -20,7 +21,9 @@ pub struct Counts {
     pub cancelled: u64,
     /// Attempts that failed, by kind.
     pub failed: BTreeMap<Kind, u64>,
-    /// Attempts in flight.
+    /// Background probes started.
+    pub probes: u64,
+    /// Attempts and probes in flight.
     pub in_flight: u32,
     /// Tokens, losers and failures included.
     pub usage: Usage,

@@ -23,6 +23,12 @@ pub(crate) struct End {
 }
 
 impl End {
+    /// The end of an attempt that a test makes instead of a call of the first route.
+    #[cfg(test)]
+    pub(crate) fn of_attempt(outcome: Outcome, ending: Ending) -> Self {
+        Self { route: Some(0), ..Self::of_probe(outcome, ending) }
+    }
+
     /// The end of a probe that carries no caller's request; its few tokens are not counted.
     pub(crate) fn of_probe(outcome: Outcome, ending: Ending) -> Self {
         Self {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotspare_core::{Cost, ModelProfile, Scope, TargetId, Usage};
 use hotspare_health::{Book, Config, ScopeId};
@@ -64,6 +65,8 @@ pub struct Target {
     pub tokens_per_minute: Option<u64>,
     /// Whether it is probed in the background while it is unhealthy.
     pub probe: bool,
+    /// Its breakers' lease: longer than any healthy answer needs to start.
+    pub(crate) lease: Duration,
     endpoint: ScopeId,
     model: ScopeId,
     keys: Vec<(ScopeId, ScopeId)>,
@@ -174,6 +177,7 @@ impl Fleet {
                     requests_per_minute: spec.requests_per_minute,
                     tokens_per_minute: spec.tokens_per_minute,
                     probe: spec.probe,
+                    lease: spec.health.lease,
                     endpoint,
                     model,
                     keys,

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use hotspare_core::{Moment, RateLimits};
 use hotspare_health::{
-    Admission, Book, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId, Transition, Verdict,
+    Admission, Book, CallProfile, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId,
+    Transition, Verdict,
 };
 use hotspare_normalize::Calibration;
 
@@ -42,7 +43,7 @@ pub struct World {
     queues: Queues,
     notices: VecDeque<Transition>,
     service: Service,
-    /// Whether a settlement has disabled something or changed a breaker.
+    /// Whether anything has changed that may make a probe due.
     stirred: bool,
     /// The last change in the suspicion of the local network, if not reported yet.
     network: Option<NetworkChange>,
@@ -61,12 +62,20 @@ struct TargetState {
     spend: Option<Spend>,
     /// The operator's limits per minute. Per target, like its slots.
     own: Quota,
+    /// Number of calls' attempts whose end said something about health.
+    settled: u64,
 }
 
 impl TargetState {
     fn begin(&mut self, now: Moment, tokens: u64) {
         self.own.take(now, tokens);
         self.counts.started += 1;
+        self.counts.in_flight += 1;
+    }
+
+    fn begin_probe(&mut self, now: Moment) {
+        self.own.take(now, 0);
+        self.counts.probes += 1;
         self.counts.in_flight += 1;
     }
 }
@@ -183,6 +192,7 @@ impl World {
         demand: Demand,
     ) -> Result<(usize, Permit), Refusal> {
         let Demand { draw, tokens, ticket, last_resort, unstreamed } = demand;
+        let call = CallProfile { tokens, unstreamed };
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
@@ -207,9 +217,9 @@ impl World {
             let key = (first + offset) % keys;
             let scopes = target.scopes(key);
             let admission = if last_resort {
-                self.book.admit_last_resort(now, &scopes, tokens)
+                self.book.admit_last_resort(now, &scopes, call)
             } else {
-                self.book.admit_for(now, &scopes, tokens)
+                self.book.admit_call(now, &scopes, call)
             };
             match admission {
                 Admission::Granted(permit) => {
@@ -219,7 +229,7 @@ impl World {
                     if let Some(ticket) = ticket {
                         self.leave(ticket);
                     }
-                    return Ok((key, if unstreamed { permit.unstreamed() } else { permit }));
+                    return Ok((key, permit));
                 }
                 Admission::Refused(new) => {
                     let sooner = refusal.as_ref().is_none_or(|old| sooner(&new, old));
@@ -232,7 +242,7 @@ impl World {
         Err(refusal.unwrap_or(Refusal { scope: ScopeId(0), cause: Cause::Disabled, until: None }))
     }
 
-    /// Whether a settlement has disabled something or changed a breaker since the last call of this method.
+    /// Whether anything has changed that may make a probe due since the last call of this method.
     pub fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
     }
@@ -287,10 +297,16 @@ impl World {
             counts.cost += cost;
             *counts.costs.entry(kind).or_default() += cost;
         }
-        match ending {
-            Ending::Cancelled => counts.cancelled += 1,
-            Ending::Failed(kind) => *counts.failed.entry(kind).or_default() += 1,
-            Ending::Served => counts.served += 1,
+        if end.route.is_some() {
+            match ending {
+                Ending::Cancelled => counts.cancelled += 1,
+                Ending::Failed(kind) => *counts.failed.entry(kind).or_default() += 1,
+                Ending::Served => counts.served += 1,
+            }
+            if outcome.verdict != Verdict::Neutral {
+                state.settled += 1;
+                self.stirred |= permit.is_probe();
+            }
         }
         self.stirred |= matches!(outcome.verdict, Verdict::Disable { .. });
         if let Some(tokens) = usage.total().filter(|_| usage.input.is_some()) {

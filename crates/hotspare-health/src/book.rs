@@ -9,7 +9,8 @@ use crate::breaker::Change;
 use crate::config::Config;
 use crate::network::{Network, NetworkChange};
 use crate::permit::{
-    Admission, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
+    Admission, CallProfile, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition,
+    Verdict,
 };
 use crate::schedule::Schedule;
 use crate::scope::{LatencyState, Like, ScopeState};
@@ -74,23 +75,23 @@ impl Book {
         }
     }
 
-    /// Asks all of `scopes` to admit one call. Takes cooldowns that have passed into account, even if nothing has
-    /// advanced time since.
+    /// Asks all of `scopes` to admit one streamed call of unknown size. Takes cooldowns that have passed into account,
+    /// even if nothing has advanced time since.
     pub fn admit(&mut self, now: Moment, scopes: &[ScopeId]) -> Admission {
-        self.admit_for(now, scopes, 0)
+        self.admit_call(now, scopes, CallProfile::default())
     }
 
-    /// As [`Book::admit`], for a call of about this many tokens.
-    pub fn admit_for(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
-        if let Some(refusal) = self.obstacle(now, scopes, tokens) {
+    /// As [`Book::admit`], for a call of which more is known.
+    pub fn admit_call(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile) -> Admission {
+        if let Some(refusal) = self.obstacle(now, scopes, call.tokens) {
             return Admission::Refused(refusal);
         }
-        self.grant(now, scopes, tokens, false)
+        self.grant(now, scopes, call, false)
     }
 
-    /// As [`Book::admit`], but ignores open breakers and quotas that are only estimated to be used up. For calls that
-    /// have no other target; disabled scopes and requested pauses still refuse.
-    pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Admission {
+    /// As [`Book::admit_call`], but ignores open breakers and quotas that are only estimated to be used up. For calls
+    /// that have no other target; disabled scopes and requested pauses still refuse.
+    pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile) -> Admission {
         let obstacle = scopes.iter().find_map(|&scope| {
             let state = self.scopes.get(scope.0 as usize)?;
             let (cause, until) = state.gate.check(now).err()?;
@@ -98,13 +99,13 @@ impl Book {
         });
         match obstacle {
             Some(refusal) => Admission::Refused(refusal),
-            None => self.grant(now, scopes, tokens, true),
+            None => self.grant(now, scopes, call, true),
         }
     }
 
     /// Takes an observation made while a call is in flight.
     pub fn observe(&mut self, now: Moment, permit: &mut Permit, observation: Observation) {
-        let like = Like { tokens: permit.tokens, unstreamed: permit.unstreamed, usual: permit.late_after() };
+        let like = Like { call: permit.call, usual: permit.late_after };
         for entry in &mut permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
             if state.is_host && matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
@@ -335,32 +336,31 @@ impl Book {
         worst
     }
 
-    fn grant(&mut self, now: Moment, scopes: &[ScopeId], tokens: u64, last_resort: bool) -> Admission {
+    fn grant(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile, last_resort: bool) -> Admission {
         let mut entries = Vec::with_capacity(scopes.len());
-        let mut late_after = [None; 2];
+        let mut late_after = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get_mut(scope.0 as usize) else { continue };
             state.gate.pass(now);
             self.network.asked(now, scope);
             state.growth.start(now);
-            state.quota.take(now, tokens);
+            state.quota.take(now, call.tokens);
             let before = state.breaker.next_change();
             if let Some(latencies) = &state.latencies {
-                let [streamed, unstreamed] = late_after;
-                late_after = [
-                    streamed.max(latencies.streamed.late_after(tokens)),
-                    unstreamed
-                        .max(latencies.unstreamed.late_after(tokens).map(|usual| usual * UNSTREAMED_LATE)),
-                ];
+                late_after = late_after.max(if call.unstreamed {
+                    latencies.unstreamed.late_after(call.tokens).map(|usual| usual * UNSTREAMED_LATE)
+                } else {
+                    latencies.streamed.late_after(call.tokens)
+                });
             }
             let change =
                 if last_resort { state.breaker.override_pause() } else { state.breaker.advance(now, 0) };
             self.unreported.extend(change.map(|change| transition(scope, now, change)));
-            let pass = state.breaker.admit(now);
+            let pass = state.breaker.admit(now, call.unstreamed);
             self.schedule.shift(scope, before, state.breaker.next_change());
             entries.push(Entry { scope, pass, began: now, number: state.shedding.begin(), speaks: false });
         }
-        Admission::Granted(Permit { entries, last_resort, tokens, late_after, unstreamed: false })
+        Admission::Granted(Permit { entries, last_resort, call, late_after })
     }
 }
 

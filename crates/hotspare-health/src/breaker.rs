@@ -13,8 +13,8 @@
 //!
 //! **HalfOpen** hands out a few leases. A successful probe closes the breaker (once enough have succeeded); a failed
 //! one reopens it; one that says nothing about health (the caller left, the request was invalid) returns its lease; one
-//! that never reports loses its lease when it expires. A probe whose answer has started may take longer, but once its
-//! original lease is over it no longer occupies a probe slot. So no probe can wedge the breaker.
+//! that never reports loses its lease when it expires. A probe whose answer has started or is unstreamed may take longer,
+//! but once its original lease is over it no longer occupies a probe slot. So no probe can wedge the breaker.
 //!
 //! Every transition starts a new *generation*. A permit belongs to the generation that granted it: the end of a call
 //! that straddles a transition is not counted, so it cannot change the state, not even by influencing the next call.
@@ -35,9 +35,10 @@ use crate::window::{Weight, Window};
 /// Time in Closed after which one doubling of the cooldown is forgotten.
 const FORGET: Duration = Duration::from_secs(300);
 
-/// A probe whose answer has started has this many times its lease to end: a long stream is healthy, and the limits of
-/// its call catch one that hangs. Ten times 60 s is the longest that an answer may take by default.
-const SPEAKING: u32 = 10;
+/// A probe whose answer has started, or is unstreamed so that nothing shows whether it has, has this many times its
+/// lease to end: a long answer is healthy, and the limits of its call catch one that hangs. Ten times 60 s is the
+/// longest that an answer may take by default.
+const LONG_ANSWER: u32 = 10;
 
 /// A circuit breaker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,8 +73,8 @@ struct Lease {
     id: u64,
     /// Until when it occupies a probe slot.
     holds: Moment,
-    /// When the probe is given up; later than `holds` once its answer has started, so that a slow stream neither fails
-    /// nor blocks the next probe.
+    /// When the probe is given up; later than `holds` once its answer has started or if it is unstreamed, so that a slow
+    /// answer neither fails nor blocks the next probe.
     expires: Moment,
 }
 
@@ -128,12 +129,13 @@ impl Breaker {
     }
 
     /// Admits a call that [`Breaker::check`] allowed.
-    pub(crate) fn admit(&mut self, now: Moment) -> Pass {
-        let expires = now + self.config.lease;
+    pub(crate) fn admit(&mut self, now: Moment, unstreamed: bool) -> Pass {
+        let holds = now + self.config.lease;
+        let expires = if unstreamed { now + self.long_answer() } else { holds };
         let lease = match &mut self.state {
             State::HalfOpen { leases, .. } => {
                 self.next_lease += 1;
-                leases.push(Lease { id: self.next_lease, holds: expires, expires });
+                leases.push(Lease { id: self.next_lease, holds, expires });
                 Some(self.next_lease)
             }
             _ => None,
@@ -286,11 +288,16 @@ impl Breaker {
         if !std::mem::replace(&mut pass.timed, true) {
             self.window.in_time(now);
         }
+        let long = now + self.long_answer();
         if let State::HalfOpen { leases, .. } = &mut self.state {
             for lease in leases.iter_mut().filter(|lease| Some(lease.id) == pass.lease) {
-                lease.expires = lease.expires.max(now + self.config.lease.saturating_mul(SPEAKING));
+                lease.expires = lease.expires.max(long);
             }
         }
+    }
+
+    fn long_answer(&self) -> Duration {
+        self.config.lease.saturating_mul(LONG_ANSWER)
     }
 
     /// Lets time pass: cooldowns that have passed, leases that have expired.

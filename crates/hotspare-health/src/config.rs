@@ -38,8 +38,8 @@ pub struct Config {
     pub probes: u32,
     /// Successful probes that close the breaker. Default 1.
     pub probes_to_close: u32,
-    /// Time after which a probe that has not reported is given up; ten times as long once its answer has started.
-    /// Default 60 s.
+    /// Time after which a probe that has not reported no longer keeps others from probing, and is given up. It is given
+    /// up only after ten times as long if its answer has started or is unstreamed. Default 60 s.
     pub lease: Duration,
     /// Time within which a target's weight rises from a tenth to the whole after closing. Default 10 s.
     pub ramp: Duration,

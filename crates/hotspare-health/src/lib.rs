@@ -55,7 +55,8 @@ pub use evidence::Evidence;
 pub use hotspare_core::{BreakerState, Moment, RateLimits};
 pub use network::NetworkChange;
 pub use permit::{
-    Admission, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition, Verdict,
+    Admission, CallProfile, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition,
+    Verdict,
 };
 pub use quota::Quota;
 pub use view::{Times, View};

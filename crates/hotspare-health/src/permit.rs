@@ -22,13 +22,20 @@ pub struct ScopeId(pub u32);
 pub struct Permit {
     pub(crate) entries: Vec<Entry>,
     pub(crate) last_resort: bool,
-    /// Estimated tokens of the call's prompt.
-    pub(crate) tokens: u64,
-    /// Time without content after which the call is late, by what was known when it was granted: for a stream, and for
-    /// an unstreamed answer.
-    pub(crate) late_after: [Option<Duration>; 2],
-    /// The answer arrives as a whole.
-    pub(crate) unstreamed: bool,
+    pub(crate) call: CallProfile,
+    /// Time without content after which the call is late, by what was known when it was granted.
+    pub(crate) late_after: Option<Duration>,
+}
+
+/// What an admission needs to know about a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CallProfile {
+    /// Estimated tokens of its prompt.
+    pub tokens: u64,
+    /// Whether its answer is unstreamed, so that its first content is its end. How long that takes depends mostly on
+    /// how much the caller asks for, so such times are kept apart from those of streams, and a probe of this kind has
+    /// ten times the lease.
+    pub unstreamed: bool,
 }
 
 /// The part of a permit that belongs to one scope.
@@ -61,24 +68,17 @@ impl Permit {
         self.entries.iter().any(|entry| entry.pass.lease.is_some())
     }
 
-    /// Marks the call's answer as unstreamed: its first content is its end. How long that takes depends mostly on how
-    /// much the caller asks for, so such times are kept apart from those of streams.
-    pub fn unstreamed(mut self) -> Self {
-        self.unstreamed = true;
-        self
-    }
-
     /// Tokens of the prompt, as estimated at admission.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.tokens
+        self.call.tokens
     }
 
     /// Time without content after which the call is later than usual, if enough comparable calls were seen: their 95th
     /// percentile or, for an unstreamed answer, twice that. At that point observe [`Observation::Overdue`], once.
     #[must_use]
     pub fn late_after(&self) -> Option<Duration> {
-        self.late_after[usize::from(self.unstreamed)]
+        self.late_after
     }
 
     /// Whether it was granted as a last resort, although a breaker may be open.

@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::growth::Growth;
 use crate::latency::Latency;
 use crate::lateness::Lateness;
-use crate::permit::{Entry, Observation, ScopeId, Verdict};
+use crate::permit::{CallProfile, Entry, Observation, ScopeId, Verdict};
 use crate::quota::Quota;
 use crate::record::Record;
 use crate::shedding::Shedding;
@@ -59,9 +59,7 @@ impl LatencyState {
 /// What determines which calls an observed call is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Like {
-    /// Tokens of its prompt.
-    pub(crate) tokens: u64,
-    pub(crate) unstreamed: bool,
+    pub(crate) call: CallProfile,
     /// Time after which comparable calls are late.
     pub(crate) usual: Option<Duration>,
 }
@@ -101,20 +99,21 @@ impl ScopeState {
             self.breaker.first_content(now, &mut entry.pass);
         }
         let Some(latencies) = &mut self.latencies else { return };
+        let CallProfile { tokens, unstreamed } = like.call;
         // How long an unstreamed answer takes depends on the request, so a slow one is no deviation from a norm.
-        let steady = self.breaker.state() == BreakerState::Closed
-            && (like.unstreamed || !latencies.lateness.is_suspect());
-        let latency = if like.unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };
+        let steady =
+            self.breaker.state() == BreakerState::Closed && (unstreamed || !latencies.lateness.is_suspect());
+        let latency = if unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };
         match observation {
             Observation::FirstContent { after } => {
                 match like.usual {
                     Some(usual) if after <= usual => latencies.lateness.in_time(now, entry.began, usual),
-                    Some(_) if like.unstreamed => latencies.lateness.answered(now),
+                    Some(_) if unstreamed => latencies.lateness.answered(now),
                     _ => {}
                 }
-                latency.sample(now, like.tokens, after, steady);
+                latency.sample(now, tokens, after, steady);
             }
-            Observation::Abandoned { after } => latency.longer_than(now, like.tokens, after, steady),
+            Observation::Abandoned { after } => latency.longer_than(now, tokens, after, steady),
             Observation::Heard => {}
             Observation::Overdue => latencies.lateness.late(now, entry.began),
             Observation::Late => self.breaker.late(now, &mut entry.pass),

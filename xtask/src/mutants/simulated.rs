@@ -34,7 +34,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "a slow probe keeps its slot",
         file: BREAKER,
-        from: "leases.push(Lease { id: self.next_lease, holds: expires, expires });",
+        from: "leases.push(Lease { id: self.next_lease, holds, expires });",
         to: "leases.push(Lease { id: self.next_lease, holds: Moment::MAX, expires });",
         scenario: "probes-drip",
     },

@@ -27,8 +27,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a probe with content is abandoned",
         file: "crates/hotspare-health/src/breaker.rs",
-        from: "lease.expires.max(now + self.config.lease.saturating_mul(SPEAKING));",
-        to: "lease.expires;",
+        from: "lease.expires = lease.expires.max(long);",
+        to: "let _: Moment = long;",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "probes keep a slow target out",
+        file: "crates/hotspare-engine/src/prober.rs",
+        from: "if probe.is_last_try {",
+        to: "if false {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "an unstreamed probe is abandoned",
+        file: "crates/hotspare-health/src/breaker.rs",
+        from: "if unstreamed { now + self.long_answer() } else { holds };",
+        to: "holds;",
         package: "hotspare-health",
     },
     Mutant {
@@ -146,7 +160,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "unstreamed answers share the latency of streams",
         file: "crates/hotspare-health/src/scope.rs",
-        from: "if like.unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };",
+        from: "if unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };",
         to: "&mut latencies.streamed;",
         package: "hotspare-engine",
     },
@@ -174,7 +188,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "only survivors teach the limit",
         file: "crates/hotspare-health/src/scope.rs",
-        from: "Observation::Abandoned { after } => latency.longer_than(now, like.tokens, after, steady),",
+        from: "Observation::Abandoned { after } => latency.longer_than(now, tokens, after, steady),",
         to: "Observation::Abandoned { .. } => {}",
         package: "hotspare-engine",
     },

@@ -23,8 +23,12 @@ fn rig(keys: u64) -> Rig {
 }
 
 fn rig_with_room(keys: u64, max_in_flight: Option<u32>) -> Rig {
+    rig_with(keys, max_in_flight, Config::default().lease)
+}
+
+fn rig_with(keys: u64, max_in_flight: Option<u32>, lease: Duration) -> Rig {
     let mut health = Config::window();
-    health.failures = Some(1);
+    (health.failures, health.lease) = (Some(1), lease);
     let spec = |name: &str, probe: bool| TargetSpec {
         id: name.into(),
         endpoint: name.into(),
@@ -63,8 +67,53 @@ impl Rig {
         let Ok((key, permit)) = self.world.admit(self.now, place, Demand::default()) else { return };
         let error = Error::new(kind, "");
         let outcome = verdict::outcome(self.now, &error, &self.prober.fleet.targets()[place], key, 1_000);
-        let end = End::of_probe(outcome, Ending::Failed(kind));
+        self.caller_ends(place, permit, outcome, Ending::Failed(kind));
+    }
+
+    fn caller_ends(&mut self, place: usize, permit: Permit, outcome: Outcome, ending: Ending) {
+        let end = End::of_attempt(outcome, ending);
         self.world.settle(self.now, place, permit, end, 0);
+    }
+
+    /// Opens the first target, which from then on answers every request after `takes`. A caller tries once a second if
+    /// there are any. Returns the time until the breaker closes, up to ten minutes.
+    fn time_to_recover(&mut self, takes: Duration, with_callers: bool) -> Option<Duration> {
+        self.caller_fails(0, Kind::Server);
+        self.run();
+        let (begun, mut second) = (self.now, 0);
+        let mut calls: VecDeque<(Moment, Permit)> = VecDeque::new();
+        let mut probed: Vec<(ProbeId, Moment)> = Vec::new();
+        while self.now < begun + Duration::from_secs(600) {
+            probed.retain(|(id, _)| self.out.iter().any(|(out, ..)| out == id));
+            for (id, ..) in &self.out {
+                if probed.iter().all(|(one, _)| one != id) {
+                    probed.push((*id, self.now + takes));
+                }
+            }
+            let call = begun + Duration::from_secs(second);
+            let timer = self.prober.poll_timeout(self.now, &self.world);
+            let ends = calls.front().map(|(ends, _)| *ends);
+            let answer = probed.iter().map(|(_, ends)| *ends).min();
+            self.now = [timer, ends, answer, Some(call)].into_iter().flatten().min().unwrap().max(self.now);
+            if answer.is_some_and(|ends| ends <= self.now) {
+                self.ends(Ok(()));
+            } else if ends.is_some_and(|ends| ends <= self.now) {
+                let (_, permit) = calls.pop_front().unwrap();
+                self.caller_ends(0, permit, Outcome::success(), Ending::Served);
+            } else if call <= self.now {
+                second += 1;
+                let demand = Demand { unstreamed: true, ..Demand::default() };
+                if let Some((_, permit)) = self.world.admit(self.now, 0, demand).ok().filter(|_| with_callers)
+                {
+                    calls.push_back((self.now + takes, permit));
+                }
+            }
+            self.run();
+            if self.state(0) == BreakerState::Closed {
+                return Some(self.now.saturating_since(begun));
+            }
+        }
+        None
     }
 
     fn ends(&mut self, result: Result<(), Error>) {
@@ -131,18 +180,69 @@ fn hung_probe_is_abandoned_and_retried() {
 }
 
 #[test]
-fn inconclusive_probe_is_retried_after_a_pause() {
+fn slow_but_healthy_target_recovers() {
+    for (takes, with_callers, within) in [(1, false, 7), (11, false, 40), (11, true, 40), (65, true, 300)] {
+        let recovered = rig(1).time_to_recover(Duration::from_secs(takes), with_callers);
+        assert!(
+            recovered.is_some_and(|time| time <= Duration::from_secs(within)),
+            "answers after {takes} s, callers: {with_callers}: {recovered:?}"
+        );
+    }
+}
+
+/// Nobody may be there to find out.
+#[test]
+fn target_too_slow_for_probes_is_probed_again_without_callers() {
+    let mut rig = rig(1);
+    rig.caller_fails(0, Kind::Server);
+    let (begun, mut probes) = (rig.now, 0);
+    while rig.now < begun + Duration::from_secs(3_600) {
+        let before = rig.prober.next;
+        assert!(rig.timer());
+        probes += rig.prober.next - before;
+    }
+    assert!((10..30).contains(&probes), "{probes} probes in an hour");
+    assert_eq!(rig.state(0), BreakerState::HalfOpen, "left to the next caller");
+}
+
+#[test]
+fn inconclusive_probes_become_rare() {
     let mut rig = rig(1);
     rig.caller_fails(0, Kind::Server);
     rig.timer();
-    for _ in 0..5 {
+    let mut rests = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].map(Duration::from_secs).into_iter();
+    for rest in rests.by_ref() {
         let before = rig.now;
         rig.ends(Err(Error::new(Kind::InvalidRequest, "")));
         assert!(rig.out.is_empty());
-        rig.timer();
-        assert_eq!(rig.out.len(), 1);
-        assert_eq!(rig.now.saturating_since(before), PAUSE);
+        while rig.out.is_empty() {
+            assert!(rig.timer());
+        }
+        assert_eq!(rig.now.saturating_since(before), rest);
     }
+    rig.ends(Err(Error::new(Kind::Server, "")));
+    while rig.out.is_empty() {
+        assert!(rig.timer());
+    }
+    let before = rig.now;
+    rig.ends(Err(Error::new(Kind::InvalidRequest, "")));
+    rig.timer();
+    assert_eq!((rig.out.len(), rig.now.saturating_since(before)), (1, PAUSE), "it starts over");
+}
+
+#[test]
+fn uncordoned_target_is_probed_at_once() {
+    let mut rig = rig(1);
+    rig.caller_fails(0, Kind::Server);
+    rig.world.set_cordoned(0, true);
+    rig.run();
+    while rig.timer() {}
+    assert!(rig.out.is_empty());
+    assert!(rig.world.is_quiet() || rig.world.take_stirred());
+    rig.world.set_cordoned(0, false);
+    assert!(rig.world.take_stirred(), "the prober is woken");
+    rig.run();
+    assert_eq!(rig.out.len(), 1);
 }
 
 #[test]
@@ -157,7 +257,7 @@ fn probe_waits_for_a_slot_and_occupies_it() {
         assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (0, 1));
     }
     assert!(rig.now > recheck);
-    let end = End::of_probe(Outcome::success(), Ending::Served);
+    let end = End::of_attempt(Outcome::success(), Ending::Served);
     rig.world.settle(rig.now, 0, stream, end, 0);
     rig.run();
     assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (1, 1));
@@ -202,7 +302,7 @@ fn service_changes_are_reported_once() {
     for permit in under_way {
         let error = Error::new(Kind::QuotaExhausted, "");
         let outcome = verdict::outcome(rig.now, &error, &rig.prober.fleet.targets()[1], 0, 1_000);
-        let end = End::of_probe(outcome, Ending::Failed(error.kind()));
+        let end = End::of_attempt(outcome, Ending::Failed(error.kind()));
         rig.world.settle(rig.now, 1, permit, end, 0);
     }
     let told = rig.world.take_service_changes();
@@ -244,6 +344,8 @@ fn successful_recheck_reports_the_model_as_back() {
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Fails(usize, Kind),
+    /// A caller's request succeeds at the first target, if it is admitted.
+    Serves,
     Ends(bool),
     Neutral,
     Timer,
@@ -261,6 +363,12 @@ fn invariants_hold_for_every_event_order() {
             rig.caller_fails(place, kind);
             rig.run();
         }
+        Action::Serves => {
+            if let Ok((_, permit)) = rig.world.admit(rig.now, 0, Demand::default()) {
+                rig.caller_ends(0, permit, Outcome::success(), Ending::Served);
+                rig.run();
+            }
+        }
         Action::Ends(_) | Action::Neutral | Action::Lost if rig.out.is_empty() => {}
         Action::Ends(true) => rig.ends(Ok(())),
         Action::Ends(false) => rig.ends(Err(Error::new(Kind::Server, ""))),
@@ -277,6 +385,7 @@ fn invariants_hold_for_every_event_order() {
         Action::Fails(0, Kind::Server),
         Action::Fails(0, Kind::Auth),
         Action::Fails(1, Kind::Server),
+        Action::Serves,
         Action::Ends(true),
         Action::Ends(false),
         Action::Neutral,
@@ -285,20 +394,21 @@ fn invariants_hold_for_every_event_order() {
         Action::Replaced,
     ];
     let (mut seen, mut edges) = (BTreeSet::new(), 0u64);
-    let mut queue = VecDeque::from([(None, Vec::new()), (Some(1), Vec::new())]);
-    while let Some((room, path)) = queue.pop_front() {
-        let mut here = rig_with_room(2, room);
+    // With the short lease, the first probe that times out leaves the target to the calls.
+    let mut queue = VecDeque::from([(None, PATIENCE * 6, Vec::new()), (Some(1), PATIENCE, Vec::new())]);
+    while let Some((room, lease, path)) = queue.pop_front() {
+        let mut here = rig_with(2, room, lease);
         path.iter().for_each(|action| apply(&mut here, *action));
         let mut hasher = DefaultHasher::new();
-        room.hash(&mut hasher);
+        (room, lease).hash(&mut hasher);
         here.world.fingerprint(&mut hasher);
-        format!("{:?} {:?} {:?}", here.prober.running, here.prober.resting, here.now).hash(&mut hasher);
+        format!("{:?} {:?} {:?}", here.prober.running, here.prober.histories, here.now).hash(&mut hasher);
         if !seen.insert(hasher.finish()) {
             continue;
         }
         for action in all {
             edges += 1;
-            let mut next = rig_with_room(2, room);
+            let mut next = rig_with(2, room, lease);
             path.iter().for_each(|action| apply(&mut next, *action));
             apply(&mut next, action);
             let mut path = path.clone();
@@ -323,7 +433,7 @@ fn invariants_hold_for_every_event_order() {
                 );
             }
             if path.len() < DEPTH {
-                queue.push_back((room, path));
+                queue.push_back((room, lease, path));
             }
         }
     }

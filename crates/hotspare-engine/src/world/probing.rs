@@ -4,7 +4,7 @@
 //! slot that a call waits for.
 
 use hotspare_core::Moment;
-use hotspare_health::{Admission, Permit};
+use hotspare_health::{Admission, CallProfile, Permit};
 
 use super::{LOOK_AGAIN, World};
 
@@ -21,14 +21,21 @@ impl World {
         Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
     }
 
+    /// Number of calls' attempts at a target whose end said something about its health.
+    pub(crate) fn settled(&self, place: usize) -> u64 {
+        self.targets[place].settled
+    }
+
     /// Requests admission of a probe with exactly this key.
     pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
         if self.probe_at(now, place, key)? > now {
             return None;
         }
         let scopes = self.fleet.targets()[place].scopes(key);
-        let Admission::Granted(permit) = self.book.admit(now, &scopes) else { return None };
-        self.targets[place].begin(now, 0);
+        // A probe's answer is unstreamed.
+        let call = CallProfile { tokens: 0, unstreamed: true };
+        let Admission::Granted(permit) = self.book.admit_call(now, &scopes, call) else { return None };
+        self.targets[place].begin_probe(now);
         self.advance(now);
         Some(permit)
     }

@@ -72,6 +72,7 @@ impl World {
     /// Takes a target out of service, or back in, on behalf of an operator.
     pub fn set_cordoned(&mut self, place: usize, cordoned: bool) {
         self.targets[place].cordoned = cordoned;
+        self.stirred = true;
         self.wake(place);
     }
 

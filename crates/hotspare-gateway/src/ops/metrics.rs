@@ -101,6 +101,11 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
             family.sample(&[("target", target), ("outcome", kind.as_str())], count);
         }
     }
+    let mut family =
+        page.family("hotspare_probes_total", "counter", "Background probes, which are not attempts.");
+    for status in statuses {
+        family.sample(&[("target", status.id.as_str())], status.counts.probes);
+    }
     let mut family = page.family(
         "hotspare_attempt_first_content_seconds",
         "histogram",
@@ -109,7 +114,7 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
     for status in statuses {
         family.histogram(&[("target", status.id.as_str())], &status.counts.first_content);
     }
-    let mut family = page.family("hotspare_attempts_in_flight", "gauge", "Attempts in flight.");
+    let mut family = page.family("hotspare_attempts_in_flight", "gauge", "Attempts and probes in flight.");
     for status in statuses {
         family.sample(&[("target", status.id.as_str())], status.view.in_flight);
     }

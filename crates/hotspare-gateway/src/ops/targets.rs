@@ -36,6 +36,7 @@ fn target(status: &TargetStatus) -> Value {
         "in_flight": view.in_flight, "queued": status.queued, "degraded": view.degraded,
         "disabled": view.disabled, "disabled_by": status.disabled_by, "cordoned": view.cordoned, "keys": keys,
         "started": counts.started, "served": counts.served, "cancelled": counts.cancelled, "failed": failed,
+        "probes": counts.probes,
         "tokens": {"input": counts.usage.input, "output": counts.usage.output},
         "refused": counts.refused, "cost_usd": dollars(counts.cost), "cost_by_kind_usd": costs,
         "spent_usd": status.spent.map(dollars),

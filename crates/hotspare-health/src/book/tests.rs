@@ -15,6 +15,7 @@ fn granted(admission: Admission) -> Permit {
     }
 }
 
+const OF_TEN_TOKENS: CallProfile = CallProfile { tokens: 10, unstreamed: false };
 const FAILURE: Verdict = Verdict::Failure { weight_milli: 1_000, not_before: None };
 
 fn open(book: &mut Book, now: Moment, scopes: &[ScopeId], at: ScopeId) {
@@ -52,7 +53,7 @@ fn pauses_and_rejected_keys_do_not_affect_health() {
     let mut book = Book::new();
     let [host, key] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for verdict in [Verdict::Hold { until: at(30) }, Verdict::Disable { until: at(600) }] {
-        let permit = granted(book.admit_last_resort(at(1), &[host], 0));
+        let permit = granted(book.admit_last_resort(at(1), &[host], CallProfile::default()));
         book.settle(at(1), permit, Outcome::neutral(), 0);
         let mut book = book.clone();
         let permit = granted(book.admit(at(1), &[host, key]));
@@ -68,7 +69,7 @@ fn last_resort_bypasses_only_an_open_breaker() {
     let mut book = Book::new();
     let scope = book.add_scope(Config::window());
     open(&mut book, at(1), &[scope], scope);
-    let permit = granted(book.admit_last_resort(at(1), &[scope], 0));
+    let permit = granted(book.admit_last_resort(at(1), &[scope], CallProfile::default()));
     assert!(permit.is_last_resort() && permit.is_probe());
     let transitions = book.settle(at(1), permit, Outcome::success(), 0);
     let told: Vec<_> = transitions.iter().map(|one| (one.from, one.to, one.reason)).collect();
@@ -80,7 +81,7 @@ fn last_resort_bypasses_only_an_open_breaker() {
     );
     let permit = granted(book.admit(at(1), &[scope]));
     book.settle(at(1), permit, Outcome::at(scope, Verdict::Disable { until: at(600) }), 0);
-    assert!(matches!(book.admit_last_resort(at(1), &[scope], 0), Admission::Refused(_)));
+    assert!(matches!(book.admit_last_resort(at(1), &[scope], CallProfile::default()), Admission::Refused(_)));
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn latency_is_tracked_per_model_not_per_host() {
     let [fast, slow] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for second in 0..60 {
         for (model, millis) in [(fast, 200), (slow, 4_000)] {
-            let mut permit = granted(book.admit_for(at(second), &[host, model], 10));
+            let mut permit = granted(book.admit_call(at(second), &[host, model], OF_TEN_TOKENS));
             let after = Duration::from_millis(millis);
             book.observe(at(second), &mut permit, Observation::FirstContent { after });
             book.settle(at(second), permit, Outcome::success(), 0);
@@ -132,7 +133,9 @@ fn latency_is_tracked_per_model_not_per_host() {
     assert!(book.view(at(60), &[host, fast], 10).streamed.average < Some(Duration::from_secs(1)));
     // A model whose calls are all late opens; the host and its other model do not.
     for second in 60..90 {
-        let Admission::Granted(mut permit) = book.admit_for(at(second), &[host, slow], 10) else { continue };
+        let Admission::Granted(mut permit) = book.admit_call(at(second), &[host, slow], OF_TEN_TOKENS) else {
+            continue;
+        };
         book.observe(at(second), &mut permit, Observation::Late);
         book.settle(at(second), permit, Outcome::at(slow, Verdict::Slow), 0);
     }
@@ -146,12 +149,13 @@ fn frozen_target_degrades_after_five_calls_and_recovers() {
     let model = book.add_scope(Config::window());
     let usual = Duration::from_millis(400);
     let answer = |book: &mut Book, now: Moment| {
-        let mut permit = granted(book.admit_for(now, &[model], 10));
+        let mut permit = granted(book.admit_call(now, &[model], OF_TEN_TOKENS));
         book.observe(now, &mut permit, Observation::FirstContent { after: usual });
         book.settle(now, permit, Outcome::success(), 0);
     };
     (0..60).for_each(|_| answer(&mut book, at(1)));
-    let mut frozen: Vec<Permit> = (0..5).map(|_| granted(book.admit_for(at(2), &[model], 10))).collect();
+    let mut frozen: Vec<Permit> =
+        (0..5).map(|_| granted(book.admit_call(at(2), &[model], OF_TEN_TOKENS))).collect();
     assert!(frozen[0].late_after() < Some(Duration::from_millis(500)));
     for permit in &mut frozen {
         book.observe(at(3), permit, Observation::Overdue);
@@ -411,4 +415,20 @@ fn lateness_from_an_older_generation_is_ignored() {
     for permit in hung {
         assert_eq!(book.settle(at(1_009), permit, Outcome::at(model, Verdict::Slow), 0), []);
     }
+}
+
+/// An unstreamed answer shows no sign of life until it is complete, which may take longer than a lease.
+#[test]
+fn long_unstreamed_probe_closes_the_breaker() {
+    let mut book = Book::new();
+    let model = book.add_scope(Config::window());
+    open(&mut book, at(1_000), &[model], model);
+    let call = CallProfile { tokens: 0, unstreamed: true };
+    let probe = granted(book.admit_call(at(1_020), &[model], call));
+    assert!(probe.is_probe());
+    for second in 1_021..1_085 {
+        book.advance(at(second));
+    }
+    let told = book.settle(at(1_085), probe, Outcome::success(), 0);
+    assert_eq!(told.last().map(|told| told.to), Some(BreakerState::Closed), "{told:?}");
 }

@@ -19,6 +19,8 @@ const IN_FLIGHT: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
     Admit,
+    /// Admits a call whose answer is unstreamed.
+    AdmitUnstreamed,
     LastResort,
     /// The first content arrives.
     Speak(usize),
@@ -102,7 +104,7 @@ impl World {
                 }
                 self.probes_lost.retain(|expires| *expires > now);
             }
-            Input::Admit => {
+            Input::Admit | Input::AdmitUnstreamed => {
                 if self.breaker.check(self.now).is_err() {
                     return Ok(());
                 }
@@ -112,19 +114,20 @@ impl World {
                 if self.now < self.promised {
                     return Err("admitted before a promised pause was over".into());
                 }
-                let pass = self.breaker.admit(self.now);
-                self.begin(pass, self.breaker.state() == BreakerState::HalfOpen);
+                let unstreamed = input == Input::AdmitUnstreamed;
+                let pass = self.breaker.admit(self.now, unstreamed);
+                self.begin(pass, self.breaker.state() == BreakerState::HalfOpen, unstreamed);
             }
             Input::LastResort => {
                 change = self.breaker.override_pause();
-                let pass = self.breaker.admit(self.now);
-                self.begin(pass, true);
+                let pass = self.breaker.admit(self.now, false);
+                self.begin(pass, true, false);
             }
             Input::Speak(index) => {
                 let call = &mut self.calls[index];
                 self.breaker.first_content(self.now, &mut call.pass);
                 call.spoke = true;
-                call.expires = self.now + self.breaker.config.lease * SPEAKING;
+                call.expires = self.now + self.breaker.config.lease * LONG_ANSWER;
                 self.time(index, false);
             }
             Input::BeLate(index) => {
@@ -210,8 +213,9 @@ impl World {
         Ok(())
     }
 
-    fn begin(&mut self, pass: Pass, probe: bool) {
-        let expires = self.now + self.breaker.config.lease;
+    fn begin(&mut self, pass: Pass, probe: bool, unstreamed: bool) {
+        let leases = if unstreamed { LONG_ANSWER } else { 1 };
+        let expires = self.now + self.breaker.config.lease * leases;
         self.calls.push(Call { pass, probe, expires, spoke: false, timed: false });
     }
 
@@ -293,6 +297,10 @@ impl World {
         let slow = self.breaker.config.slow_rate_bp.is_some();
         if self.calls.len() < if slow { 2 } else { IN_FLIGHT } {
             inputs.push(Input::Admit);
+            // Only a probe has a lease, so how its answer arrives matters.
+            if self.breaker.state() != BreakerState::Closed {
+                inputs.push(Input::AdmitUnstreamed);
+            }
             if self.breaker.state() == BreakerState::Open {
                 inputs.push(Input::LastResort);
             }
@@ -412,7 +420,7 @@ fn breaker_always_recovers() {
                 now = healed.next_change().max(told).max(Some(now + Duration::from_secs(10))).unwrap();
                 healed.advance(now, 0);
                 if healed.check(now).is_ok() {
-                    let pass = healed.admit(now);
+                    let pass = healed.admit(now, false);
                     healed.success(now, pass, 0);
                 }
             }

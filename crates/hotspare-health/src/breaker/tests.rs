@@ -7,18 +7,18 @@ fn at(millis: u64) -> Moment {
 }
 
 fn fail(breaker: &mut Breaker, now: Moment) -> Option<Change> {
-    let pass = breaker.admit(now);
+    let pass = breaker.admit(now, false);
     breaker.failure(now, pass, Weight::alike(1_000), None, 0)
 }
 
 fn succeed(breaker: &mut Breaker, now: Moment) -> Option<Change> {
-    let pass = breaker.admit(now);
+    let pass = breaker.admit(now, false);
     breaker.success(now, pass, 0)
 }
 
 fn admit_last_resort(breaker: &mut Breaker, now: Moment) -> Pass {
     assert!(breaker.override_pause().is_some());
-    breaker.admit(now)
+    breaker.admit(now, false)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn opens_when_nearly_all_calls_are_late() {
     let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..20 {
-        let mut pass = breaker.admit(at(step * 100));
+        let mut pass = breaker.admit(at(step * 100), false);
         breaker.late(at(step * 100), &mut pass);
         opened = opened.or(breaker.success(at(step * 100 + 50), pass, 0));
     }
@@ -76,20 +76,20 @@ fn opens_when_nearly_all_calls_are_rescued_by_others() {
     let mut breaker = Breaker::new(Config::window());
     let mut opened = None;
     for step in 0..12 {
-        let mut pass = breaker.admit(at(step * 100));
+        let mut pass = breaker.admit(at(step * 100), false);
         breaker.late(at(step * 100), &mut pass);
         opened = opened.or(breaker.slow(at(step * 100 + 50), pass, 0));
     }
     assert!(matches!(opened, Some((_, BreakerState::Open, Reason::SlowRate { .. }))), "{opened:?}");
     let now = breaker.until;
     breaker.advance(now, 0);
-    let probe = breaker.admit(now);
+    let probe = breaker.admit(now, false);
     assert!(breaker.slow(now, probe, 0).is_some(), "a late probe proves nothing");
 }
 
 /// Opens it at `now` and returns the pause that follows in seconds, without the random half.
 fn pause_of(breaker: &mut Breaker, now: Moment) -> u64 {
-    let pass = breaker.admit(now);
+    let pass = breaker.admit(now, false);
     breaker.failure(now, pass, Weight::alike(1_000), None, 0).unwrap();
     let pause = breaker.until.saturating_since(now);
     breaker.advance(breaker.until, 0);
@@ -113,7 +113,7 @@ fn the_cooldown_doubles_up_to_its_cap() {
 fn half_of_the_cooldown_is_jitter() {
     for (draw, least, most) in [(0, 2_500, 2_500), (u64::MAX, 2_500, 5_000)] {
         let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-        let pass = breaker.admit(at(0));
+        let pass = breaker.admit(at(0), false);
         breaker.failure(at(0), pass, Weight::alike(1_000), None, draw).unwrap();
         let pause = breaker.until.as_nanos() / 1_000_000;
         assert!((least..=most).contains(&pause), "{pause}");
@@ -141,7 +141,7 @@ fn cooldown_growth_decays_while_closed() {
 #[test]
 fn stays_open_until_the_promised_time() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-    let pass = breaker.admit(at(0));
+    let pass = breaker.admit(at(0), false);
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
     assert_eq!(breaker.check(at(39_999)), Err((Cause::Open, at(40_000))));
     assert_eq!(breaker.check(at(40_000)), Ok(()));
@@ -150,7 +150,7 @@ fn stays_open_until_the_promised_time() {
 #[test]
 fn failed_last_resort_does_not_shorten_the_promised_pause() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-    let pass = breaker.admit(at(0));
+    let pass = breaker.admit(at(0), false);
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(40_000)), 0);
     let pass = admit_last_resort(&mut breaker, at(1_000));
     breaker.failure(at(1_100), pass, Weight::alike(1_000), None, 0);
@@ -160,7 +160,7 @@ fn failed_last_resort_does_not_shorten_the_promised_pause() {
 #[test]
 fn inconclusive_last_resort_does_not_shorten_the_promised_pause() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-    let pass = breaker.admit(at(0));
+    let pass = breaker.admit(at(0), false);
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(600_000)), 0);
     let pass = admit_last_resort(&mut breaker, at(1_000));
     breaker.neutral(pass);
@@ -171,7 +171,7 @@ fn inconclusive_last_resort_does_not_shorten_the_promised_pause() {
 #[test]
 fn successful_last_resort_clears_the_promised_pause() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-    let pass = breaker.admit(at(0));
+    let pass = breaker.admit(at(0), false);
     breaker.failure(at(0), pass, Weight::alike(1_000), Some(at(3_600_000)), 0);
     let pass = admit_last_resort(&mut breaker, at(1_000));
     breaker.success(at(2_000), pass, 0).unwrap();
@@ -213,7 +213,7 @@ fn recovered_target_is_on_probation_for_a_dozen_calls() {
 #[test]
 fn promised_pause_is_capped_at_an_hour() {
     let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
-    let pass = breaker.admit(at(0));
+    let pass = breaker.admit(at(0), false);
     breaker.failure(
         at(0),
         pass,
@@ -227,7 +227,7 @@ fn promised_pause_is_capped_at_an_hour() {
 #[test]
 fn late_rate_counts_punctual_calls_still_in_flight() {
     let mut breaker = Breaker::new(Config::default());
-    let mut passes: Vec<Pass> = (0..19).map(|_| breaker.admit(at(0))).collect();
+    let mut passes: Vec<Pass> = (0..19).map(|_| breaker.admit(at(0), false)).collect();
     for mut pass in passes.drain(..10) {
         breaker.first_content(at(1_000), &mut pass);
     }
@@ -243,15 +243,15 @@ fn slow_probe_with_content_lets_the_next_probe_start() {
     let config = Config { failures: Some(1), lease: Duration::from_secs(60), ..Config::window() };
     let mut breaker = Breaker::new(config);
     let at = |secs| Moment::ZERO + Duration::from_secs(secs);
-    let pass = breaker.admit(at(0));
+    let pass = breaker.admit(at(0), false);
     breaker.failure(at(0), pass, Weight::alike(1_000), None, 0).unwrap();
     breaker.advance(at(100), 0);
-    let mut drips = breaker.admit(at(100));
+    let mut drips = breaker.admit(at(100), false);
     breaker.first_content(at(101), &mut drips);
     assert_eq!(breaker.check(at(159)), Err((Cause::HalfOpenBusy, at(160))));
     assert_eq!(breaker.check(at(160)), Ok(()));
     assert_eq!(breaker.advance(at(400), 0), None, "the probe is not abandoned");
-    let next = breaker.admit(at(400));
+    let next = breaker.admit(at(400), false);
     assert_eq!(breaker.success(at(401), next, 0).map(|(_, to, _)| to), Some(BreakerState::Closed));
     assert_eq!(breaker.failure(at(402), drips, Weight::alike(1_000), None, 0), None, "it began before");
 }

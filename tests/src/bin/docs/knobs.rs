@@ -240,7 +240,7 @@ const BREAKER: &[Row] = &[
         "lease",
         "breaker.lease",
         "longer than a reasoning model's time to first content",
-        "short: slow successful probes count as lost; long: a hung probe blocks the next one for this time; a probe whose answer has begun gets ten times as long",
+        "short: slow successful probes count as lost; long: a hung probe blocks the next one for this time; a probe whose answer has begun or is unstreamed gets ten times as long, but blocks the next one no longer",
     ),
     (
         "ramp",

@@ -85,7 +85,7 @@ impl Ill {
         };
         for _ in 0..calls {
             let (_, permit) = world.admit(now, place, Demand::default()).unwrap();
-            world.settle(now, place, permit, End::of_probe(outcome, Ending::Cancelled), 0);
+            world.settle(now, place, permit, End::of_attempt(outcome, Ending::Cancelled), 0);
         }
         None
     }
@@ -257,7 +257,7 @@ impl Rig {
     /// Another call ends; this one is woken if that makes room for it.
     pub(super) fn makes_room(&mut self) {
         let (place, permit) = self.others.remove(0);
-        self.world.settle(self.now, place, permit, End::of_probe(Outcome::neutral(), Ending::Cancelled), 0);
+        self.world.settle(self.now, place, permit, End::of_attempt(Outcome::neutral(), Ending::Cancelled), 0);
         if self.world.take_woken().into_iter().any(|ticket| Some(ticket) == self.call.ticket()) {
             self.tell(Input::Woken);
         }
