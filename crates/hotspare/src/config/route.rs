@@ -261,6 +261,13 @@ impl RouteDto {
             set(&mut limits.quiet_gap, dto.quiet_gap);
             set(&mut limits.first_content_deadline, dto.first_content_deadline);
             set(&mut limits.total, dto.total);
+            // A shorter limit for the whole implies those for its parts that were not written.
+            if dto.first_content_deadline.is_none() {
+                limits.first_content_deadline = limits.first_content_deadline.min(limits.total);
+            }
+            if dto.first_content.is_none() {
+                limits.first_content = limits.first_content.min(limits.first_content_deadline);
+            }
             set(&mut limits.wait_for_rate_limit, dto.wait_for_rate_limit);
             if let Some(span) = dto.unstreamed {
                 limits.unstreamed = AnswerLimit::Fixed(span.0);

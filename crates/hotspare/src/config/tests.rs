@@ -48,6 +48,38 @@ fn written_unstreamed_limit_is_fixed() {
     }
 }
 
+/// A limit for the whole shortens those for its parts, unless they were written too: then one of the two is a mistake.
+#[test]
+fn short_total_implies_the_limits_within_it() {
+    use std::time::Duration;
+    let with = |limits: &str| {
+        let text = GOOD.replace("first_content = \"250ms\", first_content_deadline = \"20s\"", limits);
+        Config::parse(&text).unwrap().builder().outline().map(|outline| outline.routes[0].limits.clone())
+    };
+    for (limits, first_content, deadline) in [
+        ("total = \"60s\"", 8, 60),
+        ("total = \"5s\"", 5, 5),
+        ("first_content_deadline = \"4s\"", 4, 4),
+        ("total = \"5s\", first_content = \"2s\"", 2, 5),
+    ] {
+        let limits = with(limits).unwrap();
+        assert_eq!(limits.first_content, Duration::from_secs(first_content));
+        assert_eq!(limits.first_content_deadline, Duration::from_secs(deadline));
+    }
+    for (limits, mistake) in [
+        (
+            "total = \"5s\", first_content_deadline = \"10s\"",
+            "first_content_deadline must not be longer than total",
+        ),
+        (
+            "total = \"5s\", first_content = \"6s\"",
+            "first_content must not be longer than first_content_deadline",
+        ),
+    ] {
+        assert!(with(limits).unwrap_err().message().contains(mistake), "{limits}");
+    }
+}
+
 #[test]
 fn valid_config_is_accepted() {
     let client = Client::from_toml(GOOD).unwrap();

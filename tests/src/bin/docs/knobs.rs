@@ -70,7 +70,7 @@ const LIMITS: &[Row] = &[
         "first_content_deadline",
         "limits.first_content_deadline",
         "time for several hops, reasoning models included",
-        "short: an attempt gets half of the time left, or a third if several others wait; a hop whose p50 exceeds the time left is not started; a cut restarts it, and for unstreamed answers `limits.total` applies instead",
+        "short: an attempt gets half of the time left, or a third if several others wait; a hop whose p50 exceeds the time left is not started; a cut restarts it, and for unstreamed answers `limits.total` applies instead. If it is not set, `limits.total` shortens it",
     ),
     (
         "total",
