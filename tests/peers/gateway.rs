@@ -209,7 +209,7 @@ async fn bad_requests_get_typed_errors() {
 async fn client_keys_are_required_and_not_forwarded() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
-    options.keys = ClientKeys::parse("let-me-in");
+    options.keys = ClientKeys::parse("let-me-in").unwrap();
     let gateway = start_with(rig.client.clone(), options).await;
     for path in ["/chat/completions", "/models", "/../targets", "/../metrics"] {
         let url = format!("{}{path}", gateway.url());
@@ -454,7 +454,7 @@ async fn cross_origin_requests_are_rejected_without_client_keys() {
     let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
     assert!(body["error"]["message"].as_str().unwrap().contains("call it from your own backend"), "{body}");
     let mut options = ServeOptions::default();
-    options.keys = hotspare_gateway::ClientKeys::parse("ck-one");
+    options.keys = hotspare_gateway::ClientKeys::parse("ck-one").unwrap();
     let keyed = start_with(rig.client.clone(), options).await;
     assert_eq!(
         send(keyed.address, "https://evil.example").await.status(),

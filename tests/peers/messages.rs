@@ -124,7 +124,7 @@ async fn cut_stream_continues_with_consistent_block_indexes() {
 async fn messages_api_uses_its_error_format_and_key_header() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut options = ServeOptions::default();
-    options.keys = ClientKeys::parse("caller-key");
+    options.keys = ClientKeys::parse("caller-key").unwrap();
     let gateway = start_with(rig.client.clone(), options).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let send = |name: &'static str, key: &'static str, body: String| {

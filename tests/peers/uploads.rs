@@ -52,7 +52,7 @@ async fn rejection_reaches_a_client_that_is_still_sending() {
     let mut small = ServeOptions::default();
     small.max_body_bytes = 100_000;
     let mut closed = ServeOptions::default();
-    closed.keys = ClientKeys::parse("sk-caller");
+    closed.keys = ClientKeys::parse("sk-caller").unwrap();
     for (options, status) in [(small, "413"), (closed, "401")] {
         let gateway = start_with(rig.client.clone(), options).await;
         let mut caller = connect(&gateway, "content-length: 16777216\r\n\r\n").await;

@@ -34,21 +34,21 @@ pub(crate) enum KeyMatch {
 }
 
 impl ClientKeys {
-    /// Keys separated by white space or commas.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        Self::store(split(text), None)
+    /// Keys separated by white space or commas. A `#` that begins a line or follows a separator begins a comment.
+    ///
+    /// # Errors
+    /// If a key contains anything but visible ASCII characters: no client could send it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::store(parse(text)?, None))
     }
 
     /// Keys whose source is re-read while requests arrive, at most once a second.
     ///
     /// # Errors
-    /// If it cannot be read, or contains no key.
+    /// If it cannot be read, contains no key, or one that no client could send.
     pub fn from_source(source: Key) -> Result<Self, String> {
-        match split(source.reveal()?.expose()) {
-            keys if keys.is_empty() => Err(format!("{source:?} contains no key")),
-            keys => Ok(Self::store(keys, Some(source))),
-        }
+        let keys = parse_source(source.reveal()?.expose(), &source)?;
+        Ok(Self::store(keys, Some(source)))
     }
 
     fn store(keys: Vec<String>, source: Option<Key>) -> Self {
@@ -64,8 +64,8 @@ impl ClientKeys {
         self.0.is_none()
     }
 
-    /// Re-reads the source. A source that cannot be read in time or contains no key changes nothing: it must neither admit
-    /// everyone nor lock everyone out.
+    /// Re-reads the source. A source that cannot be read in time, contains no key or an invalid one changes nothing: it must
+    /// neither admit everyone nor lock everyone out.
     pub async fn reload(&self) {
         let Some((store, source)) = self.0.as_ref().and_then(|store| Some((store, store.source.as_ref()?)))
         else {
@@ -113,18 +113,36 @@ impl KeyStore {
     }
 
     fn replace(&self, text: &str, source: &Key) -> Result<(), String> {
-        let keys = split(text);
-        if keys.is_empty() {
-            return Err(format!("{source:?} contains no key"));
-        }
+        let keys = parse_source(text, source)?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
 }
 
-fn split(text: &str) -> Vec<String> {
-    let keys = text.split(|c: char| c.is_whitespace() || c == ',').filter(|key| !key.is_empty());
-    keys.map(str::to_owned).collect()
+/// The keys in the text of a source: at least one.
+fn parse_source(text: &str, source: &Key) -> Result<Vec<String>, String> {
+    match parse(text) {
+        Ok(keys) if keys.is_empty() => Err(format!("{source:?} contains no key")),
+        Ok(keys) => Ok(keys),
+        Err(what) => Err(format!("{source:?}: {what}")),
+    }
+}
+
+/// The keys in a text, without its comments. Editors on Windows may begin a file with a byte order mark.
+fn parse(text: &str) -> Result<Vec<String>, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut keys = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let words = line.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+        for key in words.take_while(|word| !word.starts_with('#')) {
+            if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                let line = index + 1;
+                return Err(format!("line {line}: a key may contain only visible ASCII characters"));
+            }
+            keys.push(key.to_owned());
+        }
+    }
+    Ok(keys)
 }
 
 impl fmt::Debug for ClientKeys {
@@ -184,7 +202,7 @@ mod tests {
 
     #[test]
     fn only_known_keys_are_admitted() {
-        let keys = ClientKeys::parse("one, two\nthree");
+        let keys = ClientKeys::parse("one, two\nthree").unwrap();
         let mut headers = HeaderMap::new();
         assert_eq!(keys.lookup(&headers), KeyMatch::Unknown);
         for (value, found) in [
@@ -227,6 +245,29 @@ mod tests {
         text.lock().unwrap().clear();
         keys.reload().await;
         assert!(admits(&keys, "new") && !keys.is_empty());
+    }
+
+    #[test]
+    fn comments_and_byte_order_marks_are_not_keys() {
+        let text = "\u{feff}# keys of the team\nck-1, ck-2 # two, of Ann\n\t#ck-3\r\nck#4";
+        assert_eq!(parse(text).unwrap(), ["ck-1", "ck-2", "ck#4"]);
+        assert_eq!(parse("# nothing\n").unwrap(), [""; 0]);
+        assert_eq!(
+            parse("ck-1\nsch\u{fc}ssel").unwrap_err(),
+            "line 2: a key may contain only visible ASCII characters"
+        );
+    }
+
+    #[tokio::test]
+    async fn source_with_an_invalid_key_keeps_the_previous_keys() {
+        let text = Arc::new(Mutex::new("\u{feff}old".to_owned()));
+        let keys = keys_from(&text);
+        assert!(admits(&keys, "old"));
+        for invalid in ["n\u{e9}w", "# new\n", "ok\nn\u{200b}ew"] {
+            invalid.clone_into(&mut text.lock().unwrap());
+            keys.reload().await;
+            assert!(admits(&keys, "old") && !admits(&keys, "ok"), "{invalid}");
+        }
     }
 
     #[tokio::test]
