@@ -196,6 +196,12 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
     if let Some(why) = setup.listen.and_then(|listen| exposed(listen, &setup.options)) {
         note(&format!("note: {why}"));
     }
+    match (setup.listen, setup.check_targets(setup.listen.unwrap_or(Setup::DEFAULT_LISTEN))) {
+        (Some(_), Err(what)) => return Err(what),
+        // It may be served with `--listen`.
+        (None, Err(what)) => note(&format!("note: {what}")),
+        (_, Ok(())) => {}
+    }
     let client = setup.client;
     for name in routes(&client) {
         let explanation =

@@ -2,11 +2,12 @@
 //!
 //! Invariant: nothing is chosen silently: every choice made without a configuration is listed in [`Setup::chosen`].
 
+mod own_address;
 mod server;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 
 use hotspare::config::Config;
@@ -120,6 +121,17 @@ fn client(choices: &[DefaultTarget], key: impl Fn(&'static str) -> Key) -> Resul
 }
 
 impl Setup {
+    /// The address to listen on without a configured one.
+    pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
+
+    /// Whether requests to the targets arrive anywhere but at `listen`, the gateway's own address.
+    ///
+    /// # Errors
+    /// If not, with the name of a target.
+    pub fn check_targets(&self, listen: SocketAddr) -> Result<(), String> {
+        own_address::mistake(&self.client, listen).map_or(Ok(()), Err)
+    }
+
     /// A client made by other means, with a line to print about it.
     #[must_use]
     pub fn of(client: Client, chosen: String) -> Self {
@@ -232,6 +244,19 @@ mod tests {
         assert_eq!(models, ["claude-haiku-4-5", "mistral-small-latest"]);
         assert_eq!(client.route_for("anything"), Some("default"));
         assert!(SetupError::NoKeys.to_string().contains("XAI_API_KEY"));
+    }
+
+    /// A single request to such a target would become thousands of nested ones. llama.cpp's default port is the
+    /// gateway's, too.
+    #[test]
+    fn target_at_the_gateways_own_address_is_rejected() {
+        let local = openai::compatible("http://localhost:8080/v1", "m").endpoint().health_group("gpu-box");
+        let route = RouteSpec::new(Sequential::new(["local"])).answers_to(["*"]);
+        let client = Client::builder().target("local", local).route("chat", route).build().unwrap();
+        let setup = Setup::of(client, String::new());
+        let what = setup.check_targets(Setup::DEFAULT_LISTEN).unwrap_err();
+        assert!(what.starts_with("target `local`: http://localhost:8080/v1 is the gateway's own"), "{what}");
+        assert_eq!(setup.check_targets(SocketAddr::from(([127, 0, 0, 1], 8081))), Ok(()));
     }
 
     #[test]

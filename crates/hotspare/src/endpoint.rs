@@ -25,6 +25,8 @@ pub struct Endpoint {
     pub(crate) host: String,
     /// The API's address, which names the scopes of its models' and keys' health.
     pub(crate) address: String,
+    /// The API's address, whatever names its health.
+    pub(crate) base_url: Option<String>,
     pub(crate) keys: Vec<Key>,
     pub(crate) needs_key: bool,
     /// The key to use if none is given.
@@ -94,7 +96,8 @@ impl Endpoint {
         let host = host_of(base_url);
         let path = base_url.get(host.len()..).unwrap_or_default().trim_end_matches('/');
         let address = format!("{host}{path}");
-        Self { host, ..Self::new(Backend::Wire(wire), model, address) }
+        let base_url = Some(address.clone());
+        Self { host, base_url, ..Self::new(Backend::Wire(wire), model, address) }
     }
 
     fn new(backend: Backend, model: String, address: String) -> Self {
@@ -103,6 +106,7 @@ impl Endpoint {
             model,
             host: address.clone(),
             address,
+            base_url: None,
             keys: Vec::new(),
             needs_key: false,
             default_key: None,

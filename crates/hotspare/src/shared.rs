@@ -45,6 +45,7 @@ pub(crate) struct ConnectedTarget {
     pub(crate) model: Arc<str>,
     pub(crate) keys: Vec<Arc<KeySlot>>,
     pub(crate) prompt: Option<NamedTemplate>,
+    pub(crate) base_url: Option<String>,
     /// Whether its last request was for embeddings or, before the first one, whether its model is known to provide
     /// them.
     pub(crate) embeds: AtomicBool,

@@ -19,6 +19,8 @@ pub struct TargetStatus {
     pub wire: &'static str,
     /// The model's name at the provider.
     pub model: String,
+    /// The address of its API; `None` for a custom provider or wire.
+    pub base_url: Option<String>,
     /// The model's profile.
     pub profile: ModelProfile,
     /// Its keys, in the order in which they were added; empty if it needs none.
@@ -80,6 +82,7 @@ impl Client {
                     id: target.id.clone(),
                     wire: target.wire,
                     model: connected.model.to_string(),
+                    base_url: connected.base_url.clone(),
                     profile: target.profile.clone(),
                     keys: (0..connected.keys.len()).map(|key| world.key_status(now, index, key)).collect(),
                     disabled_by: world.disabled_by(index),

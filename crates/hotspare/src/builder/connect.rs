@@ -109,7 +109,9 @@ pub(super) fn connect(
     };
     let model = endpoint.model.into();
     let embeds = AtomicBool::new(spec.profile.embeds());
-    let target = ConnectedTarget { id: name, provider, model, keys, prompt: endpoint.prompt, embeds };
+    let base_url = endpoint.base_url;
+    let target =
+        ConnectedTarget { id: name, provider, model, keys, prompt: endpoint.prompt, base_url, embeds };
     (spec, target)
 }
 
