@@ -27,7 +27,7 @@ mod upload;
 
 pub use auth::ClientKeys;
 pub use logs::LogWriter;
-pub use serve::{ServeOptions, raise_file_limit, serve_on};
+pub use serve::{ServeOptions, listen_on, raise_file_limit, serve_on};
 pub use setup::{Setup, SetupError};
 
 /// Does not compile without the schema validator: such a gateway would accept any JSON for any schema.

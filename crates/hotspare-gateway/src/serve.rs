@@ -6,6 +6,7 @@
 
 mod connection_slots;
 mod file_limit;
+mod listener;
 
 use std::io;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::upload::{COPIES, Uploads};
 use connection_slots::ConnectionSlots;
 
 pub use file_limit::raise_file_limit;
+pub use listener::listen_on;
 
 /// TCP keep-alive: idle time before the first probe, and interval between probes. Without it, a client whose machine
 /// died would keep its upstream answer running and its slot taken. With Linux's nine probes, detection takes five

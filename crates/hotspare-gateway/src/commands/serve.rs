@@ -8,8 +8,7 @@ use std::path::Path;
 
 use futures::Stream;
 use hotspare::Client;
-use hotspare_gateway::{ServeOptions, Setup, raise_file_limit, serve_on};
-use tokio::net::TcpListener;
+use hotspare_gateway::{ServeOptions, Setup, listen_on, raise_file_limit, serve_on};
 
 use super::note;
 
@@ -44,7 +43,8 @@ async fn serve_setup(mut setup: Setup, listen: Option<&str>, insecure: bool) -> 
     if let Some(address) = listen {
         setup.listen_at(address).map_err(|what| format!("--listen: {what}"))?;
     }
-    let listen = setup.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let listen = setup.listen.unwrap_or(Setup::DEFAULT_LISTEN);
+    setup.check_targets(listen)?;
     let mut options = setup.options;
     if let Some(why) = exposed(listen, &options).filter(|_| !insecure) {
         return Err(why);
@@ -52,7 +52,7 @@ async fn serve_setup(mut setup: Setup, listen: Option<&str>, insecure: bool) -> 
     let signals = signals()?;
     reload_on_hangup(&options, &setup.client)?;
     let wanted = options.max_connections;
-    options.max_connections = raise_file_limit(wanted);
+    options.max_connections = raise_file_limit(wanted, &setup.client);
     if options.max_connections < wanted {
         tracing::warn!(
             target: "hotspare",
@@ -60,7 +60,7 @@ async fn serve_setup(mut setup: Setup, listen: Option<&str>, insecure: bool) -> 
             options.max_connections,
         );
     }
-    let listener = TcpListener::bind(listen).await.map_err(|error| format!("{listen}: {error}"))?;
+    let listener = listen_on(listen).map_err(|error| format!("{listen}: {error}"))?;
     let listen = listener.local_addr().unwrap_or(listen);
     for line in &setup.chosen {
         note(line);

@@ -22,10 +22,9 @@ use hotspare::{
     Sequential, anthropic, openai,
 };
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::serve::{ServeOptions, serve_on};
+use crate::serve::{ServeOptions, listen_on, serve_on};
 use act::ACTS;
 use event_log::EventLog;
 use frame::{Frame, Line, Style};
@@ -146,7 +145,7 @@ impl Embedded {
 pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
     let embedded = Embedded::start().await?;
     let client = embedded.client()?;
-    let listener = TcpListener::bind(options.listen).await?;
+    let listener = listen_on(options.listen)?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = ServeOptions { drain_timeout: Duration::from_secs(2), ..ServeOptions::default() };

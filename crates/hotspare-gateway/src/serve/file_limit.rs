@@ -3,25 +3,36 @@
 //! Invariant: no more connections are accepted than the system has files for; otherwise accepted connections would use
 //! up the files that their requests need upstream.
 
+use hotspare::{ChatRequest, Client, RouteStatus};
+
 /// Files used for anything but client connections and their requests: listener, log, clock, operators' connections.
 const RESERVED_FILES: usize = 64;
 
-/// Files per client connection: its own, and that of its request to a provider.
-const FILES_PER_CONNECTION: usize = 2;
-
-/// Raises this process's limit of open files, as far as the system allows, to what `connections` clients need. Returns
-/// the number of connections for which the limit suffices.
+/// Raises this process's limit of open files, as far as the system allows, to what `connections` clients of `client` need:
+/// one file for each, and one for each target that a request may start at once. Returns the number of connections for
+/// which the limit suffices.
 #[must_use]
-pub fn raise_file_limit(connections: usize) -> usize {
-    let needed =
-        u64::try_from(connections.saturating_mul(FILES_PER_CONNECTION).saturating_add(RESERVED_FILES))
-            .unwrap_or(u64::MAX);
-    limit(needed).map_or(connections, |limit| connections.min(connections_within(limit)))
+pub fn raise_file_limit(connections: usize, client: &Client) -> usize {
+    raise(connections, 1 + widest_start(client))
 }
 
-fn connections_within(limit: u64) -> usize {
-    (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED_FILES) / FILES_PER_CONNECTION)
-        .max(1)
+/// The largest number of targets that a request to any of the routes starts at once.
+fn widest_start(client: &Client) -> usize {
+    let at_once = |route: RouteStatus| {
+        let request = ChatRequest::to(route.name).user("hello");
+        client.explain(&request).map_or(1, |explanation| explanation.at_once)
+    };
+    client.routes().into_iter().map(at_once).max().unwrap_or(1).max(1)
+}
+
+fn raise(connections: usize, files_each: usize) -> usize {
+    let needed = connections.saturating_mul(files_each).saturating_add(RESERVED_FILES);
+    let limit = limit(u64::try_from(needed).unwrap_or(u64::MAX));
+    limit.map_or(connections, |limit| connections.min(connections_within(limit, files_each)))
+}
+
+fn connections_within(limit: u64, files_each: usize) -> usize {
+    (usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED_FILES) / files_each).max(1)
 }
 
 /// The limit, raised to `needed` if possible; `None` if there is no limit.
@@ -45,14 +56,31 @@ fn limit(_: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hotspare::{Endpoint, Race, RouteSpec, Sequential};
+    use hotspare_chaos::Scripted;
+
     use super::*;
 
     #[test]
     fn connection_limit_leaves_files_for_upstream_requests() {
-        assert_eq!(connections_within(128), 32);
-        assert_eq!(connections_within(1_024), 480);
-        assert_eq!(connections_within(0), 1);
-        assert_eq!(raise_file_limit(1), 1);
-        assert!(raise_file_limit(usize::MAX) < usize::MAX || cfg!(not(unix)));
+        assert_eq!(connections_within(128, 2), 32);
+        assert_eq!(connections_within(1_024, 2), 480);
+        assert_eq!(connections_within(1_024, 4), 240);
+        assert_eq!(connections_within(0, 2), 1);
+        assert_eq!(raise(1, 2), 1);
+        assert!(raise(usize::MAX, 2) < usize::MAX || cfg!(not(unix)));
+    }
+
+    #[test]
+    fn race_needs_a_file_for_each_of_its_targets() {
+        let client = |route: RouteSpec| {
+            let target = || Endpoint::custom(Arc::new(Scripted::new()), "model");
+            let builder = Client::builder().target("a", target()).target("b", target()).target("c", target());
+            builder.route("chat", route).build().unwrap()
+        };
+        assert_eq!(widest_start(&client(RouteSpec::new(Sequential::new(["a", "b", "c"])))), 1);
+        assert_eq!(widest_start(&client(RouteSpec::new(Race::new(["a", "b", "c"]).width(3)))), 3);
     }
 }
