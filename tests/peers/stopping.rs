@@ -86,7 +86,8 @@ async fn drain_timeout_ends_unstarted_answers() {
         }
         gateway.signal();
         let reply = asking.await.unwrap().unwrap();
-        assert_eq!(reply.status(), 503);
+        assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+        assert!(!reply.headers().contains_key("x-should-retry"), "another instance may serve");
         let body: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
         assert!(
             body["error"]["message"].as_str().unwrap().starts_with("the gateway is shutting down; retry")

@@ -125,13 +125,24 @@ pub struct Skipped {
     pub target: TargetId,
     /// Why.
     pub why: String,
+    /// How long until it may be tried, if it was only blocked for a time: its breaker is open, or a rate limit applies.
+    /// `None` if the request, an operator or a limit of the route ruled it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
 }
 
 impl Skipped {
     /// A skipped target and the reason.
     #[must_use]
     pub fn new(target: TargetId, why: String) -> Self {
-        Self { target, why }
+        Self { target, why, retry_after: None }
+    }
+
+    /// Sets how long until it may be tried.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Option<Duration>) -> Self {
+        self.retry_after = pause;
+        self
     }
 }
 

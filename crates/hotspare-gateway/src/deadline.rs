@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hotspare::{Error, Kind};
 
 /// Headers whose value has a unit.
@@ -23,22 +23,26 @@ static ENVOY_MILLIS: HeaderName = HeaderName::from_static("x-envoy-expected-rq-t
 pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let mut shortest: Option<Duration> = None;
     for name in WITH_UNIT.iter().chain([&ENVOY_MILLIS]) {
-        let Some(value) = headers.get(name) else { continue };
-        let text = value.to_str().unwrap_or_default().trim();
-        let parsed = if *name == ENVOY_MILLIS {
-            text.parse().ok().map(Duration::from_millis)
-        } else {
-            parse_duration(text)
-        };
-        let Some(deadline) = parsed.filter(|deadline| !deadline.is_zero()) else {
-            let form =
-                if *name == ENVOY_MILLIS { "milliseconds" } else { "a duration such as 20s or 1500ms" };
-            let what = format!("the header {name} must be {form}, greater than zero");
-            return Err(Error::new(Kind::InvalidRequest, what).with_code("invalid_deadline"));
-        };
-        shortest = Some(shortest.map_or(deadline, |shortest| shortest.min(deadline)));
+        // A proxy may have added a second header of the same name.
+        for value in headers.get_all(name) {
+            let deadline = parse(name, value)?;
+            shortest = Some(shortest.map_or(deadline, |shortest| shortest.min(deadline)));
+        }
     }
     Ok(shortest)
+}
+
+fn parse(name: &HeaderName, value: &HeaderValue) -> Result<Duration, Error> {
+    let text = value.to_str().unwrap_or_default().trim();
+    let (parsed, form) = if *name == ENVOY_MILLIS {
+        (text.parse().ok().map(Duration::from_millis), "milliseconds")
+    } else {
+        (parse_duration(text), "a duration such as 20s or 1500ms")
+    };
+    parsed.filter(|deadline| !deadline.is_zero()).ok_or_else(|| {
+        let what = format!("the header {name} must be {form}, greater than zero");
+        Error::new(Kind::InvalidRequest, what).with_code("invalid_deadline")
+    })
 }
 
 /// `1500ms`, `20s`, `1.5s`, `2m`.
@@ -56,14 +60,12 @@ fn parse_duration(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     fn parsed(pairs: &[(&'static str, &'static str)]) -> Result<Option<Duration>, Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.insert(*name, HeaderValue::from_static(value));
+            headers.append(*name, HeaderValue::from_static(value));
         }
         from_headers(&headers)
     }
@@ -74,6 +76,10 @@ mod tests {
         assert_eq!(parsed(&[("x-hotspare-deadline", "1.5s")]).unwrap(), Some(Duration::from_millis(1_500)));
         let several = [("x-request-timeout", "1m"), ("x-envoy-expected-rq-timeout-ms", "250")];
         assert_eq!(parsed(&several).unwrap(), Some(Duration::from_millis(250)));
+        let twice = |first, second| parsed(&[("x-request-timeout", first), ("x-request-timeout", second)]);
+        assert_eq!(twice("1m", "250ms").unwrap(), Some(Duration::from_millis(250)));
+        assert_eq!(twice("250ms", "1m").unwrap(), Some(Duration::from_millis(250)));
+        assert_eq!(twice("1m", "soon").unwrap_err().code(), Some("invalid_deadline"));
         for wrong in ["20", "", "soon", "-1s", "0s", "1e400s", "99999999999999999999999s"] {
             let error = parsed(&[("x-hotspare-deadline", wrong)]).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidRequest, "{wrong}");

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use hotspare::{Client, Error, Kind};
 
 use crate::auth::{self, ClientKeys, KeyMatch};
+use crate::refusal;
 use crate::shutdown::{self, Shutdown};
 use crate::traffic::Traffic;
 use crate::upload::Uploads;
@@ -80,14 +81,14 @@ impl Gateway {
         !self.keys.is_empty() || !self.operator_keys.is_empty()
     }
 
-    /// Resolves to `answer`, or to an error once the grace period is over.
+    /// Resolves to `answer`, or to an error once the grace period is over. A failure for lack of files is the gateway's own.
     pub(crate) async fn unless_shut_down<T>(
         &self,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
-            answer = answer => answer,
+            answer = answer => answer.map_err(refusal::or_out_of_files),
             () = self.shutdown.clone().grace_period_over() => Err(shutdown::error()),
         }
     }

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::client_wire::Chat;
 use crate::gateway::Gateway;
+use crate::refusal;
 use crate::reply::{self, failure};
 use crate::request_id::RequestId;
 use crate::upload;
@@ -48,12 +49,14 @@ pub(crate) fn router() -> Router<Arc<Gateway>> {
 
 /// The reply to other requests on connections beyond the limit.
 pub(crate) async fn over_capacity(
+    State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Response {
     let error = Error::new(Kind::NoTarget, "the gateway has no capacity for another connection; retry")
-        .with_code("too_many_connections")
+        .with_code(refusal::TOO_MANY_CONNECTIONS)
         .with_retry_after(Duration::from_secs(1));
+    gateway.traffic.begin().failed(&error);
     let (head, body) = request.into_parts();
     upload::discard(&head.headers, body);
     reply::failure_for(reply::is_messages(head.uri.path(), &head.headers), &error, &id)

@@ -1,7 +1,7 @@
 //! HTTP replies.
 //!
-//! Not their content. Invariant: an error has the format of the wire that was used, and tells the client not to retry
-//! what was already tried everywhere.
+//! Not their content. Invariant: an error has the format of the wire that was used, and forbids a retry only where it
+//! cannot help or would repeat attempts that have just failed.
 
 use axum::body::Body;
 use axum::extract::Path;
@@ -9,9 +9,10 @@ use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hotspare::anthropic::VERSION_HEADER;
-use hotspare::{Error, Kind, Trail};
+use hotspare::{Error, Hold, Kind, Outcome, TargetId, Trail};
 
 use crate::client_wire::{Chat, ClientWire, Messages};
+use crate::refusal;
 
 static SERVED_BY: HeaderName = HeaderName::from_static("x-hotspare-served-by");
 static ATTEMPTS: HeaderName = HeaderName::from_static("x-hotspare-attempts");
@@ -43,12 +44,8 @@ pub(crate) fn failure_for(messages: bool, error: &Error, id: &str) -> Response {
 /// An error as a reply.
 pub(crate) fn failure<F: ClientWire>(error: &Error, id: &str) -> Response {
     let (status, body) = F::error_response(error, id);
-    let (attempts, skipped) = (error.trail().attempts.len(), error.trail().skipped.len());
-    if attempts + skipped == 0 && error.kind() != Kind::Cancelled {
-        // Requests that became calls were already logged by the client. The message is omitted, as it may quote the
-        // request.
-        tracing::info!(target: "hotspare", status, kind = %error.kind(), code = error.code(), "request refused");
-    }
+    log_refusal(error, status);
+    let attempts = error.trail().attempts.len();
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = json(status, body);
     CallHeaders { attempts, ..CallHeaders::default() }.apply(&mut response);
@@ -59,12 +56,45 @@ pub(crate) fn failure<F: ClientWire>(error: &Error, id: &str) -> Response {
             HeaderValue::from(retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)),
         );
     }
-    // Every target was tried, or none could be: a retry by the client would only multiply the load.
-    let is_final = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
-    if attempts > 0 || is_final || error.retry_after().is_none() {
+    let is_at_fault = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    let is_own = refusal::code(error).is_some();
+    if is_at_fault || error.retry_after().is_none() || (!is_own && is_exhausted(error.trail())) {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
     response
+}
+
+/// Logs a request that did not become a call: the client has logged all others. The message is omitted, as it may quote
+/// the request.
+fn log_refusal(error: &Error, status: u16) {
+    let (kind, code, trail) = (error.kind(), error.code(), error.trail());
+    if !trail.attempts.is_empty() || !trail.skipped.is_empty() {
+        return;
+    }
+    match (refusal::code(error), kind) {
+        // The full server has been logged. A line for each caller would only add to its load.
+        (Some(refusal::TOO_MANY_CONNECTIONS), _) => {
+            tracing::debug!(target: "hotspare", status, %kind, code, "request refused");
+        }
+        (Some(_), _) | (None, Kind::InvalidRequest) => {
+            tracing::info!(target: "hotspare", status, %kind, code, "request refused");
+        }
+        _ => {}
+    }
+}
+
+/// Whether a retry by the client would only repeat attempts that have just failed, and multiply the load. It would not if
+/// a target that was blocked may be usable by then, nor if the attempts only met rate limits: a target that asked for a
+/// pause gets no request before it is over.
+fn is_exhausted(trail: &Trail) -> bool {
+    let was_tried = |target: &TargetId| trail.attempts.iter().any(|attempt| attempt.target == *target);
+    let met_limit = |outcome: &Outcome| match outcome {
+        Outcome::Failed { kind, .. } => matches!(kind.policy().hold, Hold::Until | Hold::Ease),
+        _ => false,
+    };
+    let is_blocked =
+        trail.skipped.iter().any(|skipped| skipped.retry_after.is_some() && !was_tried(&skipped.target));
+    !is_blocked && trail.attempts.iter().any(|attempt| !met_limit(&attempt.outcome))
 }
 
 /// Headers about how a call went.
@@ -114,4 +144,60 @@ pub(crate) fn with_content_type(status: StatusCode, kind: &'static str, body: im
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use hotspare::{Attempt, Skipped};
+
+    use super::*;
+
+    const SOON: Option<Duration> = Some(Duration::from_secs(1));
+
+    /// Whether the reply to a call that made these attempts and skipped these targets forbids a retry.
+    fn forbids_retry(attempts: &[(&str, Kind)], skipped: &[(&str, Option<Duration>)]) -> bool {
+        let mut trail = Trail::default();
+        for (target, kind) in attempts {
+            let mut attempt = Attempt::begun((*target).into(), "next".into(), Duration::ZERO);
+            attempt.outcome = Outcome::Failed { kind: *kind, status: None, message: String::new() };
+            trail.attempts.push(attempt);
+        }
+        for (target, pause) in skipped {
+            trail.skipped.push(Skipped::new((*target).into(), "blocked".into()).with_retry_after(*pause));
+        }
+        let kind = attempts.first().map_or(Kind::NoTarget, |(_, kind)| *kind);
+        let error = Error::new(kind, "").with_retry_after(SOON).with_trail(Arc::new(trail));
+        failure::<Chat>(&error, "id").headers().contains_key("x-should-retry")
+    }
+
+    #[test]
+    fn retry_is_forbidden_only_where_it_would_repeat_failures() {
+        for kind in [Kind::Server, Kind::Connect, Kind::Timeout, Kind::Overloaded, Kind::Auth] {
+            assert!(forbids_retry(&[("a", kind)], &[]), "{kind}: every target was tried");
+            assert!(forbids_retry(&[("a", kind)], &[("b", None)]), "{kind}: the other one is out of service");
+            assert!(forbids_retry(&[("a", kind)], &[("a", SOON)]), "{kind}: it has failed already");
+            assert!(!forbids_retry(&[("a", kind)], &[("b", SOON)]), "{kind}: the other one may serve");
+        }
+        for kind in [Kind::RateLimited, Kind::GrowthLimited] {
+            assert!(!forbids_retry(&[("a", kind)], &[]), "{kind}: it may serve after its pause");
+            assert!(!forbids_retry(&[("a", kind), ("b", Kind::RateLimited)], &[]), "{kind}");
+            assert!(
+                forbids_retry(&[("a", kind), ("b", Kind::Server)], &[]),
+                "{kind}: the second would fail again"
+            );
+        }
+        assert!(!forbids_retry(&[], &[("a", SOON)]), "no target was tried");
+    }
+
+    #[test]
+    fn retry_is_forbidden_if_no_time_is_known_or_the_request_is_at_fault() {
+        let forbids =
+            |error: &Error| failure::<Messages>(error, "id").headers().contains_key("x-should-retry");
+        assert!(forbids(&Error::new(Kind::NoTarget, "")));
+        assert!(!forbids(&Error::new(Kind::NoTarget, "").with_retry_after(SOON)));
+        assert!(forbids(&Error::new(Kind::InvalidRequest, "").with_retry_after(SOON)));
+    }
 }

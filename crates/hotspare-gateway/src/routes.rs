@@ -25,6 +25,7 @@ use crate::client_wire::{Chat, ClientWire, Messages, ParsedRequest, Responses};
 use crate::deadline;
 use crate::gateway::Gateway;
 use crate::ops;
+use crate::refusal;
 use crate::reply::{self, CallHeaders, failure};
 use crate::request_id::{RequestId, assign_request_id};
 use crate::shutdown::Interruption;
@@ -210,7 +211,9 @@ impl Gateway {
             return Ok(Answer::Complete(response));
         }
         let client = self.client.clone();
-        let mut opening = Box::pin(async move { client.stream_via(request, Some(F::WIRE)).await });
+        let mut opening = Box::pin(async move {
+            client.stream_via(request, Some(F::WIRE)).await.map_err(refusal::or_out_of_files)
+        });
         // Response headers are held back while a failure can still be reported by status, but no longer than
         // [`KEEP_ALIVE_INTERVAL`].
         Ok(match tokio::time::timeout(KEEP_ALIVE_INTERVAL, socket.unless_hung_up(&mut opening)).await {
@@ -277,11 +280,25 @@ fn model_object(name: &str) -> Value {
 
 async fn not_found(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let known = "POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/embeddings";
-    let hint = if path.contains("/v1/v1/") { "; remove /v1 from the base URL" } else { "" };
-    let what = format!("unknown endpoint {method} {path}; available: {known}{hint}");
+    let known = "POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/embeddings, GET /v1/models";
+    let what = format!("unknown endpoint {method} {path}; available: {known}{}", path_hint(path));
     let error = Error::new(Kind::InvalidRequest, what).with_status(404);
     reply::failure_for(reply::is_messages(path, request.headers()), &error, &id)
+}
+
+/// What a client probably got wrong about an unknown path.
+fn path_hint(path: &str) -> &'static str {
+    const ENDPOINTS: [&str; 5] = ["chat/completions", "embeddings", "messages", "models", "responses"];
+    let is_endpoint = |rest: &str| ENDPOINTS.contains(&rest);
+    if path.contains("/v1/v1/") {
+        "; remove /v1 from the base URL"
+    } else if path.strip_prefix('/').is_some_and(is_endpoint) {
+        "; add /v1 to the base URL"
+    } else if path.strip_prefix("/v1/").and_then(|rest| rest.strip_suffix('/')).is_some_and(is_endpoint) {
+        "; remove the slash at the end"
+    } else {
+        ""
+    }
 }
 
 /// The path exists but not with this method; the `allow` header lists those it accepts.

@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hotspare::{Error, Kind};
 use tokio::sync::watch;
@@ -32,9 +33,14 @@ impl Shutdown {
     }
 }
 
+/// How long clients should wait before they retry: by then, load balancers send their connections to another instance.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// The error with which an answer is cut off or refused.
 pub(crate) fn error() -> Error {
-    Error::new(Kind::NoTarget, "the gateway is shutting down; retry").with_code(refusal::SHUTTING_DOWN)
+    Error::new(Kind::NoTarget, "the gateway is shutting down; retry")
+        .with_code(refusal::SHUTTING_DOWN)
+        .with_retry_after(RETRY_AFTER)
 }
 
 /// What can end an answer early: the shutdown, or its caller.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hotspare_core::{
     Blame, Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, TargetId, Usage,
 };
-use hotspare_health::{Cause, Observation, Outcome, Refusal};
+use hotspare_health::{Observation, Outcome};
 
 use super::{Call, start};
 use crate::attempt::Attempt;
@@ -408,8 +408,8 @@ impl Call {
 
     /// Whether the only remedy is to wait: every target in service is rate limited.
     fn is_rate_limited(&self) -> bool {
-        let in_service = |refusal: &&Refusal| !matches!(refusal.cause, Cause::Cordoned | Cause::Disabled);
-        let mut in_service = self.refused.iter().map(|(_, refusal)| refusal).filter(in_service).peekable();
+        let refusals = self.refused.iter().map(|(_, refusal)| refusal);
+        let mut in_service = refusals.filter(|refusal| start::is_in_service(refusal)).peekable();
         in_service.peek().is_some() && in_service.all(start::is_rate_limit)
     }
 

@@ -228,7 +228,8 @@ impl Call {
         self.stop_waiting(world);
         for (choice, refusal) in std::mem::take(&mut self.refused) {
             let target = self.fleet.targets()[choice.target].id.clone();
-            self.trail.skipped.push(Skipped::new(target, start::why_refused(now, &refusal)));
+            let skipped = Skipped::new(target, start::why_refused(now, &refusal));
+            self.trail.skipped.push(skipped.with_retry_after(start::usable_in(now, &refusal)));
         }
         let trail = Arc::new(std::mem::take(&mut self.trail));
         self.finish(result.map_err(|error| error.with_trail(trail)));

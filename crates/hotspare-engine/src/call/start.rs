@@ -389,6 +389,16 @@ pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
     )
 }
 
+/// Whether the target is in service, so that the obstacle passes by itself.
+pub(super) fn is_in_service(refusal: &Refusal) -> bool {
+    !matches!(refusal.cause, Cause::Cordoned | Cause::Disabled)
+}
+
+/// How long until a target that is in service may admit a call.
+pub(super) fn usable_in(now: Moment, refusal: &Refusal) -> Option<Duration> {
+    refusal.until.filter(|_| is_in_service(refusal)).map(|until| until.saturating_since(now))
+}
+
 /// Describes a refusal for humans.
 pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
     let cause = match refusal.cause {

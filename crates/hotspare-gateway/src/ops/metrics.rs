@@ -49,7 +49,7 @@ fn callers(page: &mut Exposition, gateway: &Gateway) {
     let mut family = page.family(
         "hotspare_requests_total",
         "counter",
-        "Client requests by outcome: served, cancelled by the caller, caller_deadline, no_body_memory, shutting_down, or the kind of the failure. The route is empty for requests rejected before routing.",
+        "Client requests by outcome: served, cancelled by the caller, caller_deadline, no_body_memory, shutting_down, too_many_connections, too_many_open_files, or the kind of the failure. The route is empty for requests rejected before routing.",
     );
     for (route, calls) in &routes {
         for (outcome, count) in &calls.outcomes {

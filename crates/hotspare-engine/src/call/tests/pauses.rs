@@ -36,6 +36,21 @@ fn one_targets_pause_is_not_the_routes_retry_after() {
     assert_eq!(rig.targets(), [1], "the next call is sent at once");
 }
 
+/// Only what passes by itself has a time: a caller may retry for the sake of a target that it has not reached.
+#[test]
+fn trail_shows_when_a_blocked_target_may_be_tried() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.ills = &[(1, Ill::Held(60))];
+    let mut rig = setup.rig();
+    rig.world.set_cordoned(2, true);
+    rig.fails(0, Kind::Timeout);
+    let error = rig.error();
+    let skipped = &error.trail().skipped;
+    let pauses: Vec<_> =
+        skipped.iter().map(|skipped| (skipped.target.as_str(), skipped.retry_after)).collect();
+    assert_eq!(pauses, [("c", None), ("b", Some(Duration::from_secs(60)))]);
+}
+
 #[test]
 fn exhausted_spend_limit_reports_when_it_frees_up() {
     let mut setup = Setup::new(&["a"]);
