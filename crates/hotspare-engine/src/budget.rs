@@ -92,12 +92,6 @@ impl Budget {
     pub const fn is_low(&self) -> bool {
         self.saved < START
     }
-
-    /// Saved starts, in thousandths.
-    #[must_use]
-    pub const fn left_milli(&self) -> u64 {
-        self.saved / (START / 1_000)
-    }
 }
 
 #[cfg(test)]
