@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, json_text,
+    Decoder, Decoding, EmbedDecoder, EmbedReply, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole,
+    Wire, json_text,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,7 +46,7 @@ impl Wire for ModelBody {
                 id: request_id(head),
                 ..BodyDecoder::default()
             }),
-            Request::Embed(_) => Box::new(VectorDecoder::default()),
+            Request::Embed(_) => Box::new(EmbedDecoder::new(vectors)),
         };
         if head.media_type() == "text/event-stream" {
             return Ok(Decoding { framer: Box::new(Sse::default()), decoder });
@@ -315,41 +316,14 @@ struct ByType {
     float: Option<Vec<f32>>,
 }
 
-/// Decodes one reply.
-#[derive(Debug, Default)]
-struct VectorDecoder {
-    received: bool,
-}
-
-impl Decoder for VectorDecoder {
-    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
-        if data.is_empty() {
-            return Ok(());
-        }
-        let reply: VectorReply = parse(data)?;
-        let several = reply.embeddings.map(|list| list.into_iter().map(|one| one.embedding).collect());
-        let one = reply.embedding.or_else(|| reply.by_type?.float).map(|one| vec![one]);
-        let Some(vectors): Option<Vec<Vec<f32>>> = several.or(one) else {
-            return Err(classify::in_reply("", data)
-                .unwrap_or_else(|| Error::new(Kind::Protocol, "the reply has no vectors")));
-        };
-        self.received = true;
-        let mut emit = Emit::bare(out);
-        emit.push(Event::Started { id: None, model: None });
-        for (index, values) in (0_u32..).zip(vectors) {
-            emit.push(Event::Vector(Box::new(Vector { index, values })));
-        }
-        if reply.input.is_some() {
-            emit.push(Event::Usage(Box::new(Usage::reported(reply.input, Some(0)))));
-        }
-        emit.push(Event::Finished(FinishReason::Stop));
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
-    }
+/// Reads a reply with vectors.
+fn vectors(data: &[u8]) -> Result<EmbedReply, Error> {
+    let reply: VectorReply = parse(data)?;
+    let several = reply.embeddings.map(|list| list.into_iter().map(|one| one.embedding).collect());
+    let one = reply.embedding.or_else(|| reply.by_type?.float).map(|one| vec![one]);
+    let vectors: Option<Vec<Vec<f32>>> = several.or(one);
+    let missing = || classify::in_reply("", data).unwrap_or_else(EmbedReply::missing);
+    Ok(EmbedReply::in_order(vectors.ok_or_else(missing)?).with_input_tokens(reply.input))
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {

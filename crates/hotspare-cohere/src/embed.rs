@@ -2,12 +2,12 @@
 //!
 //! Invariant: numbers come out as they were sent, in the host's order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_core::{EmbedRequest, Error, Kind};
+use hotspare_provider::EmbedReply;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -31,12 +31,6 @@ pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error
         out.insert(name.clone(), value.to_value());
     }
     Ok(Value::Object(out).to_string().into_bytes())
-}
-
-/// Decodes one reply.
-#[derive(Debug, Default)]
-pub(crate) struct EmbedDecoder {
-    received: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,57 +65,28 @@ fn floats(text: &str) -> Option<Vec<f32>> {
     rest.is_empty().then(|| floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
-impl Decoder for EmbedDecoder {
-    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
-        if data.is_empty() {
-            return Ok(());
-        }
-        let reply: Reply<'_> = serde_json::from_slice(data)
-            .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
-        let vectors = match (reply.embeddings, reply.message) {
-            (Some(raw), _) => {
-                vectors(raw).ok_or_else(|| Error::new(Kind::Protocol, "the reply has no vectors"))?
-            }
-            (None, Some(message)) => return Err(classify::message(&message, "", None)),
-            (None, None) => return Err(Error::new(Kind::Protocol, "the reply has no vectors")),
-        };
-        self.received = true;
-        let mut push = |event: Event| out.push_back(Chunk::from(event));
-        push(Event::Started { id: reply.id, model: None });
-        for (index, values) in (0_u32..).zip(vectors) {
-            push(Event::Vector(Box::new(Vector { index, values })));
-        }
-        let read = reply.meta.and_then(|meta| meta.tokens.or(meta.billed_units));
-        if let Some(input) = read.and_then(|read| read.input_tokens.0) {
-            push(Event::Usage(Box::new(Usage::reported(Some(input), Some(0)))));
-        }
-        push(Event::Finished(FinishReason::Stop));
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
-    }
+/// Reads a reply.
+pub(crate) fn reply(data: &[u8]) -> Result<EmbedReply, Error> {
+    let reply: Reply<'_> = serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
+    let vectors = match (reply.embeddings, reply.message) {
+        (Some(raw), _) => vectors(raw).ok_or_else(EmbedReply::missing)?,
+        (None, Some(message)) => return Err(classify::message(&message, "", None)),
+        (None, None) => return Err(EmbedReply::missing()),
+    };
+    let tokens = reply.meta.and_then(|meta| meta.tokens.or(meta.billed_units));
+    let mut read =
+        EmbedReply::in_order(vectors).with_input_tokens(tokens.and_then(|tokens| tokens.input_tokens.0));
+    read.id = reply.id;
+    Ok(read)
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
-    fn read(body: &'static str) -> Result<Vec<Vec<f32>>, Error> {
-        let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
-        decoder.push(Frame::piece(Bytes::from_static(body.as_bytes())), &mut out)?;
-        decoder.finish(&mut out)?;
-        Ok(out
-            .into_iter()
-            .filter_map(|chunk| match chunk.event {
-                Event::Vector(vector) => Some(vector.values),
-                _ => None,
-            })
-            .collect())
+    fn read(body: &str) -> Result<Vec<Vec<f32>>, Error> {
+        Ok(reply(body.as_bytes())?.vectors.into_iter().map(|vector| vector.values).collect())
     }
 
     #[test]

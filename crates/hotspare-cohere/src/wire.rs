@@ -3,10 +3,11 @@
 //! Invariant: the key goes into one header and nowhere else.
 
 use hotspare_core::{Allowance, ChatRequest, Error, Kind, RateLimits, Request};
-use hotspare_provider::{Decoder, Decoding, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{
+    Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire,
+};
 
 use crate::decode::ChatDecoder;
-use crate::embed::EmbedDecoder;
 use crate::{WIRE, classify, embed, encode};
 
 /// Cohere's chat wire.
@@ -63,7 +64,7 @@ impl Wire for Cohere {
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let decoder: Box<dyn Decoder> = match &call.request {
             Request::Chat(_) => Box::new(ChatDecoder::default()),
-            Request::Embed(_) => Box::new(EmbedDecoder::default()),
+            Request::Embed(_) => Box::new(EmbedDecoder::new(embed::reply)),
         };
         match &*head.media_type() {
             "text/event-stream" => Ok(Decoding { framer: Box::new(Sse::default()), decoder }),

@@ -9,7 +9,7 @@ mod classify;
 mod contents;
 mod decode;
 mod dto;
-mod embeddings;
+mod embed;
 mod encode;
 mod generation;
 mod host;

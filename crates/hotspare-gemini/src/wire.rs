@@ -3,11 +3,13 @@
 //! Invariant: the key goes into one header and nowhere else, least of all into a URL.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, Request};
-use hotspare_provider::{Decoding, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header};
+use hotspare_provider::{
+    Decoding, EmbedDecoder, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header,
+};
 use http::HeaderMap;
 
 use crate::decode::ContentDecoder;
-use crate::embeddings::{self, EmbedDecoder};
+use crate::embed;
 use crate::host::{Auth, Host};
 use crate::{WIRE, binding, classify, encode};
 
@@ -129,9 +131,7 @@ impl Wire for Gemini {
                 let verb = if call.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
                 (verb, encode::body(chat, &call.model, self.host.origin)?)
             }
-            Request::Embed(embed) => {
-                (self.host.embed.verb(), embeddings::body(embed, &path, self.host.embed)?)
-            }
+            Request::Embed(embed) => (self.host.embed.verb(), embed::body(embed, &path, self.host.embed)?),
         };
         let url = format!("{}/{path}:{verb}", self.base_url);
         let mut request = HttpRequest::post_json(url, body);
@@ -145,7 +145,7 @@ impl Wire for Gemini {
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let kind = head.media_type();
         if matches!(call.request, Request::Embed(_)) && matches!(&*kind, "application/json" | "") {
-            let decoder = Box::new(EmbedDecoder::default());
+            let decoder = Box::new(EmbedDecoder::new(embed::reply));
             return Ok(Decoding { framer: Box::new(Whole::default()), decoder });
         }
         let decoder = Box::new(ContentDecoder::new(self.host.clone()));

@@ -2,10 +2,8 @@
 //!
 //! Invariant: numbers come out as they were sent, in the host's order.
 
-use std::collections::VecDeque;
-
-use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
-use hotspare_provider::{Decoder, Frame};
+use hotspare_core::{EmbedRequest, Error, Kind};
+use hotspare_provider::EmbedReply;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -29,12 +27,6 @@ pub(crate) fn body(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error
     Ok(Value::Object(out).to_string().into_bytes())
 }
 
-/// Decodes one reply, including those of the older endpoint, which returns a single vector.
-#[derive(Debug, Default)]
-pub(crate) struct EmbedDecoder {
-    received: bool,
-}
-
 #[derive(Deserialize)]
 struct Reply<'a> {
     #[serde(default)]
@@ -50,64 +42,35 @@ struct Reply<'a> {
     error: Option<&'a RawValue>,
 }
 
-impl Decoder for EmbedDecoder {
-    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
-        if data.is_empty() {
-            return Ok(());
-        }
-        let reply: Reply<'_> = serde_json::from_slice(data)
-            .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
-        if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "\"\"")) {
-            return Err(classify::in_reply(error.get()));
-        }
-        let Some(vectors) = reply.embeddings.or(reply.embedding.map(|one| vec![one])) else {
-            return Err(Error::new(Kind::Protocol, "the reply has no vectors"));
-        };
-        self.received = true;
-        let mut push = |event: Event| out.push_back(Chunk::from(event));
-        push(Event::Started { id: None, model: reply.model });
-        for (index, values) in (0_u32..).zip(vectors) {
-            push(Event::Vector(Box::new(Vector { index, values })));
-        }
-        if reply.prompt_eval_count.is_some() {
-            push(Event::Usage(Box::new(Usage::reported(reply.prompt_eval_count, Some(0)))));
-        }
-        push(Event::Finished(FinishReason::Stop));
-        Ok(())
+/// Reads a reply, also one of the older endpoint, which returns a single vector.
+pub(crate) fn reply(data: &[u8]) -> Result<EmbedReply, Error> {
+    let reply: Reply<'_> = serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
+    if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "\"\"")) {
+        return Err(classify::in_reply(error.get()));
     }
-
-    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
-    }
+    let vectors =
+        reply.embeddings.or(reply.embedding.map(|one| vec![one])).ok_or_else(EmbedReply::missing)?;
+    let mut read = EmbedReply::in_order(vectors).with_input_tokens(reply.prompt_eval_count);
+    read.model = reply.model;
+    Ok(read)
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
-    fn events(body: &'static str) -> Result<VecDeque<Chunk>, Error> {
-        let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
-        decoder.push(Frame::piece(Bytes::from_static(body.as_bytes())), &mut out)?;
-        decoder.finish(&mut out).map(|()| out)
+    fn vectors(body: &str) -> Result<Vec<Vec<f32>>, Error> {
+        Ok(reply(body.as_bytes())?.vectors.into_iter().map(|vector| vector.values).collect())
     }
 
     #[test]
     fn decodes_both_embedding_apis() {
-        let vector = |values: Vec<f32>| Chunk::from(Event::Vector(Box::new(Vector { index: 0, values })));
-        assert!(
-            events(r#"{"model":"m","embeddings":[[1.5]],"prompt_eval_count":2}"#)
-                .unwrap()
-                .contains(&vector(vec![1.5]))
-        );
-        assert!(events(r#"{"embedding":[2]}"#).unwrap().contains(&vector(vec![2.0])));
-        assert_eq!(
-            events(r#"{"error":"model not found, try pulling it first"}"#).unwrap_err().kind(),
-            Kind::ModelUnavailable
-        );
-        assert_eq!(events("{}").unwrap_err().kind(), Kind::Protocol);
+        assert_eq!(vectors(r#"{"model":"m","embeddings":[[1.5]],"prompt_eval_count":2}"#).unwrap(), [[1.5]]);
+        assert_eq!(vectors(r#"{"embedding":[2]}"#).unwrap(), [[2.0]]);
+        let missing = vectors(r#"{"error":"model not found, try pulling it first"}"#).unwrap_err();
+        assert_eq!(missing.kind(), Kind::ModelUnavailable);
+        assert_eq!(vectors("{}").unwrap_err().kind(), Kind::Protocol);
     }
 
     #[test]

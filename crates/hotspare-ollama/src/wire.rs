@@ -3,10 +3,9 @@
 //! Invariant: the key goes into one header and nowhere else.
 
 use hotspare_core::{Error, Kind, Request};
-use hotspare_provider::{Decoder, Decoding, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
+use hotspare_provider::{Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
 
 use crate::decode::ChatDecoder;
-use crate::embed::EmbedDecoder;
 use crate::{WIRE, classify, embed, encode};
 
 /// Ollama's chat wire.
@@ -59,7 +58,7 @@ impl Wire for Ollama {
     fn decoder(&self, call: &Outbound, head: &Head) -> Result<Decoding, Error> {
         let decoder: Box<dyn Decoder> = match &call.request {
             Request::Chat(_) => Box::new(ChatDecoder::default()),
-            Request::Embed(_) => Box::new(EmbedDecoder::default()),
+            Request::Embed(_) => Box::new(EmbedDecoder::new(embed::reply)),
         };
         match &*head.media_type() {
             "application/x-ndjson" => Ok(Decoding { framer: Box::new(Ndjson::default()), decoder }),

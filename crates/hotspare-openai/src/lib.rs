@@ -10,7 +10,7 @@ mod classify;
 mod decode;
 mod dialect;
 mod dto;
-mod embeddings;
+mod embed;
 mod encode;
 mod host;
 mod incoming;
@@ -22,7 +22,7 @@ mod wire;
 
 pub use classify::RULES;
 pub use dialect::{Auth, Dialect, MaxTokens};
-pub use embeddings::EmbeddingsRequest;
+pub use embed::EmbeddingsRequest;
 pub use incoming::ChatCompletionsRequest;
 pub use outgoing::ChatCompletionsEncoder;
 pub use responses::{RESPONSES_WIRE, Responses, ResponsesEncoder, ResponsesRequest};

@@ -5,13 +5,12 @@
 use std::borrow::Cow;
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, Request, SchemaSubset};
-use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{Decoding, EmbedDecoder, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 
 use crate::decode::ChatDecoder;
 use crate::dialect::Dialect;
-use crate::embeddings::EmbedDecoder;
 use crate::host::Host;
-use crate::{WIRE, accepts, classify, embeddings, encode, limits};
+use crate::{WIRE, accepts, classify, embed, encode, limits};
 
 /// Chat completions and embeddings in one host's dialect.
 #[derive(Clone, Debug)]
@@ -119,7 +118,7 @@ impl Wire for OpenAi {
             Request::Chat(chat) => {
                 (&dialect.chat_path, encode::body(chat, &call.model, call.stream, dialect)?)
             }
-            Request::Embed(embed) => (&dialect.embed_path, embeddings::body(embed, &call.model, dialect)?),
+            Request::Embed(embed) => (&dialect.embed_path, embed::body(embed, &call.model, dialect)?),
         };
         self.host.post(self.host.url(path, &call.model), body, call.secret.as_ref())
     }
@@ -131,7 +130,7 @@ impl Wire for OpenAi {
             // Decoded by its actual type, even if a stream was requested: some hosts answer with a whole body anyway.
             "application/json" | "" if embed => Ok(Decoding {
                 framer: Box::new(Whole::default()),
-                decoder: Box::new(EmbedDecoder::default()),
+                decoder: Box::new(EmbedDecoder::new(embed::reply)),
             }),
             "application/json" | "" | "text/event-stream" if !embed => {
                 let decoder =

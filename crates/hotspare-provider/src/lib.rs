@@ -9,6 +9,7 @@
 mod attempts;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod embed;
 mod emit;
 pub mod fields;
 mod framing;
@@ -24,6 +25,7 @@ mod transport;
 mod wire;
 
 pub use attempts::attempts;
+pub use embed::{EmbedDecoder, EmbedReply};
 pub use emit::Emit;
 pub use framing::{
     BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole, write_event,

@@ -139,15 +139,8 @@ fn decodes_every_embedding_format() {
             vec![vec![1.5], vec![2.0]],
         ),
     ] {
-        let (mut decoder, mut out) = (VectorDecoder::default(), VecDeque::new());
-        decoder.push(Frame::piece(Bytes::from_static(body.as_bytes())), &mut out).unwrap();
-        let read: Vec<Vec<f32>> = out
-            .into_iter()
-            .filter_map(|chunk| match chunk.event {
-                Event::Vector(vector) => Some(vector.values),
-                _ => None,
-            })
-            .collect();
+        let read: Vec<Vec<f32>> =
+            vectors(body.as_bytes()).unwrap().vectors.into_iter().map(|vector| vector.values).collect();
         assert_eq!(read, expected, "{body}");
     }
 }

@@ -1,6 +1,10 @@
 //! Both formats, encoded and decoded.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
+use hotspare_core::{Event, FinishReason, Usage, Vector};
+use hotspare_provider::{Decoder, EmbedDecoder, Frame};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,7 +18,7 @@ fn asked() -> EmbedRequest {
 }
 
 fn read(body: &str) -> Result<Vec<Event>, Kind> {
-    let (mut decoder, mut out) = (EmbedDecoder::default(), VecDeque::new());
+    let (mut decoder, mut out) = (EmbedDecoder::new(reply), VecDeque::new());
     decoder
         .push(Frame::piece(Bytes::copy_from_slice(body.as_bytes())), &mut out)
         .and_then(|()| decoder.finish(&mut out))

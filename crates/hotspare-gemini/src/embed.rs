@@ -4,10 +4,10 @@
 //! `extras` (a task type, a title) are sent with each text, as the wire requires. Invariant: vectors come out in the
 //! order of their texts, which is all that identifies them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use hotspare_core::{Chunk, EmbedRequest, Error, Event, FinishReason, Json, Kind, Usage, Vector};
-use hotspare_provider::{Count, Decoder, Frame};
+use hotspare_core::{EmbedRequest, Error, Json, Kind};
+use hotspare_provider::{Count, EmbedReply};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -85,56 +85,29 @@ struct Parameters {
     output_dimensionality: Option<u32>,
 }
 
-/// Decodes one reply, in either format.
-#[derive(Debug, Default)]
-pub(crate) struct EmbedDecoder {
-    received: bool,
-}
-
-impl Decoder for EmbedDecoder {
-    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
-        if data.is_empty() {
-            return Ok(());
-        }
-        let reply: Reply<'_> = serde_json::from_slice(data)
-            .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
-        if reply.error.is_some_and(|error| error.get() != "null") {
-            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
-        }
-        let mut counted = reply.usage_metadata.and_then(|usage| usage.prompt_token_count);
-        let vectors = if let Some(predictions) = reply.predictions {
-            let mut vectors = Vec::with_capacity(predictions.len());
-            for prediction in predictions {
-                let embedding = prediction.embeddings;
-                let tokens = embedding.statistics.and_then(|statistics| statistics.token_count.0);
-                counted = tokens.map(|tokens| counted.unwrap_or(0).saturating_add(tokens)).or(counted);
-                vectors.push(embedding.values);
-            }
-            vectors
-        } else {
-            let several = reply.embeddings.or_else(|| reply.embedding.map(|one| vec![one]));
-            let Some(several) = several else {
-                return Err(Error::new(Kind::Protocol, "the reply has no vectors"));
-            };
-            several.into_iter().map(|embedding| embedding.values).collect()
-        };
-        self.received = true;
-        let mut push = |event: Event| out.push_back(Chunk::from(event));
-        push(Event::Started { id: None, model: None });
-        for (index, values) in (0..).zip(vectors) {
-            push(Event::Vector(Box::new(Vector { index, values })));
-        }
-        if counted.is_some() {
-            push(Event::Usage(Box::new(Usage::reported(counted, Some(0)))));
-        }
-        push(Event::Finished(FinishReason::Stop));
-        Ok(())
+/// Reads a reply, in either format.
+pub(crate) fn reply(data: &[u8]) -> Result<EmbedReply, Error> {
+    let reply: Reply<'_> = serde_json::from_slice(data)
+        .map_err(|_| Error::new(Kind::Protocol, "the reply is not the JSON of this wire"))?;
+    if reply.error.is_some_and(|error| error.get() != "null") {
+        return Err(classify::in_reply(&String::from_utf8_lossy(data)));
     }
-
-    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
-    }
+    let mut counted = reply.usage_metadata.and_then(|usage| usage.prompt_token_count);
+    let vectors: Vec<Vec<f32>> = if let Some(predictions) = reply.predictions {
+        let mut vectors = Vec::with_capacity(predictions.len());
+        for prediction in predictions {
+            let embedding = prediction.embeddings;
+            let tokens = embedding.statistics.and_then(|statistics| statistics.token_count.0);
+            counted = tokens.map(|tokens| counted.unwrap_or(0).saturating_add(tokens)).or(counted);
+            vectors.push(embedding.values);
+        }
+        vectors
+    } else {
+        let several = reply.embeddings.or_else(|| reply.embedding.map(|one| vec![one]));
+        let several = several.ok_or_else(EmbedReply::missing)?;
+        several.into_iter().map(|embedding| embedding.values).collect()
+    };
+    Ok(EmbedReply::in_order(vectors).with_input_tokens(counted))
 }
 
 #[derive(Deserialize)]

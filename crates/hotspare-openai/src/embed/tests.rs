@@ -1,12 +1,16 @@
 //! Both encodings, in both directions.
 
+use std::collections::VecDeque;
+
+use hotspare_core::Event;
+use hotspare_provider::{Decoder, EmbedDecoder, Frame};
 use proptest::prelude::*;
 
 use super::*;
 
 fn read(body: &str) -> Result<Vec<Event>, Error> {
     let mut out = VecDeque::new();
-    let mut decoder = EmbedDecoder::default();
+    let mut decoder = EmbedDecoder::new(reply);
     decoder.push(Frame::piece(body.as_bytes().to_vec()), &mut out)?;
     decoder.finish(&mut out)?;
     Ok(out.into_iter().map(|chunk| chunk.event).collect())

@@ -3,13 +3,12 @@
 //! Not the chat codec, though it shares the host's dialect and errors. Invariant: numbers come out as they were sent in
 //! either encoding of the wire: lists of numbers, or little-endian floats in base64.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Chunk, EmbedInput, EmbedRequest, Error, Event, FinishReason, Kind, Usage, Vector};
-use hotspare_provider::{Count, Decoder, Frame, Text};
+use hotspare_core::{EmbedInput, EmbedRequest, Error, Kind, Usage, Vector};
+use hotspare_provider::{Count, EmbedReply, Text};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -82,52 +81,31 @@ impl Serialize for Input<'_> {
     }
 }
 
-/// Decodes one reply.
-#[derive(Debug, Default)]
-pub(crate) struct EmbedDecoder {
-    received: bool,
-}
-
-impl Decoder for EmbedDecoder {
-    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        let data = frame.data.trim_ascii();
-        if data.is_empty() {
-            return Ok(());
+/// Reads a reply.
+pub(crate) fn reply(data: &[u8]) -> Result<EmbedReply, Error> {
+    let reply: Reply<'_> = match serde_json::from_slice(data) {
+        Ok(reply) => reply,
+        Err(_) if is_json(data) => {
+            return Err(Error::new(Kind::Protocol, "the reply has an unexpected shape"));
         }
-        let reply: Reply<'_> = match serde_json::from_slice(data) {
-            Ok(reply) => reply,
-            Err(_) if is_json(data) => {
-                return Err(Error::new(Kind::Protocol, "the reply has an unexpected shape"));
-            }
-            Err(_) => return Err(Error::new(Kind::Protocol, "the reply is not JSON")),
-        };
-        if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
-            return Err(classify::in_reply(error.get()));
-        }
-        let Some(items) = reply.data else {
-            return Err(Error::new(Kind::Protocol, "the reply has no vectors"));
-        };
-        self.received = true;
-        let name =
-            |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).filter(|text| !text.is_empty());
-        let mut push = |event: Event| out.push_back(Chunk::from(event));
-        push(Event::Started { id: name(reply.id), model: name(reply.model) });
-        for (position, item) in items.into_iter().enumerate() {
-            let index = item.index.0.unwrap_or(position as u64);
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            push(Event::Vector(Box::new(Vector { index, values: item.embedding.0 })));
-        }
-        if let Some(usage) = reply.usage {
-            let input = usage.prompt_tokens.0.or(usage.input_tokens.0).or(usage.total_tokens.0);
-            push(Event::Usage(Box::new(Usage::reported(input, Some(0)))));
-        }
-        push(Event::Finished(FinishReason::Stop));
-        Ok(())
+        Err(_) => return Err(Error::new(Kind::Protocol, "the reply is not JSON")),
+    };
+    if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
+        return Err(classify::in_reply(error.get()));
     }
-
-    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        if self.received { Ok(()) } else { Err(Error::new(Kind::Protocol, "the reply is empty")) }
+    let items = reply.data.ok_or_else(EmbedReply::missing)?;
+    let name = |text: Option<Text<'_>>| text.map(|text| text.0.into_owned()).filter(|text| !text.is_empty());
+    let mut read = EmbedReply::default();
+    (read.id, read.model) = (name(reply.id), name(reply.model));
+    for (position, item) in items.into_iter().enumerate() {
+        let index = u32::try_from(item.index.0.unwrap_or(position as u64)).unwrap_or(u32::MAX);
+        read.vectors.push(Vector { index, values: item.embedding.0 });
     }
+    read.usage = reply.usage.map(|usage| {
+        let input = usage.prompt_tokens.0.or(usage.input_tokens.0).or(usage.total_tokens.0);
+        Usage::reported(input, Some(0))
+    });
+    Ok(read)
 }
 
 #[derive(Deserialize)]
