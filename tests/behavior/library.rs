@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hotspare::{
     CallEnd, ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price,
-    Provider, Secret, Sequential, Sticky, openai,
+    Provider, Secret, Sequential, Sticky, Weighted, openai,
 };
 use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -328,4 +328,20 @@ fn regex_schema_is_compiled_once_on_a_blocking_thread() {
             }
         }
     });
+}
+
+/// A canary gets the fewest calls, so it is not what a request would most likely try first.
+#[test]
+fn explanation_shows_the_most_likely_order() {
+    let client = Client::builder()
+        .target("canary", scripted(Scripted::new().text("hi")))
+        .target("main", scripted(Scripted::new().text("hi")))
+        .route("chat", Weighted::new([("canary", 1), ("main", 9)]))
+        .build()
+        .unwrap();
+    for explanation in [client.explain(&sample_request()), client.explain_stream(&sample_request())] {
+        let order: Vec<_> =
+            explanation.unwrap().choices.iter().map(|choice| choice.target.to_string()).collect();
+        assert_eq!(order, ["main", "canary"]);
+    }
 }

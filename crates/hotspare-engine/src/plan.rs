@@ -82,8 +82,8 @@ impl TypicalLatency {
 /// Draws and counters that a plan depends on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanSeed {
-    /// A random draw.
-    pub draw: u64,
+    /// A random draw; `None` plans the most likely order.
+    pub draw: Option<u64>,
     /// Number of calls that the route has had before.
     pub turn: u64,
 }
@@ -158,7 +158,8 @@ impl Plan {
             views[index].tokens.overflow = None;
             return Self::new(fleet, route, request, size, &views, seed);
         }
-        let scene = Scene::new(&candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
+        let mut scene = Scene::new(&candidates, request, prompt_tokens);
+        (scene.draw, scene.turn) = (seed.draw, seed.turn);
         let mut choices = Vec::with_capacity(candidates.len());
         for choice in route.strategy.rank(&scene).choices {
             // A third-party strategy may break its contract; a plan does not.

@@ -46,7 +46,8 @@ pub(crate) struct Breaker {
     config: Config,
     state: State,
     generation: u64,
-    /// Number of openings, less those forgotten up to the last opening.
+    /// Number of doublings of the cooldown, less those forgotten up to the last opening. Stops at the cap, so that a
+    /// long outage is not remembered for days.
     openings: u32,
     window: Window,
     sum: Sum,
@@ -380,7 +381,9 @@ impl Breaker {
         }
         let growth = 1u32.checked_shl(self.openings.min(16)).unwrap_or(u32::MAX);
         let whole = self.config.cooldown.saturating_mul(growth).min(self.config.cooldown_cap);
-        self.openings = self.openings.saturating_add(1);
+        if whole < self.config.cooldown_cap {
+            self.openings += 1;
+        }
         // Equal jitter: half is fixed, half is random.
         let half = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
         let pause = Duration::from_nanos(half.saturating_add(draw % half.max(1)));

@@ -23,7 +23,7 @@ pub struct Config {
     /// rule, chosen by simulation.
     pub evidence: Option<Evidence>,
     /// Whether a target that has become slow (too many of its calls exceed the 95th percentile of comparable calls)
-    /// gets a tenth of its traffic until it recovers. Default true.
+    /// counts as degraded, with a tenth of its weight, until it recovers. Default true.
     pub degrade: bool,
     /// Number of calls below which the rates are not judged. Default 10.
     pub min_calls: u32,

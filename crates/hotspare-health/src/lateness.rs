@@ -2,8 +2,9 @@
 //!
 //! Why: a target that freezes fails nothing for as long as its callers wait. Each call that exceeds the 95th percentile
 //! of comparable calls adds to a sum, each one within it subtracts; normally one call in twenty is late and the sum
-//! stays near zero, while five late calls in (nearly) a row indicate that the target has changed. That degrades it: it
-//! keeps a tenth of its traffic, so that its recovery is noticed. This kind of slowness opens no breaker.
+//! stays near zero, while five late calls in (nearly) a row indicate that the target has changed. That degrades it: its
+//! weight falls to a tenth, and strategies that rank it lower still send it some calls, which notice its recovery. This
+//! kind of slowness opens no breaker.
 //!
 //! *In a row* means by when the calls began. Of calls that began together, those in time always report before the late
 //! ones: in a burst of a hundred, five late calls in a row are normal. So calls in time that began at about the same

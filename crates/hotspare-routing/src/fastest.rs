@@ -8,15 +8,15 @@ use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
 /// One call in this many explores another target, to find out whether it has become faster.
-const LOOK: u64 = 50;
+const EXPLORE: u64 = 50;
 
 /// Prefers the faster of two targets drawn at random.
 ///
 /// Use it when targets are equal in quality and latency matters. Comparing two instead of always taking the fastest of
 /// all keeps clients from rushing to the same target at once (the power of two choices, Mitzenmacher 2001). The
 /// estimate counts a failure as slow, so a target that fails fast never looks fast. Since only calls update an
-/// estimate, one call in fifty goes to a target other than the best, so that a bad hour does not count against it for
-/// ever.
+/// estimate, one call in fifty goes to a usable target other than the best, degraded or not, so that a bad hour does not
+/// count against it for ever.
 #[derive(Clone, Debug)]
 pub struct Fastest {
     members: Vec<TargetId>,
@@ -43,23 +43,23 @@ impl Strategy for Fastest {
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
         order.sort_by_key(|&index| (!view(index).usable, load(view(index))));
         let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
-        if usable > 2 {
+        if let Some(draw) = scene.draw.filter(|_| usable > 2) {
             // The faster of the two drawn comes first; the rest stay in order of speed.
-            let a = usize::try_from(scene.draw % usable as u64).unwrap_or(0);
-            let b = usize::try_from((scene.draw >> 32) % (usable as u64 - 1)).unwrap_or(0);
+            let a = usize::try_from(draw % usable as u64).unwrap_or(0);
+            let b = usize::try_from((draw >> 32) % (usable as u64 - 1)).unwrap_or(0);
             let b = if b >= a { b + 1 } else { b };
             let winner = order.remove(a.min(b));
             order.insert(0, winner);
         }
-        let well = order.iter().take_while(|index| view(**index).usable && !view(**index).degraded).count();
-        let looked = (well > 1 && scene.draw.is_multiple_of(LOOK)).then(|| {
-            let other = 1 + usize::try_from(scene.draw / LOOK % (well as u64 - 1)).unwrap_or(0);
-            let looked = order.remove(other);
-            order.insert(0, looked);
-            looked
+        let explores = |draw: &u64| usable > 1 && draw.is_multiple_of(EXPLORE);
+        let explored = scene.draw.filter(explores).map(|draw| {
+            let other = 1 + usize::try_from(draw / EXPLORE % (usable as u64 - 1)).unwrap_or(0);
+            let explored = order.remove(other);
+            order.insert(0, explored);
+            explored
         });
-        let reason = |index: usize| match looked {
-            Some(looked) if looked == index => Reason::Looked,
+        let reason = |index: usize| match explored {
+            Some(explored) if explored == index => Reason::Explored,
             _ => Reason::Fastest { latency: view(index).latency },
         };
         Ranking { choices: order.into_iter().map(|index| Choice::new(index, reason(index))).collect() }

@@ -56,7 +56,7 @@ impl Strategy for HealthAware {
                 let reason = if moved(place, index) && view.degraded && view.failure_rate_bp < STEP_BP {
                     Reason::Degraded
                 } else if moved(place, index) {
-                    Reason::Unwell { failure_rate_bp: view.failure_rate_bp, usable: view.usable }
+                    Reason::Unhealthy { failure_rate_bp: view.failure_rate_bp, usable: view.usable }
                 } else {
                     Reason::Listed { place: index + 1, of }
                 };
@@ -70,11 +70,11 @@ impl Strategy for HealthAware {
 /// By how many steps a target is moved back. One call in fifty ignores health, to find out whether targets have
 /// recovered; a target that returns from an outage gets traffic as its weight rises, and one that has become slow gets
 /// a tenth.
-fn ill(view: &TargetView, draw: u64) -> u32 {
-    if draw.is_multiple_of(50) {
+fn ill(view: &TargetView, draw: Option<u64>) -> u32 {
+    if draw.is_some_and(|draw| draw.is_multiple_of(50)) {
         return 0;
     }
-    let ramping = u64::from(view.weight_bp) < draw % 10_000;
+    let ramping = u64::from(view.weight_bp) < draw.map_or(5_000, |draw| draw % 10_000);
     let failing = if view.samples >= MIN_SAMPLES { view.failure_rate_bp / STEP_BP } else { 0 };
     failing + u32::from(ramping)
 }

@@ -8,7 +8,9 @@ use crate::scene::{Choice, Ranking, Reason, Scene};
 use crate::strategy::Strategy;
 
 /// One call in this many explores the second choice.
-const LOOK: u64 = 500;
+const EXPLORE: u64 = 500;
+/// One call in this many explores a degraded target: only calls in time end that state.
+const EXPLORE_DEGRADED: u64 = 50;
 
 /// Prefers the target that fails least.
 ///
@@ -16,7 +18,8 @@ const LOOK: u64 = 500;
 /// unhealthy: one that fails one call in fifty costs those requests a second attempt, and no breaker opens for that.
 /// This strategy ranks targets by their recorded failure rates; equal rates keep the order written. One call in 500
 /// goes to the second choice, to keep its rate current; exploring more often or further down costs more first attempts
-/// than it gains.
+/// than it gains. Targets that have become slow rank last, and one call in fifty goes to one of them, to find out
+/// whether it has recovered.
 #[derive(Clone, Debug)]
 pub struct MostReliable {
     members: Vec<TargetId>,
@@ -45,13 +48,23 @@ impl Strategy for MostReliable {
         order.sort_by_key(|&index| {
             (Reverse(view(index).usable), view(index).degraded, view(index).expected_failure_ppm)
         });
-        let well = order.iter().take_while(|index| view(**index).usable && !view(**index).degraded).count();
-        let looked = (well > 1 && scene.draw.is_multiple_of(LOOK)).then(|| {
-            order.swap(0, 1);
-            order[0]
+        let usable = order.iter().take_while(|index| view(**index).usable).count();
+        let steady = order.iter().take_while(|index| view(**index).usable && !view(**index).degraded).count();
+        let explored = scene.draw.and_then(|draw| {
+            let place = if steady > 1 && draw.is_multiple_of(EXPLORE) {
+                1
+            } else if usable > steady && steady > 0 && draw.is_multiple_of(EXPLORE_DEGRADED) {
+                let degraded = (usable - steady) as u64;
+                steady + usize::try_from(draw / EXPLORE_DEGRADED % degraded).unwrap_or(0)
+            } else {
+                return None;
+            };
+            let explored = order.remove(place);
+            order.insert(0, explored);
+            Some(explored)
         });
-        let reason = |index: usize| match looked {
-            Some(looked) if looked == index => Reason::Looked,
+        let reason = |index: usize| match explored {
+            Some(explored) if explored == index => Reason::Explored,
             _ => Reason::MostReliable { expected_ppm: view(index).expected_failure_ppm },
         };
         Ranking { choices: order.into_iter().map(|index| Choice::new(index, reason(index))).collect() }

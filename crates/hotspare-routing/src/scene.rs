@@ -17,8 +17,8 @@ use crate::affinity::affinity;
 pub struct Scene<'a> {
     /// Targets that can serve the request, in the route's order.
     pub candidates: &'a [Candidate<'a>],
-    /// A random draw, fresh for each call.
-    pub draw: u64,
+    /// A random draw, fresh for each call. Without one, a strategy returns its most likely order and explores nothing.
+    pub draw: Option<u64>,
     /// How many calls the route has served before.
     pub turn: u64,
     /// The request.
@@ -31,13 +31,13 @@ impl<'a> Scene<'a> {
     /// A scene without a draw.
     #[must_use]
     pub fn new(candidates: &'a [Candidate<'a>], request: &'a Request, prompt_tokens: u64) -> Self {
-        Self { candidates, draw: 0, turn: 0, request, prompt_tokens }
+        Self { candidates, draw: None, turn: 0, request, prompt_tokens }
     }
 
     /// Sets the draw and the turn.
     #[must_use]
     pub fn with_draw(mut self, draw: u64, turn: u64) -> Self {
-        self.draw = draw;
+        self.draw = Some(draw);
         self.turn = turn;
         self
     }
@@ -137,7 +137,7 @@ pub enum Reason {
         of: usize,
     },
     /// Not the best by current knowledge: explored occasionally, to keep that knowledge current.
-    Looked,
+    Explored,
     /// A strategy's own reason.
     Own(Cow<'static, str>),
     /// Raced against the others.
@@ -160,7 +160,7 @@ pub enum Reason {
         turn: u64,
     },
     /// Moved from its place in the list because of its health.
-    Unwell {
+    Unhealthy {
         /// Share of failures in hundredths of a per cent.
         failure_rate_bp: u32,
         /// Whether it would be admitted now.
@@ -186,7 +186,7 @@ impl fmt::Display for Reason {
             }
             Self::Fastest { latency: None } => f.write_str("speed unknown, explored"),
             Self::Listed { place, of } => write!(f, "{place} of {of} in order"),
-            Self::Looked => f.write_str("explored occasionally"),
+            Self::Explored => f.write_str("explored occasionally"),
             Self::Own(why) => f.write_str(why),
             Self::Raced { width } => write!(f, "raced, {width} at once"),
             Self::Retry => f.write_str("retry"),
@@ -195,10 +195,10 @@ impl fmt::Display for Reason {
             }
             Self::Sticky => f.write_str("session affinity"),
             Self::Turn { turn } => write!(f, "its turn in round {turn}"),
-            Self::Unwell { failure_rate_bp, usable: true } => {
+            Self::Unhealthy { failure_rate_bp, usable: true } => {
                 write!(f, "moved back: {:.1} % failures", f64::from(*failure_rate_bp) / 100.0)
             }
-            Self::Unwell { usable: false, .. } => f.write_str("moved back: not usable now"),
+            Self::Unhealthy { usable: false, .. } => f.write_str("moved back: not usable now"),
             Self::Weighted { weight, of } => write!(f, "drawn with weight {weight} of {of}"),
         }
     }

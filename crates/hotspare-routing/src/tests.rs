@@ -269,6 +269,49 @@ fn degraded_target_keeps_a_tenth_of_the_traffic() {
     assert_eq!(last.reason.to_string(), "moved back: slower than usual");
 }
 
+/// Only calls in time restore it, so it must get some under strategies that rank it last.
+#[test]
+fn degraded_target_is_explored() {
+    let mut views = well();
+    (views[4].1.degraded, views[4].1.latency) = (true, Some(Duration::from_secs(9)));
+    views[..4].iter_mut().for_each(|(_, view)| view.latency = Some(Duration::from_millis(300)));
+    for strategy in [&Fastest::new(NAMES) as &dyn Strategy, &MostReliable::new(NAMES)] {
+        for others in 1..5 {
+            let views: Vec<_> = views[..others].iter().chain(&views[4..]).cloned().collect();
+            let share = (0..10_000).filter(|draw| order(strategy, &views, *draw, 0, None)[0] == "e").count();
+            assert!((50..=200).contains(&share), "{} of {}: {share}", strategy.name(), others + 1);
+        }
+    }
+}
+
+#[test]
+fn without_a_draw_the_most_likely_order_is_returned() {
+    let likely = |strategy: &dyn Strategy, views: &[(&str, TargetView)]| {
+        let names: Vec<TargetId> = views.iter().map(|(name, _)| TargetId::from(*name)).collect();
+        let profile = ModelProfile::default();
+        let candidate = |(target, (_, view)): (_, &(&str, TargetView))| Candidate {
+            target,
+            profile: &profile,
+            view: view.clone(),
+        };
+        let candidates: Vec<_> = names.iter().zip(views).map(candidate).collect();
+        let request = ChatRequest::to("r").user("hi").into();
+        let ranking = strategy.rank(&Scene::new(&candidates, &request, 10));
+        ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect::<Vec<_>>()
+    };
+    let canary = Weighted::new([("a", 1), ("b", 9), ("c", 5)]);
+    let mut views = well();
+    assert_eq!(likely(&canary, &views[..3]), ["b", "c", "a"]);
+    views[1].1.weight_bp = 1_000;
+    assert_eq!(likely(&canary, &views[..3]), ["c", "a", "b"], "5, 1 and 0.9 of the weights");
+    assert_eq!(likely(&HealthAware::new(NAMES), &views), ["a", "c", "d", "e", "b"]);
+    for (index, (_, view)) in views.iter_mut().enumerate() {
+        view.latency = Some(Duration::from_millis(500 - index as u64));
+    }
+    assert_eq!(likely(&Fastest::new(NAMES), &views), ["e", "d", "c", "b", "a"]);
+    assert_eq!(likely(&MostReliable::new(NAMES), &views), NAMES);
+}
+
 #[test]
 fn most_reliable_ranks_first_and_the_next_is_explored() {
     let mut views = well();

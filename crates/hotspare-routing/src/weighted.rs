@@ -49,18 +49,19 @@ impl Strategy for Weighted {
         let mut draw = scene.draw;
         while !left.is_empty() {
             let of: u64 = left.iter().map(|(_, weight)| weight).sum();
-            let mut point = if of == 0 { 0 } else { draw % of };
+            let heaviest = left.iter().map(|(_, weight)| *weight).max().unwrap_or(0);
+            let mut point = draw.map_or(0, |draw| draw % of.max(1));
             let at = left
                 .iter()
                 .position(|(_, weight)| {
-                    let hit = point < *weight;
+                    let hit = if draw.is_some() { point < *weight } else { *weight == heaviest };
                     point = point.saturating_sub(*weight);
                     hit
                 })
                 .unwrap_or(0);
             let (index, weight) = left.remove(at);
             choices.push(Choice::new(index, Reason::Weighted { weight, of }));
-            draw = draw.rotate_left(23).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            draw = draw.map(|draw| draw.rotate_left(23).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         }
         Ranking { choices }
     }

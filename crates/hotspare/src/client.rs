@@ -174,12 +174,21 @@ impl Client {
         prober_task::probe(&self.shared, index, key).await
     }
 
-    /// Shows which targets would be tried for a request, in which order, and why. Sends nothing.
+    /// Shows which targets [`Client::chat`] would try for a request, in which order, and why. Sends nothing. Where
+    /// chance decides, as in [`Weighted`](crate::Weighted), it shows the most likely order.
     ///
     /// # Errors
     /// If there is no such route.
     pub fn explain(&self, request: &ChatRequest) -> Result<Explanation, Error> {
-        self.explain_any(&Request::from(request.clone()))
+        self.explain_any(&Request::from(request.clone()), false)
+    }
+
+    /// As [`Client::explain`], for [`Client::stream`]: streams have latencies of their own.
+    ///
+    /// # Errors
+    /// If there is no such route.
+    pub fn explain_stream(&self, request: &ChatRequest) -> Result<Explanation, Error> {
+        self.explain_any(&Request::from(request.clone()), true)
     }
 
     /// As [`Client::explain`], for embeddings.
@@ -187,18 +196,17 @@ impl Client {
     /// # Errors
     /// If there is no such route.
     pub fn explain_embed(&self, request: &EmbedRequest) -> Result<Explanation, Error> {
-        self.explain_any(&Request::from(request.clone()))
+        self.explain_any(&Request::from(request.clone()), false)
     }
 
-    fn explain_any(&self, request: &Request) -> Result<Explanation, Error> {
+    fn explain_any(&self, request: &Request, stream: bool) -> Result<Explanation, Error> {
         let route = self.route(request.model())?;
         self.check_targets(&route, request)?;
         let request = &self.bind(&route, request.clone());
         let now = self.shared.clock.now();
         let size = prompt_size(request);
-        let views = self.shared.with_world(|world| world.views(now, &route, size.tokens(), true));
-        let plan_seed = PlanSeed { draw: TYPICAL_DRAW, turn: 0 };
-        let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, plan_seed);
+        let views = self.shared.with_world(|world| world.views(now, &route, size.tokens(), stream));
+        let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, PlanSeed::default());
         let choices = plan.choices.iter().map(|choice| {
             let index = route.members.iter().position(|member| *member == choice.target);
             Explained {
@@ -213,6 +221,7 @@ impl Client {
             route: route.name.clone(),
             strategy: route.strategy.name(),
             at_once: route.strategy.width(),
+            stream: stream || route.rules.stream_upstream,
             prompt_tokens: plan.prompt_tokens,
             choices: choices.collect(),
             skipped: plan.skipped.clone(),
@@ -276,7 +285,7 @@ impl Client {
         let (views, turn) = shared
             .with_world(|world| (world.views(now, &route, size.tokens(), stream), world.next_turn(&route)));
         // Outside the lock: a strategy may be application code.
-        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
+        let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
         self.check_cost(&route, &request, &plan)?;
         let mut spec = CallSpec::of(&request, stream, seed);
@@ -363,10 +372,6 @@ impl Client {
 
 /// The code of a request whose own options rule out every target.
 const NO_TARGET_LEFT: &str = "no_target_left";
-
-/// A draw for which no strategy explores (they do so at round numbers), in the middle of the range from which weights
-/// are drawn: it gives the most common order.
-const TYPICAL_DRAW: u64 = 4_999;
 
 /// Drives a call to a chat response.
 async fn drive_chat(driver: Box<Driver>) -> Result<ChatResponse, Error> {

@@ -16,6 +16,8 @@ pub struct Explanation {
     pub strategy: &'static str,
     /// How many targets start concurrently.
     pub at_once: usize,
+    /// Whether latencies are those of streams, up to the first content, or of whole answers.
+    pub stream: bool,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
     /// The targets it would try, in order.
@@ -68,7 +70,8 @@ impl fmt::Display for Explanation {
                 write!(f, ", {:.1} % of {} failed", f64::from(view.failure_rate_bp) / 100.0, view.samples)?;
             }
             if let Some(usual) = view.latency_p50 {
-                write!(f, ", first content usually after {} ms", usual.as_millis())?;
+                let what = if self.stream { "first content" } else { "answer" };
+                write!(f, ", {what} usually after {} ms", usual.as_millis())?;
             }
             match view.usable_in {
                 Some(pause) if !view.usable => writeln!(f, ", blocked for {:.1} s", pause.as_secs_f64())?,

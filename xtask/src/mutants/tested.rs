@@ -32,6 +32,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-health",
     },
     Mutant {
+        name: "an outage is remembered for days",
+        file: "crates/hotspare-health/src/breaker.rs",
+        from: "if whole < self.config.cooldown_cap {",
+        to: "if !whole.is_zero() {",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "a degraded target is never explored",
+        file: "crates/hotspare-routing/src/most_reliable.rs",
+        from: "usable > steady && steady > 0",
+        to: "usable < steady",
+        package: "hotspare-routing",
+    },
+    Mutant {
         name: "probes keep a slow target out",
         file: "crates/hotspare-engine/src/prober.rs",
         from: "if probe.is_last_try {",

@@ -295,6 +295,23 @@ fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
 }
 
 #[test]
+fn status_is_that_of_the_key_that_is_usable_soonest() {
+    let mut rig = rig(3);
+    for (key, verdict) in [
+        (0, Verdict::Disable { until: rig.now + Duration::from_secs(600) }),
+        (1, Verdict::Hold { until: rig.now + Duration::from_secs(20) }),
+        (2, Verdict::Hold { until: rig.now + Duration::from_secs(40) }),
+    ] {
+        let demand = Demand { draw: key, ..Demand::default() };
+        let (key, permit) = rig.world.admit(rig.now, 1, demand).unwrap();
+        let scope = rig.prober.fleet.targets()[1].scopes(key)[2];
+        rig.caller_ends(1, permit, Outcome::at(scope, verdict), Ending::Cancelled);
+    }
+    let view = rig.world.view(rig.now, 1, 0);
+    assert_eq!((view.usable_in, view.disabled), (Some(Duration::from_secs(20)), false));
+}
+
+#[test]
 fn service_changes_are_reported_once() {
     let mut rig = rig(1);
     let under_way: Vec<_> =

@@ -24,7 +24,8 @@ impl World {
         route.rules.stream_upstream && !self.targets[place].plain
     }
 
-    /// The health of one target; with several keys, that of the best one.
+    /// The health of one target; with several keys, that of the first usable one, or else of the one that may be usable
+    /// soonest.
     #[must_use]
     pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
         self.view_of(now, place, prompt_tokens, true)
@@ -33,13 +34,9 @@ impl World {
     fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {
         let target = &self.fleet.targets()[place];
         let in_flight = self.targets[place].counts.in_flight;
-        let mut views =
+        let views =
             (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key), prompt_tokens));
-        let first = views.next();
-        let best = views.fold(first, |best, view| match best {
-            Some(best) if best.usable || !view.usable => Some(best),
-            _ => Some(view),
-        });
+        let best = views.min_by_key(|view| (!view.usable, view.until.unwrap_or(Moment::MAX)));
         let mut out = TargetView::default();
         if let Some(view) = best {
             out.usable = view.usable

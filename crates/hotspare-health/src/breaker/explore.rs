@@ -46,7 +46,7 @@ struct World {
     calls: Vec<Call>,
     probes_lost: Vec<Moment>,
     failures_in_a_row: u32,
-    /// Number of openings, less one for every five minutes spent closed.
+    /// Number of openings up to the one that reached the cap, less one for every five minutes spent closed.
     openings: u32,
     closed_at: Moment,
     /// Until when it must stay open; a probe that closes it ends that.
@@ -203,7 +203,9 @@ impl World {
             self.openings = self.openings.saturating_sub(u32::try_from(steps).unwrap());
         }
         let pause = config.cooldown.saturating_mul(1 << self.openings.min(16)).min(config.cooldown_cap) / 2;
-        self.openings += 1;
+        if pause * 2 < config.cooldown_cap {
+            self.openings += 1;
+        }
         self.promised = self.promised.max(self.now + pause);
         if self.breaker.until != self.promised {
             let found = self.breaker.until.saturating_since(self.now);

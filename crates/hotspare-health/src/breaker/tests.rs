@@ -110,6 +110,22 @@ fn the_cooldown_doubles_up_to_its_cap() {
 }
 
 #[test]
+fn cooldown_shrinks_within_minutes_after_a_long_outage() {
+    let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });
+    let mut now = at(7_200_000);
+    for _ in 0..500 {
+        assert!(pause_of(&mut breaker, now) <= 15);
+        now = breaker.until;
+    }
+    assert!(succeed(&mut breaker, now).is_some());
+    assert_eq!(
+        pause_of(&mut breaker, now + Duration::from_secs(600)),
+        4,
+        "closed for ten minutes: 5 s, rounded down"
+    );
+}
+
+#[test]
 fn half_of_the_cooldown_is_jitter() {
     for (draw, least, most) in [(0, 2_500, 2_500), (u64::MAX, 2_500, 5_000)] {
         let mut breaker = Breaker::new(Config { failures: Some(1), ..Config::window() });

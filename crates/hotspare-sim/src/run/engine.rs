@@ -86,7 +86,7 @@ impl Simulation<'_> {
             }
             engine.slow[target] = view.degraded;
         }
-        let plan_seed = PlanSeed { draw: seed.rotate_left(32), turn };
+        let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
         let plan = Plan::new(&engine.fleet, &route, request, size, &views, plan_seed);
         let mut call_spec = CallSpec::of(request, spec.stream, seed);
         call_spec.deadline = spec.deadline;
