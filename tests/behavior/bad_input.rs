@@ -142,6 +142,9 @@ async fn logs_contain_neither_keys_nor_prompts() {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }
     assert!(!text.contains("planted") && !text.contains("private"), "{text}");
+    let lines = log.lines("out of service");
+    assert!(lines.iter().any(|line| line.contains("main")), "{text}");
+    assert!(lines.iter().all(|line| !line.contains("hotspare.call")), "not part of a call: {lines:?}");
 }
 
 #[test]

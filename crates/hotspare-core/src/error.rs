@@ -181,11 +181,14 @@ impl Error {
         self.policy().scope
     }
 
-    /// Whether the same request to the same target may succeed later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         let policy = self.policy();
-        policy.same != Same::Never || policy.blame == Blame::Target || self.0.retry_after.is_some()
+        policy.same != Same::Never
+            || policy.blame == Blame::Target
+            || matches!(self.0.kind, Kind::Deadline | Kind::GrowthLimited | Kind::NoTarget)
+            || self.0.retry_after.is_some()
     }
 
     /// Whether another target is tried after this failure.
@@ -424,13 +427,21 @@ mod tests {
     }
 
     #[test]
+    fn error_that_asks_callers_to_come_back_is_retryable() {
+        for kind in Kind::ALL.iter().copied() {
+            let error = Error::new(kind, "");
+            assert!(error.is_retryable() || !matches!(error.http_status(), 429 | 503 | 504), "{kind}");
+        }
+    }
+
+    #[test]
     fn with_scope_changes_only_the_scope() {
         let pair = Scope::CredentialModel;
         let quota = Error::new(Kind::QuotaExhausted, "x").with_scope(pair);
         assert_eq!(quota.policy(), Policy { scope: pair, ..Kind::QuotaExhausted.policy() });
         assert_eq!(quota.clone().with_scope(None).scope(), pair);
         assert_eq!(quota.with_kind(Kind::Auth).scope(), Scope::Credential);
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.policy().scope == Scope::None) {
+        for kind in Kind::ALL.iter().copied().filter(|kind| kind.policy().scope == Scope::None) {
             assert_eq!(Error::new(kind, "x").with_scope(pair).policy(), kind.policy(), "{kind}");
         }
     }

@@ -73,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: &'static [Self] = &[
         Self::Auth,
         Self::BadOutput,
         Self::Cancelled,
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn only_kinds_that_blame_the_target_are_evidence() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             let policy = kind.policy();
             assert!(
                 policy.blame == Blame::Target || policy.evidence == Evidence::None,

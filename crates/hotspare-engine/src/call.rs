@@ -221,7 +221,7 @@ impl Call {
                 if let Some(attempt) = self.live(id) {
                     attempt.heard = true;
                     if let Some(permit) = &mut attempt.permit {
-                        world.observe(now, attempt.choice.target, permit, Observation::Heard);
+                        world.observe(now, attempt.choice.target, permit, Observation::Responded);
                     }
                     world.learn(now, attempt.choice.target, attempt.key, &limits);
                 }

@@ -24,7 +24,7 @@ const RECHECK: Duration = Duration::from_secs(60);
 
 /// How long the first call after a pause is the only one let through. A refusal arrives well within that time; a call
 /// that is neither refused nor answered by then has been accepted.
-const SCOUT: Duration = Duration::from_millis(500);
+const RESUME_PROBE: Duration = Duration::from_millis(500);
 
 /// A scope's gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,19 +41,19 @@ pub(crate) struct Gate {
     /// No call has followed the pause yet.
     unproven: bool,
     /// Until when the first call after a pause is the only one let through.
-    scout_until: Moment,
+    resume_probe_until: Moment,
 }
 
 impl Gate {
     pub(crate) fn check(&self, now: Moment) -> Result<(), (Cause, Moment)> {
         let disabled = self.disabled.unwrap_or(Moment::ZERO);
         // Reports the obstacle that lasts longest.
-        let (cause, until) = if disabled >= self.held_until.max(self.scout_until) {
+        let (cause, until) = if disabled >= self.held_until.max(self.resume_probe_until) {
             (Cause::Disabled, disabled)
-        } else if self.held_until >= self.scout_until {
+        } else if self.held_until >= self.resume_probe_until {
             (Cause::RateLimited, self.held_until)
         } else {
-            (Cause::Scouted, self.scout_until)
+            (Cause::ResumeProbe, self.resume_probe_until)
         };
         if now < until { Err((cause, until)) } else { Ok(()) }
     }
@@ -63,7 +63,7 @@ impl Gate {
         // Otherwise all calls that waited for the end of a pause would start at the same instant and be refused
         // together.
         if std::mem::take(&mut self.unproven) {
-            self.scout_until = now + SCOUT;
+            self.resume_probe_until = now + RESUME_PROBE;
         }
         if let Some(until) = &mut self.disabled {
             *until = now + RECHECK;
@@ -99,13 +99,13 @@ impl Gate {
     fn pause(&mut self, now: Moment) {
         self.closed_at = now;
         self.unproven = true;
-        self.scout_until = Moment::ZERO;
+        self.resume_probe_until = Moment::ZERO;
     }
 
     /// A call that began at `began` is being answered: it was not refused.
     pub(crate) fn answered(&mut self, began: Moment) {
         if began >= self.closed_at {
-            self.scout_until = Moment::ZERO;
+            self.resume_probe_until = Moment::ZERO;
         }
     }
 
@@ -126,7 +126,7 @@ impl Gate {
         self.unexplained = 0;
         self.hinted = false;
         self.unproven = false;
-        self.scout_until = Moment::ZERO;
+        self.resume_probe_until = Moment::ZERO;
         self.disabled = None;
     }
 
@@ -223,8 +223,8 @@ mod tests {
         gate.hold(at(0), at(5));
         assert!(gate.check(at(5)).is_ok());
         gate.pass(at(5));
-        let scouted = gate.check(at(5));
-        assert_eq!(scouted, Err((Cause::Scouted, millis(5_500))), "another call is testing");
+        let refused = gate.check(at(5));
+        assert_eq!(refused, Err((Cause::ResumeProbe, millis(5_500))), "another call is testing");
         gate.hold(millis(5_080), at(10));
         assert!(gate.check(millis(9_999)).is_err() && gate.check(at(10)).is_ok());
         gate.pass(at(10));

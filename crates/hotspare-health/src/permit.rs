@@ -136,7 +136,7 @@ pub enum Cause {
     /// It asked for a pause.
     RateLimited,
     /// Its pause is over, and the first call since is finding out whether it serves again.
-    Scouted,
+    ResumeProbe,
 }
 
 /// Something that became known while a call is in flight. Updates statistics; never opens or closes a breaker by
@@ -144,8 +144,8 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observation {
-    /// The host has shown a sign of life: response headers, whatever they say.
-    Heard,
+    /// The host has sent response headers, whatever they say.
+    Responded,
     /// The call no longer waits for the first content, which would have taken longer than this. Counts as at least that
     /// slow, so that a target whose slow calls are rescued by others does not look fast; among quantiles, as one of the
     /// calls known to have taken longer. Not for a call that hung: its silence is no sample of how long others take.
@@ -318,7 +318,7 @@ impl fmt::Display for Reason {
             Self::Evidence { milli_nats } => {
                 write!(
                     f,
-                    "evidence of failure added up to {}.{:01}",
+                    "accumulated evidence of failure reached {}.{:01}",
                     milli_nats / 1_000,
                     milli_nats % 1_000 / 100
                 )
@@ -328,7 +328,7 @@ impl fmt::Display for Reason {
                 write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))
             }
             Self::LastResort => f.write_str("no target was available, so one call was let through"),
-            Self::LeaseExpired => f.write_str("a probe never reported"),
+            Self::LeaseExpired => f.write_str("a probe timed out"),
             Self::NetworkSuspected => f.write_str("the local network was down, not the host"),
             Self::Parts { open } => write!(f, "{open} of its models are open, and none of them answers"),
             Self::ProbeFailed => f.write_str("a probe failed"),

@@ -87,7 +87,7 @@ impl ScopeState {
     }
 
     pub(crate) fn observe(&mut self, now: Moment, like: Like, entry: &mut Entry, observation: Observation) {
-        if matches!(observation, Observation::Heard | Observation::FirstContent { .. }) {
+        if matches!(observation, Observation::Responded | Observation::FirstContent { .. }) {
             self.gate.answered(entry.began);
         }
         if matches!(observation, Observation::FirstContent { .. }) {
@@ -114,7 +114,7 @@ impl ScopeState {
                 latency.sample(now, tokens, after, steady);
             }
             Observation::Abandoned { after } => latency.longer_than(now, tokens, after, steady),
-            Observation::Heard => {}
+            Observation::Responded => {}
             Observation::Overdue => latencies.lateness.late(now, entry.began),
             Observation::Late => self.breaker.late(now, &mut entry.pass),
         }

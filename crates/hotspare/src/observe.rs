@@ -77,7 +77,8 @@ fn target_ids<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<TargetId> {
 }
 
 impl Observer {
-    /// Reports breaker changes. Called without the world's lock.
+    /// Reports breaker changes. Called without the world's lock, and outside the span of the call that happened to notice
+    /// them, as the other reports are: they concern all calls.
     pub(crate) fn log_breaker_changes(&self, fleet: &Fleet, notices: Vec<Transition>) {
         for notice in notices {
             let (scope, name) = fleet.scope_name(notice.scope).unwrap_or((Scope::None, ""));
@@ -91,6 +92,7 @@ impl Observer {
             };
             tracing::warn!(
                 target: "hotspare",
+                parent: None,
                 scope = %change.scope_name,
                 targets = ?change.targets,
                 from = %change.from,
@@ -126,7 +128,7 @@ impl Observer {
             to,
             reason: reason.to_owned(),
         };
-        tracing::warn!(target: "hotspare", targets = ?change.targets, reason, "local network {to}");
+        tracing::warn!(target: "hotspare", parent: None, targets = ?change.targets, reason, "local network {to}");
         notify(&self.on_transition, &change);
     }
 
@@ -149,10 +151,11 @@ impl Observer {
             };
             let ServiceChange { targets, .. } = &change;
             if in_service {
-                tracing::info!(target: "hotspare", scope = name, ?targets, %kind, "back in service");
+                tracing::info!(target: "hotspare", parent: None, scope = name, ?targets, %kind, "back in service");
             } else {
                 tracing::warn!(
                     target: "hotspare",
+                    parent: None,
                     scope = name,
                     ?targets,
                     %kind,

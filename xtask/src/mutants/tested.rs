@@ -160,8 +160,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "the shorter of two pauses is reported",
         file: "crates/hotspare-health/src/gate.rs",
-        from: "if disabled >= self.held_until.max(self.scout_until) {",
-        to: "if disabled < self.held_until.max(self.scout_until) {",
+        from: "if disabled >= self.held_until.max(self.resume_probe_until) {",
+        to: "if disabled < self.held_until.max(self.resume_probe_until) {",
         package: "hotspare-health",
     },
     Mutant {

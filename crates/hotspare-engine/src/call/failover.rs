@@ -56,7 +56,7 @@ impl Call {
         }
         let (place, needs, as_asked) = (attempt.choice.target, attempt.choice.needs, attempt.is_as_asked());
         if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
-            world.observe(now, place, permit, Observation::Heard);
+            world.observe(now, place, permit, Observation::Responded);
         }
         // A prompt that cannot be measured, or was changed on the way, says nothing about other requests of this size.
         if error.kind() == Kind::ContextOverflow && as_asked && !self.size.is_opaque() {

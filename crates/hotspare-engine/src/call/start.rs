@@ -221,7 +221,7 @@ impl Call {
                     world.join(choice.target, &mut self.ticket)
                 }
                 // Half a second at most, and by then the target may well serve again.
-                Cause::Scouted => true,
+                Cause::ResumeProbe => true,
                 Cause::RateLimited | Cause::QuotaSpent | Cause::NetworkSuspected => {
                     late || pause.is_some_and(|pause| pause <= patience)
                 }
@@ -385,7 +385,7 @@ pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
             | Cause::Queued
             | Cause::QuotaSpent
             | Cause::RateLimited
-            | Cause::Scouted
+            | Cause::ResumeProbe
     )
 }
 
@@ -411,7 +411,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::NetworkSuspected => "no host is reachable from here, so it waits",
         Cause::QuotaSpent => "its quota appears to be exhausted",
         Cause::RateLimited => "it is rate limited",
-        Cause::Scouted => "another call is testing whether its pause is over",
+        Cause::ResumeProbe => "another call is testing whether its pause is over",
         Cause::Disabled => "it is disabled",
         Cause::Cordoned => "an operator took it out of service",
         _ => "it is blocked",

@@ -96,7 +96,7 @@ fn attempts(page: &mut Exposition, statuses: &[TargetStatus]) {
         for (outcome, count) in [("served", counts.served), ("cancelled", counts.cancelled)] {
             family.sample(&[("target", target), ("outcome", outcome)], count);
         }
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Cancelled) {
+        for kind in Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Cancelled) {
             let count = counts.failed.get(&kind).copied().unwrap_or(0);
             family.sample(&[("target", target), ("outcome", kind.as_str())], count);
         }

@@ -64,7 +64,7 @@ fn table() -> String {
     let mut out = String::from(
         "| failure | `Kind` | same target again | another target | affects health | held back |\n|---|---|---|---|---|---|\n",
     );
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         let policy = kind.policy();
         let same = match policy.same {
             Same::AfterHint => "after the hinted pause, if the route waits",
