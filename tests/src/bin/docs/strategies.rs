@@ -20,7 +20,7 @@ const STRATEGIES: [[&str; 4]; 11] = [
         "most_reliable",
         "MostReliable",
         "strategy = \"most-reliable\"",
-        "as `sequential`; one call in 500 goes to the second choice",
+        "as `sequential`; one call in 500 goes to the second choice, one in fifty to a degraded target",
     ],
     [
         "fastest",
