@@ -67,8 +67,6 @@ pub(crate) struct Attempt {
     pub(crate) failure: Option<Error>,
     /// Expected cost of its prompt.
     pub(crate) expected: Cost,
-    /// It asks again for an answer that failed validation.
-    pub(crate) reask: bool,
     /// The model refuses, or a filter withholds its answer.
     pub(crate) refused: bool,
     /// Separates reasoning from text, if the target writes it into its text.
@@ -118,7 +116,6 @@ impl Attempt {
             judgement: None,
             failure: None,
             expected,
-            reask: false,
             refused: false,
             think: None,
             tool_answer: None,
@@ -161,9 +158,14 @@ impl Attempt {
         self.splice.as_ref().is_none_or(Splice::starts_over) && !explained && !answered
     }
 
+    /// Whether it asks again for an answer that failed validation.
+    pub(crate) fn is_reask(&self) -> bool {
+        self.choice.reask.is_some()
+    }
+
     /// Whether it sent the request unchanged: a trimmed or extended one says nothing about the original's size.
     pub(crate) fn is_as_asked(&self) -> bool {
-        !self.reask && self.choice.trim_to.is_none() && self.splice.is_none()
+        !self.is_reask() && self.choice.trim_to.is_none() && self.splice.is_none()
     }
 
     /// Alive and not known to be late, or complete: worth waiting for before another attempt is started.

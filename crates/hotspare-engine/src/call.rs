@@ -69,7 +69,7 @@ pub struct Call {
     /// Number of starts that are due.
     wanted: u32,
     retries: VecDeque<failover::Retry>,
-    /// What to tell the target whose answer has just failed validation.
+    /// What was wrong with the answer that has just failed validation.
     reask: Option<Reask>,
     /// Targets that were asked again after failed validation, once per time.
     reasked: Vec<usize>,
@@ -173,7 +173,7 @@ impl Call {
                 return Step::Deliver(chunk);
             }
             if self.over {
-                return self.done.take().map_or(Step::Wait, Step::Done);
+                return self.hand_out_result();
             }
             self.tell(now, world);
             self.expire(now, world);

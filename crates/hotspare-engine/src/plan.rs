@@ -11,6 +11,7 @@ use hotspare_routing::{
 };
 
 use crate::fleet::{Fleet, Route, Target};
+use crate::judgement::Reask;
 use crate::measure::Measure;
 use crate::rules::Trim;
 
@@ -54,12 +55,14 @@ pub struct PlannedTarget {
     pub needs: u64,
     /// The oldest turns must be removed until the prompt is estimated at this many tokens.
     pub trim_to: Option<u64>,
+    /// What was wrong with its previous answer, if it is asked again.
+    pub(crate) reask: Option<Reask>,
 }
 
 impl PlannedTarget {
     /// The same target once more. It does not count as clean: a second try is not a first look.
-    pub(crate) fn once_more(&self) -> Self {
-        Self { start: Start::AfterFailure, reason: Reason::Retry, clean: false, ..self.clone() }
+    pub(crate) fn once_more(&self, reason: Reason) -> Self {
+        Self { start: Start::AfterFailure, reason, clean: false, reask: None, ..self.clone() }
     }
 }
 
@@ -183,6 +186,7 @@ impl Plan {
                 most_prompt_tokens: need.most_prompt(),
                 needs,
                 trim_to,
+                reask: None,
             });
         }
         // Targets that can take the whole conversation come before those that get a part of it, and targets that

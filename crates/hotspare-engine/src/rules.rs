@@ -35,8 +35,9 @@ pub struct Limits {
     /// Shortens the limits for first content to a multiple of what the target usually needs; the limits above then are
     /// upper bounds. Off by default.
     pub adaptive: Option<Adaptive>,
-    /// Time to the first byte of a reply, for hosts known to answer at once; when it has passed, the attempt is late,
-    /// as above. Off by default: many servers hold their headers back until the first token.
+    /// Time to the first byte of a streamed reply, for hosts known to answer at once; when it has passed, the attempt is
+    /// late, as above. It does not apply to unstreamed replies, whose headers arrive with the complete answer. Off by
+    /// default: many servers hold their headers back until the first token.
     pub headers: Option<Duration>,
     /// Time of one attempt until it serves (until its answer is complete, if answers are held); when it has passed, the
     /// attempt is dropped and the next target starts. Off by default: the limits above detect silence.
@@ -58,7 +59,7 @@ pub struct Limits {
     pub max_targets: Option<u32>,
     /// Maximum number of starts per call beyond the first try of each target (retries, hedges). Default 2.
     pub max_extra_starts: u32,
-    /// Longest hinted pause that is waited out at the same target. Default 0: move on.
+    /// Longest hinted pause that is waited out at the same target; waiting costs no retry budget. Default 0: move on.
     pub wait_for_rate_limit: Duration,
     /// How often one target is asked again, with what was wrong, after its answer has failed validation. Each counts as
     /// an extra start. Default 1.
@@ -252,7 +253,9 @@ pub enum Trim {
 pub enum OnKind {
     /// Try the next target.
     Next,
-    /// Try the same target once more, if the budget allows; then the next.
+    /// Try the same target once more, if the retry budget allows; then the next. A pause that the provider asks for is
+    /// waited out first, without cost to the budget, but if another target is available, only up to the longer of
+    /// [`Limits::first_content`] and [`Limits::wait_for_rate_limit`].
     Same,
     /// Return the error to the caller.
     Stop,

@@ -74,6 +74,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "a retry gives up where a new call would wait",
+        file: "crates/hotspare-engine/src/call/start.rs",
+        from: "Err(refusal) if untried || passes_soon(&refusal) => {",
+        to: "Err(refusal) if untried => {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "waiting out a pause costs retry budget",
+        file: "crates/hotspare-engine/src/call/failover.rs",
+        from: "if !expected && !world.take_retry(now, &self.route) {",
+        to: "if !world.take_retry(now, &self.route) {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "the trail of a held stream is lost before its delivery",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "self.finish(Ok(Summary { served_by, trail: Trail::EMPTY, usage, response }));",
+        to: "let trail = std::mem::take(&mut self.trail);\n        self.finish(Ok(Summary { served_by, trail, usage, response }));",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "a lost probe is never freed",
         file: "crates/hotspare-health/src/breaker.rs",
         from: "leases.retain(|lease| lease.expires > now);",

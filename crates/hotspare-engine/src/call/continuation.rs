@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use hotspare_core::{Chunk, Error, Event, Kind, Moment, Next, TargetId};
+use hotspare_routing::Reason;
 
 use super::Call;
 use crate::plan::PlannedTarget;
@@ -69,7 +70,7 @@ impl Call {
             && world.take_retry(now, &self.route);
         if allowed && let Some(choice) = self.losers.pop_front() {
             self.extra_starts += 1;
-            self.waiting.push_back(choice.once_more());
+            self.waiting.push_back(choice.once_more(Reason::Retry));
         }
         allowed
     }

@@ -3,12 +3,14 @@
 //! Not a classifier: the kind is given, and the policy table defines what follows from it. Invariant: this is the only
 //! place that decides to try again.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use hotspare_core::{
     Blame, Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, TargetId, Usage,
 };
 use hotspare_health::{Observation, Outcome};
+use hotspare_routing::Reason;
 
 use super::{Call, start};
 use crate::attempt::Attempt;
@@ -35,8 +37,6 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) struct Retry {
     pub(super) at: Moment,
     pub(super) choice: PlannedTarget,
-    pub(super) why: String,
-    pub(super) reask: Option<Reask>,
     /// Uses a key that this call has not tried, so a refusal is handled like that of any other candidate.
     pub(super) untried: bool,
 }
@@ -180,7 +180,11 @@ impl Call {
         }
         let pause = match policy.same {
             _ if asked_for && starts > 1 => return false,
-            _ if asked_for => error.retry_after().unwrap_or_else(|| self.backoff()),
+            _ if asked_for => match error.retry_after() {
+                Some(pause) if self.is_too_long(now, world, pause) => return false,
+                Some(pause) => pause,
+                None => self.backoff(),
+            },
             Same::Never => return false,
             Same::Once | Same::OnceIfClean if starts > 1 => return false,
             // The target had been working on the request, and closed the connection all the same.
@@ -201,13 +205,23 @@ impl Call {
         if !in_time || !allowed || self.is_hopeful() {
             return false;
         }
-        if !world.take_retry(now, &self.route) {
+        // A provider that names a pause expects a retry: waiting it out adds no load that it did not ask for.
+        let expected = !pause.is_zero() && error.retry_after() == Some(pause);
+        if !expected && !world.take_retry(now, &self.route) {
             return false;
         }
         self.extra_starts += 1;
         let why = format!("retry after {}", error.kind());
         self.retries.push_back(self.once_more(now + pause, id, why));
         true
+    }
+
+    /// Whether another target should serve rather than that the call waits this long at the same one, although the route
+    /// prefers the same one: it does not wait longer for a silent target either.
+    fn is_too_long(&self, now: Moment, world: &World, pause: Duration) -> bool {
+        let limits = &self.route.limits;
+        let usable = |choice: &PlannedTarget| world.view(now, choice.target, choice.prompt_tokens).usable;
+        pause > limits.wait_for_rate_limit.max(limits.first_content) && self.waiting.iter().any(usable)
     }
 
     /// Whether an attempt is so young that its connection may have been stale.
@@ -296,7 +310,9 @@ impl Call {
         self.reasked.push(place);
         self.extra_starts += 1;
         let why = "asked again with the validation errors";
-        self.retries.push_back(Retry { reask: Some(reask), ..self.once_more(now, id, why) });
+        let mut retry = self.once_more(now, id, why);
+        retry.choice.reask = Some(reask);
+        self.retries.push_back(retry);
         true
     }
 
@@ -310,7 +326,7 @@ impl Call {
             .attempts
             .iter()
             .zip(&self.trail.attempts)
-            .filter(|(attempt, _)| attempt.reask)
+            .filter(|(attempt, _)| attempt.is_reask())
             .filter_map(|(_, entry)| entry.cost)
             .sum();
         let usage = last.usage_or_estimate();
@@ -320,9 +336,9 @@ impl Call {
     }
 
     /// The target of a failed attempt once more.
-    fn once_more(&self, at: Moment, id: AttemptId, why: impl Into<String>) -> Retry {
-        let choice = self.attempts[id.0].choice.once_more();
-        Retry { at, choice, why: why.into(), reask: None, untried: false }
+    fn once_more(&self, at: Moment, id: AttemptId, why: impl Into<Cow<'static, str>>) -> Retry {
+        let choice = self.attempts[id.0].choice.once_more(Reason::Own(why.into()));
+        Retry { at, choice, untried: false }
     }
 
     /// Equal jitter: half of the pause is fixed, half is random.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, UsageSource};
+use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, Trail, UsageSource};
 use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::continuation::empty_answer;
@@ -16,7 +16,7 @@ use crate::attempt::Attempt;
 use crate::ending::{End, Ending};
 use crate::rules::OnRefusal;
 use crate::splice::Splice;
-use crate::step::{AttemptId, Summary};
+use crate::step::{AttemptId, Step, Summary};
 use crate::verdict;
 use crate::world::World;
 
@@ -151,7 +151,7 @@ impl Call {
             cost,
             expected: attempt.expected,
             route: Some(self.route.index),
-            reask: attempt.reask,
+            reask: attempt.is_reask(),
             refused: attempt.refused && ending == Ending::Served,
             counted: counted.map(|counted| (self.size, counted)),
         };
@@ -212,8 +212,7 @@ impl Call {
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
         let usage = attempt.usage_or_estimate();
-        let trail = std::mem::take(&mut self.trail);
-        self.finish(Ok(Summary { served_by, trail, usage, response }));
+        self.finish(Ok(Summary { served_by, trail: Trail::EMPTY, usage, response }));
     }
 
     /// Ends the call without an answer.
@@ -226,13 +225,7 @@ impl Call {
     ) {
         self.drop_others(now, world, None, reason);
         self.stop_waiting(world);
-        for (choice, refusal) in std::mem::take(&mut self.refused) {
-            let target = self.fleet.targets()[choice.target].id.clone();
-            let skipped = Skipped::new(target, start::why_refused(now, &refusal));
-            self.trail.skipped.push(skipped.with_retry_after(start::usable_in(now, &refusal)));
-        }
-        let trail = Arc::new(std::mem::take(&mut self.trail));
-        self.finish(result.map_err(|error| error.with_trail(trail)));
+        self.finish(result);
     }
 
     pub(super) fn stop_waiting(&mut self, world: &mut World) {
@@ -243,10 +236,31 @@ impl Call {
     }
 
     fn finish(&mut self, result: Result<Summary, Error>) {
+        for (choice, refusal) in std::mem::take(&mut self.refused) {
+            let why = start::why_refused(self.refused_at, &refusal);
+            if self.attempts.iter().any(|attempt| attempt.choice.target == choice.target) {
+                self.note_not_retried(choice.target, &why);
+            } else {
+                let target = self.fleet.targets()[choice.target].id.clone();
+                self.trail.skipped.push(Skipped::new(target, why));
+            }
+        }
         self.waiting.clear();
         self.retries.clear();
         self.over = true;
         self.done = Some(Box::new(result));
+    }
+
+    /// Hands out the result, and the trail with it. Not before everything else has been handed out: until then the trail
+    /// is what says who serves.
+    pub(super) fn hand_out_result(&mut self) -> Step {
+        let Some(mut result) = self.done.take() else { return Step::Wait };
+        let trail = std::mem::take(&mut self.trail);
+        *result = match *result {
+            Ok(summary) => Ok(Summary { trail, ..summary }),
+            Err(error) => Err(error.with_trail(Arc::new(trail))),
+        };
+        Step::Done(result)
     }
 
     /// The outcome that is reported for a failed attempt. One call gives at most one piece of hard evidence per target.

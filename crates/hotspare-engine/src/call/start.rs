@@ -80,7 +80,7 @@ impl Call {
 
     /// Retries the same target, if it admits that.
     fn start_again(&mut self, now: Moment, world: &mut World, retry: Retry) -> Option<AttemptStart> {
-        let Retry { choice, why, reask, untried, .. } = retry;
+        let Retry { choice, untried, .. } = retry;
         if let Some(why) = self.exceeds_cost_limit(now, world, &choice) {
             self.note_not_retried(choice.target, &why);
             return None;
@@ -88,12 +88,11 @@ impl Call {
         let draw = self.draws.draw();
         match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
             Ok(admitted) => {
-                let mut begin = self.begin(now, world, choice, admitted, why);
-                self.attempts[begin.id.0].reask = reask.is_some();
-                begin.reask = reask;
-                Some(begin)
+                let why = choice.reason.to_string();
+                Some(self.begin(now, world, choice, admitted, why))
             }
-            Err(refusal) if untried => {
+            // It waits as a call that arrives now would, unless another target serves first.
+            Err(refusal) if untried || passes_soon(&refusal) => {
                 self.refused_at = now;
                 self.refused.push((choice, refusal));
                 None
@@ -303,11 +302,16 @@ impl Call {
         &mut self,
         now: Moment,
         world: &mut World,
-        choice: PlannedTarget,
+        mut choice: PlannedTarget,
         admitted: (usize, Permit),
         why: String,
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
+        if self.cut.is_some() {
+            // It continues another target's answer; its own no longer matters.
+            choice.reask = None;
+        }
+        let reask = choice.reask.clone();
         let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, trim_to, .. } = choice;
         let target = &self.fleet.targets()[place];
         let stream = self.streams(world, place);
@@ -363,7 +367,7 @@ impl Call {
             stream,
             remaining: self.total_at.saturating_since(now),
             resume,
-            reask: None,
+            reask,
             trim_to,
             most_prompt_tokens,
             route: self.route.index,
@@ -374,6 +378,11 @@ impl Call {
 /// Whether a last resort overrides this refusal.
 pub(super) fn is_overridden(refusal: &Refusal) -> bool {
     matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
+}
+
+/// Whether the obstacle passes without the target having to recover: room, or the end of a pause.
+fn passes_soon(refusal: &Refusal) -> bool {
+    refusal.cause == Cause::Full || is_rate_limit(refusal)
 }
 
 /// Whether only the rate of requests is the obstacle.

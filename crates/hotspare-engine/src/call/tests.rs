@@ -260,6 +260,25 @@ fn last_resort_is_tried_when_all_targets_are_blocked() {
     assert!(rig.world.view(rig.now, 0, 0).usable);
 }
 
+/// A stream that was held back is delivered when the call has ended; until its last piece has been handed out, the trail
+/// must still say who serves.
+#[test]
+fn trail_is_complete_while_a_held_stream_is_delivered() {
+    let mut setup = Setup::new(&["a"]);
+    setup.rules.commit = Commit::Whole;
+    let mut rig = setup.rig();
+    rig.text(0, "x");
+    rig.says(0, Event::Finished(FinishReason::Stop));
+    rig.call.handle(rig.now, &mut rig.world, Input::Ended(AttemptId(0)));
+    while let Some(chunk) = rig.call.next_delivery() {
+        rig.out.push(chunk.event);
+        assert_eq!(rig.call.trail().serving().map(|attempt| attempt.target.as_str()), Some("a"));
+    }
+    assert_eq!(rig.said(), "x");
+    rig.run();
+    assert_eq!(rig.done[0].as_ref().unwrap().trail.attempts.len(), 1);
+}
+
 #[test]
 fn call_ends_at_the_deadline() {
     let mut rig = Setup::new(&["a"]).rig();

@@ -126,7 +126,8 @@ impl Call {
         }
         let limit = self.first_content_limit(attempt).min(attempt.share);
         let limit = match self.route.limits.headers {
-            Some(headers) if !attempt.heard => headers.min(limit),
+            // An unstreamed reply sends its headers with the complete answer.
+            Some(headers) if attempt.stream && !attempt.heard => headers.min(limit),
             _ => limit,
         };
         Some(attempt.started.max(self.listening) + limit)

@@ -40,7 +40,7 @@ const LIMITS: &[Row] = &[
         "headers",
         "limits.headers",
         "off: many servers hold headers back until the first token",
-        "short: only for hosts known to send headers at once; it never ends an attempt, only starts the spare",
+        "short: only for hosts known to send headers at once; it applies to streams, and never ends an attempt, only starts the spare",
     ),
     (
         "attempt",
@@ -89,7 +89,7 @@ const LIMITS: &[Row] = &[
         "wait_for_rate_limit",
         "limits.wait_for_rate_limit",
         "0: another target is faster than waiting",
-        "long: a hinted pause of up to this is waited out on the same target",
+        "long: a hinted pause of up to this is waited out on the same target, without cost to the retry budget",
     ),
     (
         "max_reasks",
@@ -135,7 +135,7 @@ const RULES: &[Row] = &[
         "on",
         "on = { KIND = … }",
         "the policy table of the README",
-        "`next`, `same`, `stop`, or a list of targets; the effect on health stays the same",
+        "`next`, `same` (a hinted pause is waited out; beside an available target, only up to `limits.first_content`), `stop`, or a list of targets; the effect on health stays the same",
     ),
     (
         "validate_output",

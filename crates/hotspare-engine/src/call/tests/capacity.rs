@@ -33,6 +33,36 @@ fn longest_waiting_call_is_woken_first() {
     assert!(first.done[0].is_ok());
 }
 
+/// The slot of a failed attempt goes to the next in the queue; its retry queues up behind them.
+#[test]
+fn retry_queues_for_a_slot() {
+    let mut setup = Setup::new(&["a"]);
+    (setup.max_in_flight, setup.stream) = (Some(1), false);
+    setup.form = Some(OutputCheck::json_object());
+    for invalid in [false, true] {
+        let mut rig = setup.rig();
+        let first = rig.next_call(&setup);
+        let second = rig.back_to(first);
+        if invalid {
+            rig.finishes_with_text(0);
+        } else {
+            rig.fails(0, Kind::Server);
+            rig.wait(Duration::from_millis(100));
+        }
+        assert_eq!((rig.begun.len(), rig.done.len(), rig.world.queued(0)), (1, 0, 2));
+        assert_eq!(rig.world.take_woken(), [second.call.ticket().unwrap()]);
+        let first = rig.back_to(second);
+        rig.tell(Input::Woken);
+        rig.text(0, "{}");
+        rig.finishes(0);
+        assert_eq!(rig.world.take_woken(), [first.call.ticket().unwrap()]);
+        let _ = rig.back_to(first);
+        rig.tell(Input::Woken);
+        assert_eq!((rig.targets(), rig.begun[1].reask.is_some()), (vec![0, 0], invalid));
+        assert!(rig.call.trail().attempts[1].why.contains(if invalid { "asked again" } else { "retry" }));
+    }
+}
+
 #[test]
 fn cancelled_waiter_yields_to_the_next() {
     let mut setup = Setup::new(&["a"]);

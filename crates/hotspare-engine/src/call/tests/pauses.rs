@@ -11,6 +11,35 @@ fn limited(pause: Duration) -> Error {
     Error::new(Kind::RateLimited, "").with_retry_after(pause)
 }
 
+/// All calls in flight are refused together and retry together. After the pause one of them goes first; the others wait
+/// for it, as calls that arrive at that moment do. Waiting as long as the provider asked costs no retry budget.
+#[test]
+fn every_call_that_waits_out_a_pause_is_served() {
+    const CALLS: usize = 40;
+    let mut setup = Setup::new(&["a"]);
+    setup.limits = Limits::batch();
+    let mut rig = setup.rig();
+    let mut others: Vec<Rest> = (1..CALLS).map(|_| rig.next_call(&setup)).collect();
+    let mut each = |rig: &mut Rig, act: &dyn Fn(&mut Rig)| {
+        for _ in 0..CALLS {
+            act(rig);
+            let next = others.remove(0);
+            others.push(rig.back_to(next));
+        }
+    };
+    each(&mut rig, &|rig| rig.tell(Input::Failed(AttemptId(0), limited(Duration::from_secs(1)))));
+    for _ in 0..20 {
+        rig.now = rig.now + Duration::from_millis(100);
+        each(&mut rig, &|rig| {
+            rig.run();
+            if rig.begun.len() > 1 && rig.done.is_empty() {
+                rig.finishes_with_text(1);
+            }
+        });
+    }
+    each(&mut rig, &|rig| assert!(rig.done[0].is_ok(), "{:?}", rig.done));
+}
+
 #[test]
 fn caller_errors_carry_no_retry_after() {
     let mut setup = Setup::new(&["a", "b"]);

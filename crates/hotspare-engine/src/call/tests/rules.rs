@@ -35,6 +35,26 @@ fn same_rule_retries_once_then_fails_over() {
     assert_eq!(targets(&rig), [0, 0, 1]);
 }
 
+/// The route would rather wait than change the target, but not longer than it would wait for a silent one.
+#[test]
+fn same_rule_waits_out_a_short_pause_but_no_long_one_beside_an_available_target() {
+    let limited = |secs| Error::new(Kind::RateLimited, "").with_retry_after(Duration::from_secs(secs));
+    let mut setup = with(Kind::RateLimited, OnKind::Same);
+    setup.names = &["a", "b"];
+    setup.strategy = Arc::new(Sequential::new(["a", "b"]));
+    for (pause, ills, expected) in [
+        (6, &[][..], [0, 0]),
+        (15, &[], [0, 1]),
+        (15, &[(1, Ill::Open(60))], [0, 0]),
+    ] {
+        setup.ills = ills;
+        let mut rig = setup.rig();
+        rig.tell(Input::Failed(AttemptId(0), limited(pause)));
+        rig.wait(Duration::from_secs(pause));
+        assert_eq!(targets(&rig), expected, "{pause} s");
+    }
+}
+
 #[test]
 fn rule_can_send_a_kind_to_named_targets() {
     let mut rig = with(Kind::ContextOverflow, OnKind::To(vec!["c".into()])).rig();

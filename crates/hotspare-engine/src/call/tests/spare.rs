@@ -40,6 +40,15 @@ fn held_spare_starts_when_its_pause_ends() {
 }
 
 #[test]
+fn answered_calls_record_the_targets_that_health_refused() {
+    let mut rig = with(&[(0, Ill::Open(60))]);
+    rig.finishes_with_text(0);
+    let trail = &rig.done[0].as_ref().unwrap().trail;
+    assert_eq!((trail.attempts.len(), trail.skipped.len()), (1, 1), "{trail}");
+    assert_eq!(trail.skipped[0].why, "its breaker is open for 60.0 s more");
+}
+
+#[test]
 fn held_first_target_becomes_the_spare() {
     let mut rig = with(&[(0, Ill::Held(5))]);
     assert_eq!(rig.targets(), [1]);

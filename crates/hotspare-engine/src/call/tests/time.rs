@@ -113,6 +113,10 @@ fn headers_timeout_applies_until_the_host_responds() {
     rig.tell(Input::Alive(AttemptId(0)));
     rig.wait(Duration::from_millis(600));
     assert_eq!(rig.targets(), [0], "it has responded, so the first-content limit applies");
+    setup.stream = false;
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(3));
+    assert_eq!(rig.targets(), [0], "an unstreamed reply sends its headers with the complete answer");
 }
 
 #[test]
