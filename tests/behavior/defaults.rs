@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, Secret, Sequential};
+use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, ReasoningMode, Secret, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 
 struct DefaultRig {
@@ -184,7 +184,7 @@ async fn reasoning_model_is_not_blamed_for_thinking() {
     server.set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(9)))).await;
     let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let mut profile = hotspare::ModelProfile::default();
-    profile.capabilities.reasoning = Some(true);
+    profile.capabilities.reasoning = Some(ReasoningMode::ByDefault);
     let client = Client::builder()
         .target("main", hotspare_tests::endpoint(&server, WireFormat::OpenAi).profile(profile))
         .target("spare", hotspare_tests::endpoint(&spare, WireFormat::OpenAi))
@@ -195,6 +195,34 @@ async fn reasoning_model_is_not_blamed_for_thinking() {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(spare.stats().requests, 0, "no spare was started");
     assert_unblamed(&client, 12);
+}
+
+/// The silence of a model that reasons on request means something unless the request asked for reasoning, in whichever
+/// words the target's wire has for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn model_that_was_not_asked_to_reason_gets_the_short_limit() {
+    let main = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
+    main.set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(2)))).await;
+    let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
+    let mut profile = hotspare::ModelProfile::default();
+    profile.capabilities.reasoning = Some(ReasoningMode::OnRequest);
+    let mut limits = hotspare::Limits::default();
+    limits.first_content = Duration::from_millis(200);
+    let client = Client::builder()
+        .target("main", hotspare_tests::endpoint(&main, WireFormat::OpenAi).profile(profile))
+        .target("spare", hotspare_tests::endpoint(&spare, WireFormat::OpenAi))
+        .route("chat", hotspare::RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits))
+        .build()
+        .unwrap();
+    for (thinking, server) in [(None, "spare"), (Some("true"), "main"), (Some("false"), "spare")] {
+        let mut request = ChatRequest::to("chat").user("hi");
+        if let Some(thinking) = thinking {
+            let fields = request.extras.entry("openai-chat".into()).or_default();
+            fields.insert("enable_thinking".into(), hotspare::Json::parse(thinking).unwrap());
+        }
+        let answer = client.stream(request).await.unwrap().into_response().await.unwrap();
+        assert_eq!(answer.served_by.unwrap().as_str(), server, "{thinking:?}: {}", answer.trail);
+    }
 }
 
 /// The first target served this many calls, and its health is untouched.

@@ -71,7 +71,10 @@ fn line(model: &Value) -> Result<String, String> {
     let can: Vec<&str> = said
         .iter()
         .filter(|(word, field)| model[field] == true && !(asks_by_tool && *word == "schema"))
-        .map(|(word, _)| *word)
+        .map(|(word, _)| match *word {
+            "reasoning" if reasons_on_request(id) => "reasoning-on-request",
+            word => word,
+        })
         .collect();
     if !can.is_empty() {
         put("can", can.join(" ").into());
@@ -178,6 +181,17 @@ fn asks_by_tool(provider: &str, id: &str) -> bool {
         "openai" | "azure" => (id == "gpt-4" || begins(&gpt)) && !begins(&["gpt-3.5-turbo-instruct"]),
         _ => false,
     }
+}
+
+/// Models that reason only if the request asks for it, according to their providers' documentation; the table only says
+/// that they can. Later Claude models decide for themselves. Names may have a prefix: `us.anthropic.`, `anthropic/`.
+fn reasons_on_request(id: &str) -> bool {
+    let plain = id.rsplit('/').next().unwrap_or(id);
+    let plain = plain.find("claude-").or(plain.find("nova-")).map_or(plain, |at| &plain[at..]);
+    let claude = ["claude-3", "claude-haiku-4", "claude-opus-4", "claude-sonnet-4"];
+    let gpt = plain.strip_prefix("gpt-5.1").is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"));
+    let others = ["deepseek-chat-v3", "gemini-2.5-flash-lite", "gpt-5-chat", "nova-2-"];
+    gpt || claude.iter().chain(&others).any(|prefix| plain.starts_with(prefix))
 }
 
 /// The model's tokenizer. The prefixes are those of tiktoken's own table (`model.py`, MIT License, Copyright (c) 2022

@@ -109,10 +109,11 @@ impl Wire for Anthropic {
         capabilities
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
         let own = request.extras.get(WIRE).and_then(|extras| extras.get("thinking"));
-        let thinks = own.is_some_and(|thinking| thinking.to_value()["type"] != "disabled");
-        thinks || request.asks_for_reasoning()
+        let own = own.map(|thinking| thinking.to_value()["type"] != "disabled");
+        // This wire has no effort below `low`.
+        own.or_else(|| request.reasoning_effort.as_deref().map(|effort| effort != "none"))
     }
 
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
@@ -208,11 +209,19 @@ mod tests {
                 let value = Json::parse(text).unwrap();
                 request.extras.entry(WIRE.into()).or_default().insert("thinking".into(), value);
             }
-            wire.thinks(&request)
+            wire.asks_for_reasoning(&request)
         };
-        assert!(!asking(None, None) && !asking(Some(r#"{"type":"disabled"}"#), Some("none")));
-        assert!(asking(None, Some("low")) && asking(Some(r#"{"type":"adaptive"}"#), None));
-        assert!(asking(Some(r#"{"type":"enabled","budget_tokens":1024}"#), None));
+        assert_eq!(asking(None, None), None);
+        for disabled in [asking(Some(r#"{"type":"disabled"}"#), None), asking(None, Some("none"))] {
+            assert_eq!(disabled, Some(false));
+        }
+        for (thinking, effort) in [
+            (None, Some("minimal")),
+            (Some(r#"{"type":"adaptive"}"#), None),
+            (Some(r#"{"type":"enabled","budget_tokens":1024}"#), Some("none")),
+        ] {
+            assert_eq!(asking(thinking, effort), Some(true));
+        }
     }
 
     #[test]

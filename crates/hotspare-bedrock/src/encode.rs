@@ -97,14 +97,12 @@ fn requests_thinking(request: &ChatRequest) -> bool {
     own.is_some_and(|own| own[THINKING]["type"] == "enabled")
 }
 
-/// Whether one of the model's own fields asks it to think.
-pub(crate) fn thinks(request: &ChatRequest) -> bool {
-    let own = request.extras.get(WIRE).and_then(|extras| extras.get(MODEL_FIELDS)).map(Json::to_value);
-    let own = own.as_ref();
-    [THINKING, "reasoningConfig", "reasoning_config"]
-        .into_iter()
-        .filter_map(|name| own?.get(name))
-        .any(|config| config["type"] != "disabled")
+/// Whether one of the model's own fields asks it to think or turns that off.
+pub(crate) fn asks_for_reasoning(request: &ChatRequest) -> Option<bool> {
+    let own = request.extras.get(WIRE)?.get(MODEL_FIELDS)?.to_value();
+    let config =
+        [THINKING, "reasoningConfig", "reasoning_config"].into_iter().find_map(|name| own.get(name))?;
+    Some(config["type"] != "disabled")
 }
 
 /// The parts of a request that are changed or dropped.

@@ -46,8 +46,8 @@ impl<W: Wire> Wire for Invoke<W> {
         self.inner.notes(request, model)
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
-        self.inner.thinks(request)
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        self.inner.asks_for_reasoning(request)
     }
 
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

@@ -94,8 +94,10 @@ impl Wire for Bedrock {
         encode::notes(request, model)
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
-        request.asks_for_reasoning() || encode::thinks(request)
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        // The effort is passed on as it is, and only `none` turns reasoning off everywhere.
+        let by_effort = || request.reasoning_effort.as_deref().map(|effort| effort != "none");
+        encode::asks_for_reasoning(request).or_else(by_effort)
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
@@ -164,15 +166,16 @@ mod tests {
         assert_eq!(of("us.amazon.nova-pro-v1:0"), (Some(false), Some(true)));
         assert_eq!(of("anthropic.claude-3-haiku-20240307-v1:0"), (None, Some(true)));
         assert_eq!(of("us.meta.llama3-3-70b-instruct-v1:0"), (Some(false), None));
-        let thinks = |own: serde_json::Value| {
+        let asks = |own: serde_json::Value| {
             let mut request = ChatRequest::to("r").user("hi");
             let fields = request.extras.entry(WIRE.into()).or_default();
             fields.insert("additionalModelRequestFields".into(), own.into());
-            Bedrock::new("eu-west-1").thinks(&request)
+            Bedrock::new("eu-west-1").asks_for_reasoning(&request)
         };
-        assert!(thinks(serde_json::json!({"thinking": {"type": "enabled"}})));
-        assert!(thinks(serde_json::json!({"reasoningConfig": {"type": "enabled"}})));
-        assert!(!thinks(serde_json::json!({"thinking": {"type": "disabled"}, "top_k": 4})));
+        assert_eq!(asks(serde_json::json!({"thinking": {"type": "enabled"}})), Some(true));
+        assert_eq!(asks(serde_json::json!({"reasoningConfig": {"type": "enabled"}})), Some(true));
+        assert_eq!(asks(serde_json::json!({"thinking": {"type": "disabled"}, "top_k": 4})), Some(false));
+        assert_eq!(asks(serde_json::json!({"top_k": 4})), None);
     }
 
     #[test]

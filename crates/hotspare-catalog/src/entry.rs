@@ -3,7 +3,7 @@
 //! Not a profile, which is what targets have. Invariant: an unknown field is an error, so that data and code cannot
 //! drift apart.
 
-use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
+use hotspare_core::{Encoding, LongPrice, ModelProfile, Price, ReasoningMode};
 use serde::Deserialize;
 
 /// One model.
@@ -78,7 +78,12 @@ impl Entry {
         can.json_schema = flag("schema");
         can.parallel_tools = flag("parallel");
         can.prompt_caching = flag("caching");
-        can.reasoning = flag("reasoning");
+        can.reasoning = match (flag("reasoning"), flag("reasoning-on-request")) {
+            (Some(true), _) => Some(ReasoningMode::ByDefault),
+            (_, Some(true)) => Some(ReasoningMode::OnRequest),
+            (Some(false), _) => Some(ReasoningMode::Never),
+            (None, _) => None,
+        };
         can.sampling = flag("sampling");
         can.tools = flag("tools");
         can.vision = flag("vision");

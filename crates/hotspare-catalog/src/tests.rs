@@ -1,5 +1,7 @@
 //! The data is plausible, and every name is found.
 
+use hotspare_core::ReasoningMode;
+
 use super::*;
 
 #[test]
@@ -23,6 +25,32 @@ fn every_entry_has_plausible_values() {
         assert_eq!((&found.entry, found.alias), (&entry, None), "{name}");
     }
     assert!(count > 1_000, "{count}");
+}
+
+#[test]
+fn reasoning_mode_is_known_for_models_that_reason() {
+    let mode = |provider: &str, id: &str| {
+        Catalog::vendored().lookup(provider, id).unwrap().profile().capabilities.reasoning
+    };
+    for (provider, id) in [
+        ("anthropic", "claude-sonnet-4-5"),
+        ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("openrouter", "anthropic/claude-sonnet-4.5"),
+        ("openai", "gpt-5.1"),
+        ("gemini", "gemini-2.5-flash-lite"),
+    ] {
+        assert_eq!(mode(provider, id), Some(ReasoningMode::OnRequest), "{provider}/{id}");
+    }
+    for (provider, id) in [
+        ("anthropic", "claude-opus-5"),
+        ("openai", "gpt-5"),
+        ("openai", "o3"),
+        ("gemini", "gemini-2.5-pro"),
+        ("deepseek", "deepseek-reasoner"),
+    ] {
+        assert_eq!(mode(provider, id), Some(ReasoningMode::ByDefault), "{provider}/{id}");
+    }
+    assert_eq!(mode("openai", "gpt-4o"), None);
 }
 
 #[test]

@@ -54,8 +54,8 @@ impl<P: Provider> Provider for ChaosProvider<P> {
         self.inner.binds(request)
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
-        self.inner.thinks(request)
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        self.inner.asks_for_reasoning(request)
     }
 
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Allowance, ChatRequest, Error, Kind, RateLimits, Request};
+use hotspare_core::{Allowance, ChatRequest, Error, Json, Kind, RateLimits, Request};
 use hotspare_provider::{
     Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire,
 };
@@ -47,6 +47,11 @@ impl Wire for Cohere {
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
         encode::notes(request)
+    }
+
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        let own = request.extras.get(WIRE).and_then(|extras| extras.get("thinking")).map(Json::to_value);
+        own.map(|thinking| thinking["type"] != "disabled").or_else(|| request.asks_for_reasoning())
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

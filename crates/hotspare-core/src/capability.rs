@@ -135,7 +135,7 @@ pub struct Capabilities {
     /// Caches prompt prefixes for a while and charges less for them.
     pub prompt_caching: Option<bool>,
     /// Reasons before it answers, so its first content may be late.
-    pub reasoning: Option<bool>,
+    pub reasoning: Option<ReasoningMode>,
     /// Accepts `temperature`, `top_p` and similar parameters.
     pub sampling: Option<bool>,
     /// Calls tools.
@@ -168,6 +168,29 @@ impl Capabilities {
             vision: self.vision.or(other.vision),
         }
     }
+
+    /// Whether the model reasons before it answers a request that asks for that (`Some(true)`), turns it off
+    /// (`Some(false)`) or does neither.
+    #[must_use]
+    pub fn reasons(&self, asked: Option<bool>) -> bool {
+        match self.reasoning {
+            Some(ReasoningMode::Never) => false,
+            Some(ReasoningMode::ByDefault) => asked != Some(false),
+            Some(ReasoningMode::OnRequest) | None => asked == Some(true),
+        }
+    }
+}
+
+/// When a model reasons before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasoningMode {
+    /// Unless the request turns it off, if that is possible at all.
+    ByDefault,
+    /// Never.
+    Never,
+    /// If the request asks for it.
+    OnRequest,
 }
 
 /// List prices in millionths of a US dollar per million tokens (so 3 USD per million is 3,000,000).

@@ -26,7 +26,9 @@ mod trail;
 mod usage;
 mod view;
 
-pub use capability::{Capabilities, Encoding, LongPrice, ModelProfile, Price, SchemaSubset, ThinkTags};
+pub use capability::{
+    Capabilities, Encoding, LongPrice, ModelProfile, Price, ReasoningMode, SchemaSubset, ThinkTags,
+};
 pub use cost::Cost;
 pub use embed::{EmbedInput, EmbedRequest, EmbedResponse, Vector};
 pub use error::Error;

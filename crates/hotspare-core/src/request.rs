@@ -237,10 +237,11 @@ impl ChatRequest {
         self
     }
 
-    /// Whether the request asks for reasoning.
+    /// Whether the request asks for reasoning or turns it off, by its effort; `None` if it has none. A minimal effort
+    /// takes no time.
     #[must_use]
-    pub fn asks_for_reasoning(&self) -> bool {
-        self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none")
+    pub fn asks_for_reasoning(&self) -> Option<bool> {
+        self.reasoning_effort.as_deref().map(|effort| !matches!(effort, "none" | "minimal"))
     }
 
     /// Marks the request as referring to `what`, which one provider of `wire` keeps.

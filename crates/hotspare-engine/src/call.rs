@@ -11,7 +11,7 @@
 //! driver ([`Step::Judge`]), because that may take long. Invariant: a call ends exactly once, never successfully with a
 //! truncated answer, and every permit that it was given is settled.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hotspare_core::{Chunk, Error, Event, Kind, Moment, PromptSize, Raw, TargetId, Trail};
@@ -61,6 +61,8 @@ pub struct Call {
     refused: Vec<(PlannedTarget, Refusal)>,
     /// When the latest refusal occurred.
     refused_at: Moment,
+    /// For the trail: each target's latest refusal and its time, until the target is asked after all.
+    refusals: BTreeMap<usize, (Moment, Refusal)>,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
     attempts: Vec<Attempt>,
     /// Cancelled because another answered first: if that answer is cut, they may carry it on.
@@ -127,6 +129,7 @@ impl Call {
             nobody: plan.nobody,
             refused: Vec::new(),
             refused_at: now,
+            refusals: BTreeMap::new(),
             attempts: Vec::with_capacity(1),
             losers: VecDeque::new(),
             extra_starts: 0,

@@ -55,6 +55,8 @@ pub struct PlannedTarget {
     pub needs: u64,
     /// The oldest turns must be removed until the prompt is estimated at this many tokens.
     pub trim_to: Option<u64>,
+    /// Whether it reasons before it answers this request, so that its first content may be late.
+    pub reasons: bool,
     /// What was wrong with its previous answer, if it is asked again.
     pub(crate) reask: Option<Reask>,
 }
@@ -163,6 +165,10 @@ impl Plan {
         }
         let mut scene = Scene::new(&candidates, request, prompt_tokens);
         (scene.draw, scene.turn) = (seed.draw, seed.turn);
+        let asked = match request {
+            Request::Chat(chat) => chat.asks_for_reasoning(),
+            Request::Embed(_) => Some(false),
+        };
         let mut choices = Vec::with_capacity(candidates.len());
         for choice in route.strategy.rank(&scene).choices {
             // A third-party strategy may break its contract; a plan does not.
@@ -186,6 +192,7 @@ impl Plan {
                 most_prompt_tokens: need.most_prompt(),
                 needs,
                 trim_to,
+                reasons: fleet.targets()[target].profile.capabilities.reasons(asked),
                 reask: None,
             });
         }
@@ -208,6 +215,17 @@ impl Plan {
         };
         let dimensions = space.and_then(|space| space.dimensions());
         Self { choices, skipped, prompt_tokens, dimensions, nobody, size }
+    }
+
+    /// Decides anew which targets reason before they answer: `asked` says whether the request, as the target at an index
+    /// of the fleet reads it, asks for reasoning or turns it off. The plan itself knows only the request's effort.
+    #[must_use]
+    pub fn with_reasoning(mut self, fleet: &Fleet, asked: impl Fn(usize) -> Option<bool>) -> Self {
+        for choice in &mut self.choices {
+            let target = &fleet.targets()[choice.target];
+            choice.reasons = target.profile.capabilities.reasons(asked(choice.target));
+        }
+        self
     }
 }
 

@@ -30,7 +30,9 @@ pub struct Limits {
     /// stays alive: the first with content serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s),
     /// and short enough for a person who waits.
     pub first_content: Duration,
-    /// The same for reasoning models. Default 60 s: healthy ones need 20 to 90 s; being late only starts the spare.
+    /// The same for a model that reasons before it answers: because it does by default and the request does not turn it
+    /// off, or because the request asks for it. Default 60 s: healthy ones need 20 to 90 s; being late only starts the
+    /// spare.
     pub first_content_reasoning: Duration,
     /// Shortens the limits for first content to a multiple of what the target usually needs; the limits above then are
     /// upper bounds. Off by default.

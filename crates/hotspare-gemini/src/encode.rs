@@ -181,6 +181,15 @@ fn config(request: &ChatRequest, mode: &Thinking) -> Result<BTreeMap<String, Jso
     Ok(config)
 }
 
+/// Whether the request asks for thinking or turns it off, by its own budget or level or else by its effort.
+pub(crate) fn asks_for_reasoning(request: &ChatRequest) -> Option<bool> {
+    let own = request.extras.get(WIRE).and_then(|extras| extras.get("generationConfig")).map(Json::to_value);
+    let own = own.as_ref().and_then(|config| config.get("thinkingConfig"));
+    let budget = || own?.get("thinkingBudget")?.as_i64().map(|tokens| tokens != 0);
+    let level = || Some(!own?.get("thinkingLevel")?.as_str()?.eq_ignore_ascii_case("minimal"));
+    budget().or_else(level).or_else(|| request.asks_for_reasoning())
+}
+
 /// A reasoning effort as a generation expresses it.
 struct Effort {
     config: Option<serde_json::Value>,

@@ -120,6 +120,10 @@ impl Wire for Gemini {
         encode::notes(request, model)
     }
 
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        encode::asks_for_reasoning(request)
+    }
+
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         binding::binds(request)
     }

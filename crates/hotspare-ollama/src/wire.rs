@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Error, Kind, Request};
+use hotspare_core::{ChatRequest, Error, Json, Kind, Request};
 use hotspare_provider::{Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
 
 use crate::decode::ChatDecoder;
@@ -41,6 +41,12 @@ impl Ollama {
 impl Wire for Ollama {
     fn name(&self) -> &'static str {
         WIRE
+    }
+
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        // A level (`"low"`) or a switch.
+        let own = request.extras.get(WIRE).and_then(|extras| extras.get("think")).map(Json::to_value);
+        own.map(|think| think != false).or_else(|| request.asks_for_reasoning())
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -16,6 +16,7 @@ mod host;
 mod incoming;
 mod limits;
 mod outgoing;
+mod reasoning;
 mod responses;
 mod table;
 mod wire;

@@ -10,7 +10,7 @@ use hotspare_provider::{Decoding, EmbedDecoder, Head, HttpRequest, Outbound, Sse
 use crate::decode::ChatDecoder;
 use crate::dialect::Dialect;
 use crate::host::Host;
-use crate::{WIRE, accepts, classify, embed, encode, limits};
+use crate::{WIRE, accepts, classify, embed, encode, limits, reasoning};
 
 /// Chat completions and embeddings in one host's dialect.
 #[derive(Clone, Debug)]
@@ -102,6 +102,10 @@ impl Wire for OpenAi {
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
         [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat()
+    }
+
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        reasoning::asked(request, WIRE)
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {

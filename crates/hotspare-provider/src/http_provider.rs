@@ -139,8 +139,8 @@ impl<W: Wire> Provider for HttpProvider<W> {
         self.wire.binds(request)
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
-        self.wire.thinks(request)
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        self.wire.asks_for_reasoning(request)
     }
 
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

@@ -47,9 +47,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether `request` asks the model to reason before it answers. Overridden where the wire has options of its own
-    /// for that.
-    fn thinks(&self, request: &ChatRequest) -> bool {
+    /// Whether `request` asks the model to reason before it answers or turns that off; `None` if it does neither.
+    /// Overridden where the wire has options of its own for that.
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
         request.asks_for_reasoning()
     }
 
@@ -92,8 +92,8 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
         (**self).binds(request)
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
-        (**self).thinks(request)
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        (**self).asks_for_reasoning(request)
     }
 
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

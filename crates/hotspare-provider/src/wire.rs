@@ -35,8 +35,9 @@ pub trait Wire: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Whether a request asks the model to reason; see [`Provider::thinks`](crate::Provider::thinks).
-    fn thinks(&self, request: &ChatRequest) -> bool {
+    /// Whether a request asks the model to reason or turns that off; see
+    /// [`Provider::asks_for_reasoning`](crate::Provider::asks_for_reasoning).
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
         request.asks_for_reasoning()
     }
 
@@ -104,8 +105,8 @@ impl<W: Wire + ?Sized> Wire for Arc<W> {
         (**self).binds(request)
     }
 
-    fn thinks(&self, request: &ChatRequest) -> bool {
-        (**self).thinks(request)
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        (**self).asks_for_reasoning(request)
     }
 
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {

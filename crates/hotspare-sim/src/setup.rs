@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hotspare_core::{ModelProfile, Price};
+use hotspare_core::{ModelProfile, Price, ReasoningMode};
 use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, Rules, TargetSpec, World};
 use hotspare_health::Config as Breaker;
 use hotspare_routing::{
@@ -184,7 +184,8 @@ impl TargetDto {
     fn spec(&self) -> Result<TargetSpec, String> {
         let mut profile = ModelProfile::default();
         profile.capabilities.assistant_prefill = Some(self.prefill);
-        profile.capabilities.reasoning = Some(self.reasoning);
+        profile.capabilities.reasoning =
+            Some(if self.reasoning { ReasoningMode::ByDefault } else { ReasoningMode::Never });
         profile.price = self.price.map(PriceDto::price);
         Ok(TargetSpec {
             id: self.name.as_str().into(),

@@ -287,6 +287,12 @@ impl Client {
         // Outside the lock: a strategy may be application code.
         let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
         let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
+        let plan = match &request {
+            Request::Chat(chat) => plan.with_reasoning(&shared.fleet, |place| {
+                shared.targets[place].provider.asks_for_reasoning(chat)
+            }),
+            Request::Embed(_) => plan,
+        };
         self.check_cost(&route, &request, &plan)?;
         let mut spec = CallSpec::of(&request, stream, seed);
         spec.native_wire = wire;

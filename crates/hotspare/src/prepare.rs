@@ -161,7 +161,7 @@ fn apply_output_format(
     let as_tool_call = can.json_schema == Some(false)
         && can.forced_tool == Some(true)
         && can.tools != Some(false)
-        && !target.provider.thinks(request);
+        && target.provider.asks_for_reasoning(request) != Some(true);
     if as_tool_call && let Some(tool_request) = by_tool(request) {
         notes.push("the schema is requested as a tool call".into());
         *request = Cow::Owned(tool_request);

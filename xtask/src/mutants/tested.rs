@@ -88,13 +88,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
-        name: "the trail of a held stream is lost before its delivery",
-        file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "self.finish(Ok(Summary { served_by, trail: Trail::EMPTY, usage, response }));",
-        to: "let trail = std::mem::take(&mut self.trail);\n        self.finish(Ok(Summary { served_by, trail, usage, response }));",
-        package: "hotspare-engine",
-    },
-    Mutant {
         name: "a lost probe is never freed",
         file: "crates/hotspare-health/src/breaker.rs",
         from: "leases.retain(|lease| lease.expires > now);",

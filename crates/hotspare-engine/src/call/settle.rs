@@ -212,7 +212,7 @@ impl Call {
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
         let usage = attempt.usage_or_estimate();
-        self.finish(Ok(Summary { served_by, trail: Trail::EMPTY, usage, response }));
+        self.finish(now, Ok(Summary { served_by, trail: Trail::EMPTY, usage, response }));
     }
 
     /// Ends the call without an answer.
@@ -225,7 +225,7 @@ impl Call {
     ) {
         self.drop_others(now, world, None, reason);
         self.stop_waiting(world);
-        self.finish(result);
+        self.finish(now, result);
     }
 
     pub(super) fn stop_waiting(&mut self, world: &mut World) {
@@ -235,16 +235,15 @@ impl Call {
         }
     }
 
-    fn finish(&mut self, result: Result<Summary, Error>) {
-        for (choice, refusal) in std::mem::take(&mut self.refused) {
-            let why = start::why_refused(self.refused_at, &refusal);
-            if self.attempts.iter().any(|attempt| attempt.choice.target == choice.target) {
-                self.note_not_retried(choice.target, &why);
-            } else {
-                let target = self.fleet.targets()[choice.target].id.clone();
-                self.trail.skipped.push(Skipped::new(target, why));
-            }
+    fn finish(&mut self, now: Moment, result: Result<Summary, Error>) {
+        for (place, (at, refusal)) in std::mem::take(&mut self.refusals) {
+            let why = start::why_refused(at, &refusal);
+            let again = self.attempts.iter().any(|attempt| attempt.choice.target == place);
+            let why = if again { format!("not asked again: {why}") } else { why };
+            let skipped = Skipped::new(self.fleet.targets()[place].id.clone(), why);
+            self.trail.skipped.push(skipped.with_retry_after(start::usable_in(now, &refusal)));
         }
+        self.refused.clear();
         self.waiting.clear();
         self.retries.clear();
         self.over = true;

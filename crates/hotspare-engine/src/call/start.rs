@@ -47,6 +47,7 @@ impl Call {
             {
                 let target = self.fleet.targets()[choice.target].id.clone();
                 self.trail.skipped.push(Skipped::new(target, why));
+                self.refusals.remove(&choice.target);
                 continue;
             }
             let draw = self.draws.draw();
@@ -60,10 +61,7 @@ impl Call {
                     let why = self.why(&choice);
                     return Some(self.begin(now, world, choice, (key, permit), why));
                 }
-                Err(refusal) => {
-                    self.refused_at = now;
-                    self.refused.push((choice, refusal));
-                }
+                Err(refusal) => self.refuse(now, choice, refusal),
             }
         }
         self.hedging = false;
@@ -93,8 +91,7 @@ impl Call {
             }
             // It waits as a call that arrives now would, unless another target serves first.
             Err(refusal) if untried || passes_soon(&refusal) => {
-                self.refused_at = now;
-                self.refused.push((choice, refusal));
+                self.refuse(now, choice, refusal);
                 None
             }
             Err(refusal) => {
@@ -102,6 +99,13 @@ impl Call {
                 None
             }
         }
+    }
+
+    /// Keeps a target that did not admit the call: it may do so later.
+    fn refuse(&mut self, now: Moment, choice: PlannedTarget, refusal: Refusal) {
+        self.refused_at = now;
+        self.refusals.insert(choice.target, (now, refusal));
+        self.refused.push((choice, refusal));
     }
 
     /// Whether no attempt is in flight that is expected to bring content.
@@ -313,6 +317,7 @@ impl Call {
         }
         let reask = choice.reask.clone();
         let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, trim_to, .. } = choice;
+        self.refusals.remove(&place);
         let target = &self.fleet.targets()[place];
         let stream = self.streams(world, place);
         if !stream {

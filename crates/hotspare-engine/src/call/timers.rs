@@ -141,15 +141,15 @@ impl Call {
 
     fn first_content_limit(&self, attempt: &Attempt) -> Duration {
         let limits = &self.route.limits;
-        let base = match (attempt.stream, self.thinks(attempt)) {
+        let base = match (attempt.stream, attempt.choice.reasons) {
             (true, true) => limits.first_content_reasoning,
             (true, false) => limits.first_content,
-            (false, thinks) => match (limits.unstreamed, attempt.choice.usual) {
+            (false, reasons) => match (limits.unstreamed, attempt.choice.usual) {
                 // What is usual already depends on the prompt's size.
                 (AnswerLimit::Learned(_), Some(usual)) => {
                     return usual.p95.saturating_mul(HANGS).max(SHORTEST);
                 }
-                (AnswerLimit::Learned(initial), None) if thinks => {
+                (AnswerLimit::Learned(initial), None) if reasons => {
                     initial.max(limits.first_content_reasoning)
                 }
                 (limit, _) => limit.initial(),
@@ -167,14 +167,10 @@ impl Call {
         base.saturating_add(base.saturating_mul(kilotokens) / 32)
     }
 
-    fn thinks(&self, attempt: &Attempt) -> bool {
-        self.fleet.targets()[attempt.choice.target].profile.capabilities.reasoning == Some(true)
-    }
-
     /// Whether its silence is significant: the limit has passed, and silence is not how the target works (an unstreamed
-    /// answer by a reasoning model that is not known to be quicker).
+    /// answer with reasoning, by a target that is not known to be quicker).
     pub(super) fn had_its_time(&self, now: Moment, attempt: &Attempt) -> bool {
-        let quiet_by_nature = !attempt.stream && self.thinks(attempt) && attempt.choice.usual.is_none();
+        let quiet_by_nature = !attempt.stream && attempt.choice.reasons && attempt.choice.usual.is_none();
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
     }
 

@@ -11,7 +11,7 @@ use super::decode::ResponseDecoder;
 use super::{RESPONSES_WIRE, STATEFUL_FIELDS, encode};
 use crate::dialect::Dialect;
 use crate::host::Host;
-use crate::{accepts, classify, limits, wire};
+use crate::{accepts, classify, limits, reasoning, wire};
 
 /// The Responses wire in one host's dialect.
 #[derive(Clone, Debug)]
@@ -60,6 +60,10 @@ impl Wire for Responses {
         let seed =
             request.sampling.seed.map(|_| "dropped fields that this wire does not support (seed)".to_owned());
         seed.into_iter().collect()
+    }
+
+    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
+        reasoning::asked(request, RESPONSES_WIRE)
     }
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {

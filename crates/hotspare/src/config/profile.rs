@@ -3,7 +3,7 @@
 //! Invariant: what is written here overrides the catalogue entry named by `like`; nothing is guessed from a name.
 
 use hotspare_catalog::Catalog;
-use hotspare_core::{Encoding, LongPrice, ModelProfile, Price};
+use hotspare_core::{Encoding, LongPrice, ModelProfile, Price, ReasoningMode};
 use serde::Deserialize;
 
 #[derive(Debug, Default, Deserialize)]
@@ -16,7 +16,7 @@ pub(super) struct ProfileDto {
     tools: Option<bool>,
     parallel_tools: Option<bool>,
     vision: Option<bool>,
-    reasoning: Option<bool>,
+    reasoning: Option<ReasoningDto>,
     sampling: Option<bool>,
     assistant_first: Option<bool>,
     assistant_prefill: Option<bool>,
@@ -28,6 +28,30 @@ pub(super) struct ProfileDto {
     embedding_family: Option<String>,
     embedding_dimensions: Option<u32>,
     price: Option<PriceDto>,
+}
+
+/// When a model reasons.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected true, false or \"on_request\"")]
+enum ReasoningDto {
+    Known(bool),
+    Kind(ReasoningKind),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReasoningKind {
+    OnRequest,
+}
+
+impl From<ReasoningDto> for ReasoningMode {
+    fn from(dto: ReasoningDto) -> Self {
+        match dto {
+            ReasoningDto::Known(true) => Self::ByDefault,
+            ReasoningDto::Known(false) => Self::Never,
+            ReasoningDto::Kind(ReasoningKind::OnRequest) => Self::OnRequest,
+        }
+    }
 }
 
 /// Dollars per million tokens.
@@ -73,7 +97,7 @@ impl ProfileDto {
         can.tools = self.tools.or(can.tools);
         can.parallel_tools = self.parallel_tools.or(can.parallel_tools);
         can.vision = self.vision.or(can.vision);
-        can.reasoning = self.reasoning.or(can.reasoning);
+        can.reasoning = self.reasoning.map(ReasoningMode::from).or(can.reasoning);
         can.sampling = self.sampling.or(can.sampling);
         can.assistant_first = self.assistant_first.or(can.assistant_first);
         can.assistant_prefill = self.assistant_prefill.or(can.assistant_prefill);

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, join_all};
 use hotspare::{
     BreakerConfig, BreakerState, ChatRequest, Client, Endpoint, Key, Limits, ModelProfile, Price, Race,
-    RouteSpec, Secret, Sequential,
+    ReasoningMode, RouteSpec, Secret, Sequential,
 };
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
@@ -389,7 +389,7 @@ async fn slow_reasoning() -> Vec<Mark> {
         let thinks = Settings::new(WireFormat::OpenAi).pace(ms(first), Duration::ZERO);
         let rig = Fixture::new(vec![thinks.clone(), thinks], limits.clone(), |_, _, target| {
             let mut profile = ModelProfile::default();
-            profile.capabilities.reasoning = Some(true);
+            profile.capabilities.reasoning = Some(ReasoningMode::ByDefault);
             target.profile(profile)
         })
         .await;

@@ -28,7 +28,7 @@ const LIMITS: &[Row] = &[
         "first_content_reasoning",
         "limits.first_content_reasoning",
         "healthy reasoning models need 20 to 90 s; being late only starts the spare",
-        "as above, for models marked as reasoning in the catalogue or the profile",
+        "as above, for a model that reasons before it answers: by default, or because the request asks for it; the catalogue or the profile (`reasoning = true`, `\"on_request\"`) says which",
     ),
     (
         "adaptive",

@@ -218,6 +218,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         waiting,
         refused,
         refused_at,
+        refusals,
         attempts,
         losers,
         extra_starts,
@@ -255,7 +256,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
     (sent, over, rig.now).hash(&mut hasher);
-    format!("{waiting:?} {refused:?} {losers:?} {attempts:?} {retries:?} {reask:?} {errors:?}")
+    format!("{waiting:?} {refused:?} {refusals:?} {losers:?} {attempts:?} {retries:?} {reask:?} {errors:?}")
         .hash(&mut hasher);
     format!("{cut:?} {outbox:?} {aborts:?} {trail:?} {done:?}").hash(&mut hasher);
     hasher.finish()

@@ -77,7 +77,7 @@ fn trail_shows_when_a_blocked_target_may_be_tried() {
     let skipped = &error.trail().skipped;
     let pauses: Vec<_> =
         skipped.iter().map(|skipped| (skipped.target.as_str(), skipped.retry_after)).collect();
-    assert_eq!(pauses, [("c", None), ("b", Some(Duration::from_secs(60)))]);
+    assert_eq!(pauses, [("b", Some(Duration::from_secs(60))), ("c", None)]);
 }
 
 #[test]

@@ -42,11 +42,9 @@ fn same_rule_waits_out_a_short_pause_but_no_long_one_beside_an_available_target(
     let mut setup = with(Kind::RateLimited, OnKind::Same);
     setup.names = &["a", "b"];
     setup.strategy = Arc::new(Sequential::new(["a", "b"]));
-    for (pause, ills, expected) in [
-        (6, &[][..], [0, 0]),
-        (15, &[], [0, 1]),
-        (15, &[(1, Ill::Open(60))], [0, 0]),
-    ] {
+    for (pause, ills, expected) in
+        [(6, &[][..], [0, 0]), (15, &[], [0, 1]), (15, &[(1, Ill::Open(60))], [0, 0])]
+    {
         setup.ills = ills;
         let mut rig = setup.rig();
         rig.tell(Input::Failed(AttemptId(0), limited(pause)));

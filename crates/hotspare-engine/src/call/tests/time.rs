@@ -180,7 +180,7 @@ fn growth_limit_shifts_half_the_traffic_without_affecting_health() {
 #[test]
 fn reasoning_model_leaves_time_for_the_spare() {
     let mut setup = Setup::new(&["a", "b"]);
-    setup.profile.capabilities.reasoning = Some(true);
+    setup.profile.capabilities.reasoning = Some(ReasoningMode::ByDefault);
     setup.limits.first_content_deadline = Duration::from_secs(20);
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(11));
@@ -193,6 +193,27 @@ fn reasoning_model_leaves_time_for_the_spare() {
         (0, 0),
         "the first target's health is unchanged"
     );
+}
+
+/// A model that only can reason answers at once unless the request asks it to, so its silence starts the spare early.
+#[test]
+fn model_that_reasons_on_request_gets_the_long_limit_only_then() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.reasoning = Some(ReasoningMode::OnRequest);
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(9));
+    assert_eq!(rig.targets(), [0, 1]);
+    let reasons = |effort: Option<&str>, asked: Option<bool>| {
+        let mut request = ChatRequest::to("r").user("hi");
+        request.reasoning_effort = effort.map(str::to_owned);
+        let (size, views) = (PromptSize::of_text(1), rig.world.views(rig.now, &rig.call.route, 1, true));
+        let (fleet, route) = (&rig.call.fleet, &rig.call.route);
+        let plan = Plan::new(fleet, route, &request.into(), size, &views, PlanSeed::default());
+        let plan = if asked.is_some() { plan.with_reasoning(fleet, |_| asked) } else { plan };
+        plan.choices[0].reasons
+    };
+    assert!(reasons(Some("low"), None) && reasons(None, Some(true)));
+    assert!(!reasons(Some("none"), None) && !reasons(Some("low"), Some(false)));
 }
 
 #[test]

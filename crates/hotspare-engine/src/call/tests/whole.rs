@@ -212,7 +212,7 @@ fn five_overdue_answers_degrade_until_they_arrive() {
 #[test]
 fn silence_of_a_reasoning_model_counts_once_its_p95_is_known() {
     let mut setup = whole(Config::default());
-    setup.profile.capabilities.reasoning = Some(true);
+    setup.profile.capabilities.reasoning = Some(ReasoningMode::ByDefault);
     for known in [false, true] {
         let mut rig = setup.rig();
         if known {
