@@ -59,7 +59,15 @@ pub(crate) async fn start_with(client: Client, options: ServeOptions) -> TestGat
 
 /// A gateway that listens at this address.
 pub(crate) async fn start_at(host: &str, client: Client, options: ServeOptions) -> TestGateway {
-    let listener = tokio::net::TcpListener::bind((host, 0)).await.unwrap();
+    start_on(tokio::net::TcpListener::bind((host, 0)).await.unwrap(), client, options)
+}
+
+/// A gateway with this listener.
+pub(crate) fn start_on(
+    listener: tokio::net::TcpListener,
+    client: Client,
+    options: ServeOptions,
+) -> TestGateway {
     let port = listener.local_addr().unwrap().port();
     let (signals, receiver) = futures::channel::mpsc::unbounded();
     let server = tokio::spawn(serve_on(listener, client, options, receiver));

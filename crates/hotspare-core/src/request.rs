@@ -360,6 +360,9 @@ pub struct CallOptions {
     pub no_hedge: bool,
     /// Start no attempt that would raise the call's expected cost above this, at list price.
     pub max_cost: Option<Cost>,
+    /// How many gateways have passed the request on. Providers in the local network are told, so that gateways that are
+    /// each other's targets are detected.
+    pub hops: u8,
 }
 
 impl CallOptions {

@@ -25,8 +25,13 @@ pub(crate) struct ParsedRequest {
 
 /// The status of an error that the gateway itself raised, which takes precedence over the wire's mapping.
 fn gateway_status(error: &Error) -> Option<u16> {
-    let is_own = |status: &u16| matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415);
-    error.status().filter(is_own).filter(|_| error.kind() == Kind::InvalidRequest)
+    let is_own = |status: &u16| match error.kind() {
+        Kind::InvalidRequest => matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415 | 508),
+        // Another gateway has detected a loop. As a 502, each gateway on the way back would try it again.
+        Kind::Server => *status == 508,
+        _ => false,
+    };
+    error.status().filter(is_own)
 }
 
 /// A wire towards clients, and the state of one answer being encoded for it.

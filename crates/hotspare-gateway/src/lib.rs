@@ -10,6 +10,7 @@ mod deadline;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod gateway;
+mod hops;
 mod logs;
 mod ops;
 mod refusal;

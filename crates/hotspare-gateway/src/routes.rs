@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
@@ -24,6 +24,7 @@ use crate::body::{KEEP_ALIVE_INTERVAL, SseBody};
 use crate::client_wire::{Chat, ClientWire, Messages, ParsedRequest, Responses};
 use crate::deadline;
 use crate::gateway::Gateway;
+use crate::hops;
 use crate::ops;
 use crate::refusal;
 use crate::reply::{self, CallHeaders, failure};
@@ -136,22 +137,32 @@ async fn count_tokens(
     }
 }
 
-/// Applies the shorter of the deadlines in the body and in the headers.
-fn limit_deadline(options: &mut CallOptions, deadline: Option<Duration>) {
-    options.deadline = [options.deadline, deadline].into_iter().flatten().min();
+/// What a request's headers say about the call.
+struct HeaderOptions {
+    deadline: Option<Duration>,
+    hops: u8,
+}
+
+impl HeaderOptions {
+    fn parse(headers: &HeaderMap) -> Result<Self, Error> {
+        Ok(Self { deadline: deadline::from_headers(headers)?, hops: hops::from_headers(headers)? })
+    }
+
+    /// Adds them to those of the body. The shorter of the deadlines applies.
+    fn apply(self, options: &mut CallOptions) {
+        options.deadline = [options.deadline, self.deadline].into_iter().flatten().min();
+        options.hops = self.hops;
+    }
 }
 
 impl Gateway {
-    /// Admits a request and reads its deadline and body.
-    async fn receive(
-        &self,
-        request: Request,
-    ) -> Result<(Option<Duration>, Parts, Vec<u8>, BodyMemory), Error> {
+    /// Admits a request and reads its headers and body.
+    async fn receive(&self, request: Request) -> Result<(HeaderOptions, Parts, Vec<u8>, BodyMemory), Error> {
         let (head, body) = request.into_parts();
-        match self.admit(&head.headers).await.and_then(|()| deadline::from_headers(&head.headers)) {
-            Ok(deadline) => {
+        match self.admit(&head.headers).await.and_then(|()| HeaderOptions::parse(&head.headers)) {
+            Ok(options) => {
                 let (body, memory) = self.uploads.read(&head.headers, body).await?;
-                Ok((deadline, head, body, memory))
+                Ok((options, head, body, memory))
             }
             Err(error) => {
                 upload::discard(&head.headers, body);
@@ -161,9 +172,9 @@ impl Gateway {
     }
 
     async fn parse<F: ClientWire>(&self, request: Request) -> Result<(ParsedRequest, BodyMemory), Error> {
-        let (deadline, head, body, memory) = self.receive(request).await?;
+        let (options, head, body, memory) = self.receive(request).await?;
         let mut parsed = F::parse(&head.headers, &body)?;
-        limit_deadline(&mut parsed.request.options, deadline);
+        options.apply(&mut parsed.request.options);
         Ok((parsed, memory))
     }
 
@@ -173,11 +184,11 @@ impl Gateway {
         guard: &mut RequestGuard,
         request: Request,
     ) -> Result<Response, Error> {
-        let (deadline, _, body, memory) = self.receive(request).await?;
+        let (options, _, body, memory) = self.receive(request).await?;
         guard.hold_memory(memory);
         let mut embeddings = EmbeddingsRequest::parse(&body)?;
         drop(body);
-        limit_deadline(&mut embeddings.request.options, deadline);
+        options.apply(&mut embeddings.request.options);
         guard.set_deadline(embeddings.request.options.deadline);
         guard.set_route(self.client.route_for(&embeddings.request.model));
         let answer = self.client.embed_via(embeddings.request.clone(), Some(WIRE));

@@ -17,6 +17,7 @@ use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::framing::{Frame, strip_bom};
+use crate::hops;
 use crate::provider::{Opened, Outbound, Provider, Signal};
 use crate::secret::Secret;
 use crate::sign::Signer;
@@ -78,6 +79,8 @@ impl<W: Wire> HttpProvider<W> {
                 request.headers.insert(name.clone(), value);
             }
         }
+        let options = call.request.options();
+        hops::announce(&mut request.headers, options, &request.url, self.deadline_header.is_some());
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }

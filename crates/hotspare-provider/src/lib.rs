@@ -13,6 +13,7 @@ mod embed;
 mod emit;
 pub mod fields;
 mod framing;
+mod hops;
 mod http_provider;
 mod json_object;
 mod provider;
@@ -30,6 +31,7 @@ pub use emit::Emit;
 pub use framing::{
     BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole, write_event,
 };
+pub use hops::HOPS_HEADER;
 pub use http_provider::{HttpProvider, failure};
 pub use json_object::{JsonObject, function_tools};
 pub use provider::{Opened, Outbound, Provider, Signal};

@@ -99,7 +99,7 @@ pub use hotspare_normalize::JsonSchema;
 #[cfg(feature = "templates")]
 pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
-pub use hotspare_provider::{Credentials, Provider, Secret, Signer, Transport, Wire};
+pub use hotspare_provider::{Credentials, HOPS_HEADER, Provider, Secret, Signer, Transport, Wire};
 pub use hotspare_routing::{
     Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,
     RoundRobin, Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hotspare::{Client, Endpoint, Error, Kind, RouteSpec, Scope, Sequential};
+use hotspare::{Client, Endpoint, Error, Kind, RouteSpec, Scope, Sequential, openai};
 use hotspare_chaos::{Fault, Scripted, WireFormat};
 use hotspare_gateway::ServeOptions;
 use hotspare_tests::Rig;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{get, http, operators_log, post_chat};
-use crate::gateway::{start, start_with};
+use crate::gateway::{start, start_on, start_with};
 
 #[tokio::test]
 async fn full_gateway_returns_503_and_stays_observable() {
@@ -62,6 +62,23 @@ async fn call_without_a_file_descriptor_returns_503() {
     }
     let counted = "hotspare_requests_total{route=\"chat\",outcome=\"too_many_open_files\"} 2\n";
     assert!(get(&gateway, "/metrics").await.contains(counted));
+}
+
+/// Gateways that are each other's targets: here, one that is its own, which `serve` would reject at startup.
+#[tokio::test]
+async fn request_that_goes_round_in_circles_is_stopped() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let route = RouteSpec::new(Sequential::new(["next"])).answers_to(["*"]);
+    let client =
+        Client::builder().target("next", openai::compatible(url, "m")).route("chat", route).build().unwrap();
+    let gateway = start_on(listener, client.clone(), ServeOptions::default());
+    let reply = post_chat(&gateway, "chat", false).await;
+    assert_eq!(
+        (reply.status().as_u16(), &reply.headers()["x-should-retry"]),
+        (508, &"false".parse().unwrap())
+    );
+    assert_eq!(client.targets()[0].counts.started, 9, "each gateway tries it once");
 }
 
 #[tokio::test]

@@ -1,0 +1,67 @@
+//! The count of gateways that have passed a request on, which stops requests that go round in circles.
+//!
+//! Not a limit: the gateway that receives the count decides. Invariant: a public provider never gets it.
+
+use std::net::IpAddr;
+
+use hotspare_core::CallOptions;
+use http::{HeaderMap, HeaderName, Uri};
+
+/// The header with the count.
+pub static HOPS_HEADER: HeaderName = HeaderName::from_static("x-hotspare-hops");
+
+/// Adds the count to a request for `url`, if that may be another gateway.
+pub(crate) fn announce(headers: &mut HeaderMap, options: &CallOptions, url: &str, is_gateway: bool) {
+    if is_gateway || is_local(url) {
+        headers.insert(HOPS_HEADER.clone(), u16::from(options.hops.saturating_add(1)).into());
+    }
+}
+
+/// Whether a host is in the local network, as far as its name or address reveals.
+fn is_local(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_unspecified(),
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unspecified()
+        }
+        // Names of containers and services.
+        Err(_) => {
+            !host.contains('.') || [".local", ".internal", ".svc"].iter().any(|end| host.ends_with(end))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hosts_in_the_local_network_get_the_count() {
+        let told = |url: &str, is_gateway| {
+            let mut headers = HeaderMap::new();
+            let mut options = CallOptions::default();
+            options.hops = 2;
+            announce(&mut headers, &options, url, is_gateway);
+            headers.get(&HOPS_HEADER).map(|value| value.to_str().unwrap().to_owned())
+        };
+        for url in [
+            "http://127.0.0.1:8080/v1/messages",
+            "http://localhost:8080/v1",
+            "http://[::1]:8080/v1",
+            "http://10.1.2.3/v1",
+            "http://[fd00::1]/v1",
+            "http://gateway:8080/v1",
+            "http://gateway.prod.svc.cluster.local/v1",
+        ] {
+            assert_eq!(told(url, false).as_deref(), Some("3"), "{url}");
+        }
+        for url in
+            ["https://api.openai.com/v1", "https://1.1.1.1/v1", "https://[2606:4700::1]/v1", "nonsense /"]
+        {
+            assert_eq!(told(url, false), None, "{url}");
+        }
+        assert_eq!(told("https://gateway.example.com/v1", true).as_deref(), Some("3"));
+    }
+}
