@@ -14,6 +14,7 @@ mod gemini_requests;
 mod gemini_vectors;
 mod limits;
 mod providers;
+mod quoted;
 mod reader;
 mod recordings;
 mod report;

@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use hotspare_core::{Allowance, RateLimits};
-use hotspare_provider::Head;
-
-use crate::classify::rfc3339;
+use hotspare_provider::{Head, timestamp};
 
 /// A longer reset is ignored: no bucket takes more than a month to fill.
 const MAX_RESET: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -24,7 +22,7 @@ pub(crate) fn limits(head: &Head) -> RateLimits {
 fn allowance(head: &Head, name: &str) -> Option<Allowance> {
     let field = |what: &str| head.header(&format!("anthropic-ratelimit-{name}-{what}"));
     let number = |what: &str| field(what)?.trim().parse::<u64>().ok();
-    let reset = field("reset").and_then(rfc3339).and_then(|at| at.duration_since(head.received_at).ok());
+    let reset = field("reset").and_then(timestamp).and_then(|at| at.duration_since(head.received_at).ok());
     let reset = reset.filter(|reset| *reset <= MAX_RESET);
     Allowance::new(number("limit")?, number("remaining")?, reset)
 }

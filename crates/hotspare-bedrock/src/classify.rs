@@ -4,143 +4,130 @@
 //! that only says that the request is invalid is narrowed down by the message.
 
 use hotspare_core::{Error, Kind, Scope};
-use hotspare_provider::{Classification, ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
+use hotspare_provider::{
+    Classification, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after,
+};
 use serde_json::Value;
 
-/// The rules, most specific first; a reply that matches none is classified by its status.
-pub const RULES: &[Rule] = &[
-    Rule::text(&["payment instrument", "payment_instrument"], Kind::QuotaExhausted),
-    Rule::word(
-        &[
-            "expiredtoken",
-            "expiredtokenexception",
-            "incompletesignature",
-            "incompletesignatureexception",
-            "invalidclienttokenid",
-            "invalidsignatureexception",
-            "missingauthenticationtoken",
-            "missingauthenticationtokenexception",
-            "notauthorizedexception",
-            "requestexpired",
-            "signaturedoesnotmatch",
-            "unauthorizedexception",
-            "unrecognizedclient",
-            "unrecognizedclientexception",
-        ],
-        Kind::Auth,
-    ),
-    // One name covers both an unknown key and a model that the key may not use.
-    Rule::text(
-        &["api key", "bearer token", "security token", "authentication failed", "signature"],
-        Kind::Auth,
-    )
-    .at(403),
-    Rule::word(&["accessdenied", "accessdeniedexception", "optinrequired"], Kind::Forbidden),
-    // A model's daily quota is reported under the names for a per-minute one.
-    Rule::text(&["tokens per day", "requests per day"], Kind::QuotaExhausted).within(Scope::CredentialModel),
-    Rule::word(
-        &[
-            "requestlimitexceeded",
-            "requestthrottledexception",
-            "throttledexception",
-            "throttling",
-            "throttlingexception",
-            "toomanyrequestsexception",
-        ],
-        Kind::RateLimited,
-    ),
-    Rule::word(&["limitexceededexception", "servicequotaexceededexception"], Kind::QuotaExhausted),
-    Rule::word(
-        &[
-            "conflictexception",
-            "modelnotreadyexception",
-            "serviceunavailable",
-            "serviceunavailableexception",
-            "slowdown",
-        ],
-        Kind::Overloaded,
-    ),
-    Rule::word(&["modeltimeoutexception", "requesttimeout", "requesttimeoutexception"], Kind::Timeout),
-    // Not the host's fault: the model wrote a malformed call.
-    Rule::text(&["invalid sequence as part of tooluse"], Kind::BadOutput),
-    Rule::word(
-        &[
-            "internalerror",
-            "internalfailure",
-            "internalservererror",
-            "internalserverexception",
-            "modelerrorexception",
-            "modelstreamerrorexception",
-        ],
-        Kind::Server,
-    ),
-    // The account's owner has not answered what the model's maker asks of each account.
-    Rule::text(&["use case details have not been submitted"], Kind::Forbidden).within(Scope::CredentialModel),
-    Rule::word(&["resourcenotfound", "resourcenotfoundexception"], Kind::ModelUnavailable),
-    Rule::word(&["contenttoolargeexception", "requestentitytoolargeexception"], Kind::ContextOverflow),
-    Rule::word(&["unknownoperationexception", "unsupportedmediatypeexception"], Kind::Unsupported),
+/// The rules; a reply that matches none is classified by its status.
+pub const RULES: Rules = Rules {
+    specific: &[
+        Rule::text(&["payment instrument", "payment_instrument"], Kind::QuotaExhausted),
+        Rule::word(
+            &[
+                "expiredtoken",
+                "expiredtokenexception",
+                "incompletesignature",
+                "incompletesignatureexception",
+                "invalidclienttokenid",
+                "invalidsignatureexception",
+                "missingauthenticationtoken",
+                "missingauthenticationtokenexception",
+                "notauthorizedexception",
+                "requestexpired",
+                "signaturedoesnotmatch",
+                "unauthorizedexception",
+                "unrecognizedclient",
+                "unrecognizedclientexception",
+            ],
+            Kind::Auth,
+        ),
+        // One name covers both an unknown key and a model that the key may not use.
+        Rule::text(
+            &["api key", "bearer token", "security token", "authentication failed", "signature"],
+            Kind::Auth,
+        )
+        .at(403),
+        Rule::word(&["accessdenied", "accessdeniedexception", "optinrequired"], Kind::Forbidden),
+        // A model's daily quota is reported under the names for a per-minute one.
+        Rule::text(&["tokens per day", "requests per day"], Kind::QuotaExhausted)
+            .within(Scope::CredentialModel),
+        Rule::word(
+            &[
+                "requestlimitexceeded",
+                "requestthrottledexception",
+                "throttledexception",
+                "throttling",
+                "throttlingexception",
+                "toomanyrequestsexception",
+            ],
+            Kind::RateLimited,
+        ),
+        Rule::word(&["limitexceededexception", "servicequotaexceededexception"], Kind::QuotaExhausted),
+        Rule::word(
+            &[
+                "conflictexception",
+                "modelnotreadyexception",
+                "serviceunavailable",
+                "serviceunavailableexception",
+                "slowdown",
+            ],
+            Kind::Overloaded,
+        ),
+        Rule::word(&["modeltimeoutexception", "requesttimeout", "requesttimeoutexception"], Kind::Timeout),
+        // Not the host's fault: the model wrote a malformed call.
+        Rule::text(&["invalid sequence as part of tooluse"], Kind::BadOutput),
+        Rule::word(
+            &[
+                "internalerror",
+                "internalfailure",
+                "internalservererror",
+                "internalserverexception",
+                "modelerrorexception",
+                "modelstreamerrorexception",
+            ],
+            Kind::Server,
+        ),
+        // The account's owner has not answered what the model's maker asks of each account.
+        Rule::text(&["use case details have not been submitted"], Kind::Forbidden)
+            .within(Scope::CredentialModel),
+        Rule::word(&["resourcenotfound", "resourcenotfoundexception"], Kind::ModelUnavailable),
+        Rule::word(&["contenttoolargeexception", "requestentitytoolargeexception"], Kind::ContextOverflow),
+        Rule::word(&["unknownoperationexception", "unsupportedmediatypeexception"], Kind::Unsupported),
+    ],
     // A request refused by validation: only the message tells why.
-    Rule::text(
-        &[
-            "input is too long",
-            "prompt is too long",
-            "too many input tokens",
-            "input tokens exceeded",
-            "exceed context limit",
-            "exceeds the context",
-            "context window",
-            "context length",
-            "expected maxlength",
-            "total number of tokens",
-            "too many total text bytes",
-        ],
-        Kind::ContextOverflow,
-    )
-    .at(400),
-    Rule::text(
-        &[
-            "model identifier is invalid",
-            "on-demand throughput",
-            "end of its life",
-            "resolve the foundation model",
-            "model not found",
-            "marked by provider as legacy",
-        ],
-        Kind::ModelUnavailable,
-    )
-    .at(400),
-    Rule::text(
-        &["access to the model", "operation not allowed", "not authorized", "unsupported countries"],
-        Kind::Forbidden,
-    )
-    .at(400),
-    Rule::text(
-        &["content filter", "blocked by", "responsible ai", "content policy", "usage policy"],
-        Kind::ContentPolicy,
-    )
-    .at(400),
-    // A limitation of this model or this host; another target may be able to serve the request.
-    Rule::text(
-        &[
-            "n't support",
-            "not support",
-            "n't currently support",
-            "unsupported",
-            "cannot both be specified",
-            "exceeds the model limit",
-            "maximum allowed number of output tokens",
-            "pre-fill",
-            "prefill",
-            "not available in this region",
-            "not enabled for",
-            "too complex for compilation",
-            "too many parameters with union types",
-            "too many optional parameters",
-        ],
-        Kind::Unsupported,
-    )
-    .at(400),
-];
+    general: &[
+        Rule::text(
+            &["exceeds the context", "context length", "expected maxlength", "total number of tokens"],
+            Kind::ContextOverflow,
+        )
+        .at(400),
+        Rule::text(
+            &["end of its life", "resolve the foundation model", "marked by provider as legacy"],
+            Kind::ModelUnavailable,
+        )
+        .at(400),
+        Rule::text(
+            &["access to the model", "operation not allowed", "not authorized", "unsupported countries"],
+            Kind::Forbidden,
+        )
+        .at(400),
+        Rule::text(
+            &["content filter", "blocked by", "responsible ai", "content policy", "usage policy"],
+            Kind::ContentPolicy,
+        )
+        .at(400),
+        Rule::text(&["unable to process your request"], Kind::Overloaded).at(400),
+        // A limitation of this model or this host; another target may be able to serve the request.
+        Rule::text(
+            &[
+                "n't support",
+                "not support",
+                "n't currently support",
+                "unsupported",
+                "exceeds the model limit",
+                "pre-fill",
+                "prefill",
+                "not available in this region",
+                "not enabled for",
+                // A field of the body's top level, which differs from model to model.
+                "#: extraneous key",
+            ],
+            Kind::Unsupported,
+        )
+        .at(400),
+    ],
+};
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -210,7 +197,7 @@ impl ErrorBody {
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
         let fields = ErrorFields { status, words: &[&self.code], text: &lower };
-        apply_rules(RULES, &fields)
+        apply_rules(&RULES, &fields)
     }
 }
 

@@ -3,34 +3,31 @@
 //! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
+use hotspare_provider::{ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after};
 use serde_json::Value;
 
-/// The rules, most specific first; a reply that matches none is classified by its status.
-pub const RULES: &[Rule] = &[
-    Rule::text(
-        &["too many tokens", "size limit exceeded", "maximum context length", "context window"],
-        Kind::ContextOverflow,
-    ),
-    Rule::word(&["invalid_tool_generation"], Kind::BadOutput),
-    Rule::text(&["invalid tool generation"], Kind::BadOutput),
-    Rule::text(
-        &["billing", "monthly limit", "payment", "add a payment method", "calls / month"],
-        Kind::QuotaExhausted,
-    )
-    .at(429),
-    Rule::text(&["trial key", "calls / minute", "rate limit"], Kind::RateLimited).at(429),
-    Rule::text(&["invalid api token", "no api key", "invalid api key"], Kind::Auth),
-    Rule::text(&["was removed on", "deprecated and removed", "is not a valid model"], Kind::ModelUnavailable),
-    Rule::text(&["not found"], Kind::ModelUnavailable).and(&["model"]),
-    Rule::text(
-        &["does not support", "is not supported", "not supported for", "not compatible with"],
-        Kind::Unsupported,
-    ),
-    Rule::text(&["safety", "blocked by", "toxic"], Kind::ContentPolicy).at(403),
-    // A status of this host's own: the prompt or the answer contains a word from its deny list.
-    Rule::status(498, Kind::ContentPolicy),
-];
+/// The rules; a reply that matches none is classified by its status.
+pub const RULES: Rules = Rules {
+    specific: &[
+        Rule::word(&["invalid_tool_generation"], Kind::BadOutput),
+        Rule::text(&["invalid tool generation"], Kind::BadOutput),
+        Rule::text(
+            &["billing", "monthly limit", "payment", "add a payment method", "calls / month"],
+            Kind::QuotaExhausted,
+        )
+        .at(429),
+        Rule::text(&["trial key", "calls / minute", "rate limit"], Kind::RateLimited).at(429),
+    ],
+    general: &[
+        Rule::text(&["size limit exceeded"], Kind::ContextOverflow),
+        Rule::text(&["invalid api token"], Kind::Auth),
+        Rule::text(&["was removed on", "deprecated and removed"], Kind::ModelUnavailable),
+        Rule::text(&["not supported for", "not compatible with"], Kind::Unsupported),
+        Rule::text(&["safety", "blocked by", "toxic"], Kind::ContentPolicy).at(403),
+        // A status of this host's own: the prompt or the answer contains a word from its deny list.
+        Rule::status(498, Kind::ContentPolicy),
+    ],
+};
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -54,7 +51,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 pub(crate) fn message(message: &str, word: &str, status: Option<u16>) -> Error {
     let lower = message.to_ascii_lowercase();
     let fields = ErrorFields { status, words: &[word], text: &lower };
-    let error = apply_rules(RULES, &fields).error(message);
+    let error = apply_rules(&RULES, &fields).error(message);
     if word.is_empty() { error } else { error.with_code(word) }
 }
 

@@ -4,7 +4,9 @@
 //! the word over the HTTP status; if a word is unknown, the HTTP status decides.
 
 use hotspare_core::{Error, Kind, Scope};
-use hotspare_provider::{Classification, ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
+use hotspare_provider::{
+    Classification, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after,
+};
 use serde_json::Value;
 
 use crate::limits::Quota;
@@ -12,89 +14,79 @@ use crate::limits::Quota;
 /// Added to the words if the exhausted quota is not one that refills within minutes; see `limits`.
 const USED_UP: &str = "quota used up";
 
-/// Another model or another host may be able to do what this one cannot.
+/// Another model or another host may be able to do what this one cannot. Too short for other wires.
 const CANNOT: &[&str] = &[
     "unsupported",
     "not supported",
-    "does not support",
-    "doesn't support",
     "is not enabled",
     "not available",
-    "only works in thinking mode",
     "thinking budget",
     "thought_signature",
     "thought signature",
-    "maximum allowed nesting depth",
-    "too many states for serving",
     "payload size exceeds",
-    "cannot fetch content",
     "at most",
-    "cannot be combined",
 ];
 
 /// The request refers to something that this host lacks or withholds from this key; other requests are not affected.
 const NAMED: &[&str] = &["cachedcontent", "cached content", "access the file"];
 
-/// The rules, most specific first; a reply that matches none is classified by its status.
-pub const RULES: &[Rule] = &[
-    Rule::word(&["billing_disabled"], Kind::QuotaExhausted),
-    Rule::word(
-        &[
-            "access_token_expired",
-            "api_key_expired",
-            "api_key_invalid",
-            "consumer_invalid",
-            "consumer_suspended",
-            "credentials_missing",
-        ],
-        Kind::Auth,
-    ),
-    Rule::word(&["model_not_found"], Kind::ModelUnavailable),
-    Rule::text(
-        &[
-            "exceeds the maximum number of tokens",
-            "maximum context length",
-            "context window",
-            "input context is too long",
-            "input token count is",
-        ],
-        Kind::ContextOverflow,
-    ),
-    Rule::text(&["credits are depleted", "prepayment", "spending cap", "spend cap"], Kind::QuotaExhausted)
+/// The rules; a reply that matches none is classified by its status.
+pub const RULES: Rules = Rules {
+    specific: &[
+        Rule::word(&["billing_disabled"], Kind::QuotaExhausted),
+        Rule::word(
+            &[
+                "access_token_expired",
+                "api_key_expired",
+                "api_key_invalid",
+                "consumer_invalid",
+                "consumer_suspended",
+                "credentials_missing",
+            ],
+            Kind::Auth,
+        ),
+        Rule::word(&["model_not_found"], Kind::ModelUnavailable),
+        Rule::text(
+            &["credits are depleted", "prepayment", "spending cap", "spend cap"],
+            Kind::QuotaExhausted,
+        )
         .at(429),
-    // No key, or one that its issuer has revoked.
-    Rule::text(&["unregistered callers", "reported as leaked", "api key was"], Kind::Auth).at(403),
-    Rule::text(&["api key not valid", "api key expired"], Kind::Auth).at(400),
-    Rule::text(
-        &["responsible ai", "prohibited content", "blocked by safety", "usage guidelines"],
-        Kind::ContentPolicy,
-    )
-    .at(400),
-    Rule::text(NAMED, Kind::InvalidRequest).at(403),
-    Rule::text(NAMED, Kind::InvalidRequest).at(404),
-    // Another model does not change the user's location.
-    Rule::text(&["user location", "in your country"], Kind::Forbidden).at(400),
-    Rule::text(CANNOT, Kind::Unsupported).at(400),
-    Rule::text(CANNOT, Kind::Unsupported).at(500),
-    // The Gemini API sends 402 with the quota word if the account is empty.
-    Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
-    Rule::word(&["model_capacity_exhausted"], Kind::Overloaded),
-    // Each model of a project has a quota of its own.
-    Rule::word(&[USED_UP, "quota_exhausted"], Kind::QuotaExhausted).within(Scope::CredentialModel),
-    Rule::word(&["resource_exhausted", "too_many_requests", "rate_limit_exceeded"], Kind::RateLimited),
-    Rule::word(&["unauthenticated", "unauthorized", "authentication_error"], Kind::Auth),
-    // The Gemini API sends the second word where it is unavailable, or available only with billing.
-    Rule::word(&["permission_denied", "failed_precondition"], Kind::Forbidden),
-    Rule::word(&["not_found"], Kind::ModelUnavailable),
-    Rule::word(&["unavailable", "service_unavailable", "overloaded", "aborted"], Kind::Overloaded),
-    Rule::word(&["deadline_exceeded", "gateway_timeout", "timeout"], Kind::Timeout),
-    Rule::word(
-        &["api_error", "cancelled", "data_loss", "internal", "internal_error", "server_error", "unknown"],
-        Kind::Server,
-    ),
-    Rule::word(&["invalid_request", "invalid_argument", "out_of_range"], Kind::InvalidRequest),
-    Rule::word(&["unimplemented"], Kind::Unsupported),
-];
+        // The issuer has revoked the key.
+        Rule::text(&["api key was"], Kind::Auth).at(403),
+        Rule::text(NAMED, Kind::InvalidRequest).at(403),
+        Rule::text(NAMED, Kind::InvalidRequest).at(404),
+        Rule::word(&["model_capacity_exhausted"], Kind::Overloaded),
+        // Each model of a project has a quota of its own.
+        Rule::word(&[USED_UP, "quota_exhausted"], Kind::QuotaExhausted).within(Scope::CredentialModel),
+        // The Gemini API sends 402 with the quota word if the account is empty. A period is read from the details, so
+        // what the text says of one does not count.
+        Rule::word(&["resource_exhausted"], Kind::QuotaExhausted).at(402),
+        Rule::word(&["resource_exhausted", "too_many_requests", "rate_limit_exceeded"], Kind::RateLimited),
+    ],
+    general: &[
+        Rule::text(
+            &["responsible ai", "prohibited content", "blocked by safety", "usage guidelines"],
+            Kind::ContentPolicy,
+        )
+        .at(400),
+        // Another model does not change the user's location.
+        Rule::text(&["user location", "in your country"], Kind::Forbidden).at(400),
+        Rule::text(CANNOT, Kind::Unsupported).at(400),
+        Rule::text(CANNOT, Kind::Unsupported).at(500),
+        Rule::word(&["unauthenticated", "unauthorized", "authentication_error"], Kind::Auth),
+        // The Gemini API sends the second word where it is unavailable, or available only with billing.
+        Rule::word(&["permission_denied", "failed_precondition"], Kind::Forbidden),
+        Rule::word(&["not_found"], Kind::ModelUnavailable),
+        Rule::word(&["unavailable", "service_unavailable", "overloaded", "aborted"], Kind::Overloaded),
+        Rule::word(&["deadline_exceeded", "gateway_timeout", "timeout"], Kind::Timeout),
+        Rule::word(
+            &["api_error", "cancelled", "data_loss", "internal", "internal_error", "server_error", "unknown"],
+            Kind::Server,
+        ),
+        Rule::word(&["invalid_request", "invalid_argument", "out_of_range"], Kind::InvalidRequest),
+        Rule::word(&["unimplemented"], Kind::Unsupported),
+    ],
+};
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -163,7 +155,7 @@ impl ErrorBody {
         let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
         let used_up = if daily { USED_UP } else { "" };
         let fields = ErrorFields { status, words: &[&self.reason, &self.status, used_up], text: &lower };
-        apply_rules(RULES, &fields)
+        apply_rules(&RULES, &fields)
     }
 }
 

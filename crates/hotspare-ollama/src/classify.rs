@@ -3,36 +3,28 @@
 //! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{ErrorFields, Head, Rule, apply_rules, plain_message, retry_after};
+use hotspare_provider::{ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after};
 use serde_json::Value;
 
-/// The rules, most specific first; a reply that matches none is classified by its status.
-pub const RULES: &[Rule] = &[
-    Rule::text(
-        &["context length", "context window", "prompt too long", "exceeds the available context"],
-        Kind::ContextOverflow,
-    ),
-    // The model's output, which this host could not parse.
-    Rule::text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
-    Rule::text(&["try pulling it first", "not found"], Kind::ModelUnavailable).at(404),
-    Rule::text(&["not found, try pulling", "model is required"], Kind::ModelUnavailable),
-    Rule::text(&["usage limit", "upgrade for higher limits", "payment is past due"], Kind::QuotaExhausted),
-    Rule::text(
-        &[
-            "does not support",
-            "doesn't support",
-            "is not supported",
-            "unsupported",
-            "missing data required for image input",
-            "model's maximum output tokens",
-        ],
-        Kind::Unsupported,
-    ),
-    Rule::text(&["requires more system memory", "out of memory", "process has terminated"], Kind::Server),
-    Rule::text(&["server busy", "maximum pending requests", "loading model"], Kind::Overloaded),
-    Rule::text(&["unauthorized"], Kind::Auth),
-    Rule::text(&["invalid format", "invalid message", "json: cannot unmarshal"], Kind::InvalidRequest),
-];
+/// The rules; a reply that matches none is classified by its status.
+pub const RULES: Rules = Rules {
+    specific: &[
+        Rule::text(
+            &["usage limit", "upgrade for higher limits", "payment is past due"],
+            Kind::QuotaExhausted,
+        ),
+        Rule::text(&["requires more system memory", "out of memory", "process has terminated"], Kind::Server),
+        Rule::text(&["server busy", "maximum pending requests", "loading model"], Kind::Overloaded),
+    ],
+    general: &[
+        Rule::text(&["context length"], Kind::ContextOverflow),
+        Rule::text(&["not found"], Kind::ModelUnavailable).at(404),
+        Rule::text(&["model is required"], Kind::ModelUnavailable),
+        Rule::text(&["unsupported", "missing data required for image input"], Kind::Unsupported),
+        Rule::text(&["unauthorized"], Kind::Auth),
+        Rule::text(&["invalid format", "invalid message", "json: cannot unmarshal"], Kind::InvalidRequest),
+    ],
+};
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -66,7 +58,7 @@ fn classify_body(body: &str, status: Option<u16>) -> Error {
     };
     let lower = message.to_ascii_lowercase();
     let fields = ErrorFields { status, words: &[], text: &lower };
-    let error = apply_rules(RULES, &fields).error(message);
+    let error = apply_rules(&RULES, &fields).error(message);
     match status {
         Some(status) => error.with_status(status),
         None => error,

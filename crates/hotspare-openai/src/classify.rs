@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use hotspare_core::Error;
 use hotspare_provider::{
-    ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, retry_after, retry_after_in_text,
+    ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, reset_in_text, retry_after,
+    retry_after_in_text,
 };
 use serde_json::Value;
 
@@ -23,6 +24,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let body = ErrorBody::read(body);
     let error = body.error(Some(status));
     let pause = retry_after(head).or(body.pause).or_else(|| retry_after_in_text(&body.message));
+    let pause = pause.or_else(|| reset_in_text(&body.message, head.received_at));
     let reset_at = || reset(head.header("x-ratelimit-reset").or(body.reset.as_deref())?, head.received_at);
     error.with_retry_after(pause.or_else(|| reset_at().filter(|_| status == 429)))
 }
@@ -176,7 +178,7 @@ impl ErrorBody {
     fn error(&self, status: Option<u16>) -> Error {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-        let classification = apply_rules(RULES, &ErrorFields { status, words: &words, text: &lower });
+        let classification = apply_rules(&RULES, &ErrorFields { status, words: &words, text: &lower });
         let mut error = classification.error(self.message.clone());
         if let Some(status) = status {
             error = error.with_status(status);

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::timestamp::timestamp;
 use crate::transport::Head;
 
 /// The longest accepted hint, 31 days: a longer one is taken for a mistake.
@@ -35,12 +36,13 @@ pub fn pause(text: &str) -> Option<Duration> {
 }
 
 /// A pause stated in a sentence: "try again in 6.07s", "retry after 12 seconds", "please wait 30 seconds before",
-/// "resets in 9h22m20s".
+/// "resets in 9h22m20s", "replenished in 07:01:20".
 #[must_use]
 pub fn retry_after_in_text(sentence: &str) -> Option<Duration> {
     let lower = sentence.to_ascii_lowercase();
-    let named =
-        |words: &str| lower.match_indices(words).find_map(|(at, _)| pause(&lower[at + words.len()..]));
+    let named = |words: &str| {
+        lower.match_indices(words).find_map(|(at, _)| pause_or_clock(&lower[at + words.len()..]))
+    };
     let phrases = [
         "try again in ",
         "try again after ",
@@ -52,8 +54,31 @@ pub fn retry_after_in_text(sentence: &str) -> Option<Duration> {
         "resets in ",
         "reset after ",
         "resets after ",
+        "replenished in ",
     ];
     phrases.into_iter().find_map(named)
+}
+
+/// The pause until a time stated in a sentence: "will reset at 2026-02-03 20:31:50 +0800". A time without a zone is no
+/// hint.
+#[must_use]
+pub fn reset_in_text(sentence: &str, received_at: SystemTime) -> Option<Duration> {
+    let named = |words: &str| {
+        let at =
+            sentence.match_indices(words).find_map(|(at, _)| timestamp(&sentence[at + words.len()..]))?;
+        at.duration_since(received_at).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
+    };
+    ["reset at ", "resets at "].into_iter().find_map(named)
+}
+
+/// A duration with units, or as hours, minutes and seconds between colons.
+fn pause_or_clock(text: &str) -> Option<Duration> {
+    let mut fields = text.splitn(3, ':');
+    let mut two = || fields.next().filter(|digits| digits.len() == 2)?.parse::<u64>().ok();
+    let (Some(hours), Some(minutes), Some(seconds)) = (two(), two(), text.get(6..8)) else {
+        return pause(text);
+    };
+    Some(Duration::from_secs(hours * 3_600 + minutes * 60 + seconds.parse::<u64>().ok()?))
 }
 
 /// A duration with units, and the text after it; `None` if the text does not begin with a duration.
@@ -179,8 +204,29 @@ mod tests {
             ("Too many requests. Please wait for 15 seconds", Some(15_000)),
             ("Individual quota reached. Resets in 9h22m20s.", Some(33_740_000)),
             ("The limit resets after every 5 messages", None),
+            ("Out of call volume quota. Quota will be replenished in 07:01:20.", Some(25_280_000)),
+            ("Quota will be replenished in 3 days.", Some(259_200_000)),
         ] {
             assert_eq!(retry_after_in_text(sentence).map(|pause| pause.as_millis()), expected, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn parses_the_time_of_a_reset() {
+        let received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_770_121_900);
+        for (sentence, expected) in [
+            (
+                "You have exceeded the 5-hour usage quota. It will reset at 2026-02-03 20:31:50 +0800 CST.",
+                Some(10),
+            ),
+            ("5-hour usage limit reached, resets at 2026-02-03T12:31:50Z (2056)", Some(10)),
+            ("It will reset at 2026-02-03 20:31:50", None),
+            ("It will reset at 2026-02-03 20:31:39 +0800", None),
+            ("It will reset at 2027-02-03 20:31:50 +0800", None),
+            ("It will reset at noon", None),
+        ] {
+            let pause = reset_in_text(sentence, received_at);
+            assert_eq!(pause.map(|pause| pause.as_secs()), expected, "{sentence}");
         }
     }
 

@@ -6,15 +6,18 @@
 
 use hotspare_core::{Error, Kind, Scope};
 
+use crate::sentences::SENTENCES;
+
 /// One rule: every condition it states must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rule {
     /// The status; `None` matches any.
     pub status: Option<u16>,
-    /// The code, type or other fixed word equals one of these, in lower case; empty matches any.
+    /// The code, type or other fixed word equals one of these, in lower case, with or without a suffix that begins
+    /// with a point; empty matches any.
     pub words: &'static [&'static str],
-    /// The text contains one of these, in lower case; empty matches any.
+    /// The text contains one of these, in lower case; empty matches any. ` * ` stands for one word between spaces.
     pub text: &'static [&'static str],
     /// The text also contains one of these; empty matches any.
     pub also: &'static [&'static str],
@@ -78,11 +81,44 @@ impl Rule {
     /// Whether every condition of the rule is met.
     #[must_use]
     pub fn matches(&self, fields: &ErrorFields<'_>) -> bool {
-        let listed = |word: &&str| fields.words.iter().any(|given| given.eq_ignore_ascii_case(word));
+        let given = |word: &&str| fields.words.iter().any(|given| is_word(given, word));
+        let said = |phrase: &&str| contains(fields.text, phrase);
         self.status.is_none_or(|status| Some(status) == fields.status)
-            && (self.words.is_empty() || self.words.iter().any(listed))
-            && (self.text.is_empty() || self.text.iter().any(|text| fields.text.contains(text)))
-            && (self.also.is_empty() || self.also.iter().any(|text| fields.text.contains(text)))
+            && (self.words.is_empty() || self.words.iter().any(given))
+            && (self.text.is_empty() || self.text.iter().any(said))
+            && (self.also.is_empty() || self.also.iter().any(said))
+    }
+}
+
+/// Whether a code is this word, or this word with a suffix such as `.PrivacyInformation`.
+fn is_word(given: &str, word: &str) -> bool {
+    let stem = given.split_once('.').map_or(given, |(stem, _)| stem);
+    given.eq_ignore_ascii_case(word) || stem.eq_ignore_ascii_case(word)
+}
+
+/// Whether the text contains the phrase, in which ` * ` stands for one word.
+fn contains(text: &str, phrase: &str) -> bool {
+    let Some((before, after)) = phrase.split_once(" * ") else { return text.contains(phrase) };
+    text.match_indices(before).any(|(at, _)| {
+        let rest = text[at + before.len()..].strip_prefix(' ');
+        let rest = rest.and_then(|rest| rest.split_once(' '));
+        rest.is_some_and(|(word, rest)| !word.is_empty() && rest.starts_with(after))
+    })
+}
+
+/// An adapter's rules. Between the two tables come the [`SENTENCES`] that all adapters share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Codes and types that say more than any sentence, and texts that mean something else on this wire.
+    pub specific: &'static [Rule],
+    /// Words that only narrow the status, and texts too short to be trusted on other wires.
+    pub general: &'static [Rule],
+}
+
+impl Rules {
+    /// The rules in the order in which they are tried.
+    fn in_order(&self) -> impl Iterator<Item = &'static Rule> + use<> {
+        self.specific.iter().chain(SENTENCES).chain(self.general)
     }
 }
 
@@ -117,8 +153,8 @@ impl Classification {
 
 /// Classifies by the first rule that matches, or else by status, as [`by_status`] does.
 #[must_use]
-pub fn apply_rules(rules: &[Rule], fields: &ErrorFields<'_>) -> Classification {
-    match rules.iter().find(|rule| rule.matches(fields)) {
+pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
+    match rules.in_order().find(|rule| rule.matches(fields)) {
         Some(rule) => Classification { kind: rule.kind, scope: rule.scope },
         None => Classification { kind: by_status(fields.status), scope: None },
     }
@@ -189,15 +225,45 @@ mod tests {
     }
 
     #[test]
+    fn words_match_with_a_suffix_and_phrases_with_any_single_word() {
+        let fields = |word, text| ErrorFields { status: None, words: word, text };
+        let code = Rule::word(&["sensitive"], Kind::ContentPolicy);
+        assert!(code.matches(&fields(&["Sensitive.Privacy"], "")));
+        assert!(code.matches(&fields(&["Sensitive"], "")));
+        assert!(!code.matches(&fields(&["SensitiveX.Privacy"], "")));
+        assert!(!code.matches(&fields(&["x.Sensitive"], "")));
+        let phrase = Rule::text(&["model * does not exist"], Kind::ModelUnavailable);
+        for text in
+            ["the model `m` does not exist or", "model. the model m does not exist", "model é does not exist"]
+        {
+            assert!(phrase.matches(&fields(&[], text)), "{text}");
+        }
+        for text in [
+            "the model does not exist",
+            "model m n does not exist",
+            "it does not exist in the model",
+            "model ",
+        ] {
+            assert!(!phrase.matches(&fields(&[], text)), "{text}");
+        }
+    }
+
+    #[test]
     fn first_matching_rule_wins_and_every_status_has_a_kind() {
-        let rules = [Rule::text(&["a"], Kind::Auth).within(Scope::Model), Rule::status(400, Kind::BadOutput)];
+        const RULES: Rules = Rules {
+            specific: &[Rule::text(&["a"], Kind::Auth).within(Scope::Model)],
+            general: &[Rule::status(400, Kind::BadOutput)],
+        };
         let judged = |status, text| {
             let error =
-                apply_rules(&rules, &ErrorFields { status: Some(status), words: &[], text }).error("m");
+                apply_rules(&RULES, &ErrorFields { status: Some(status), words: &[], text }).error("m");
             (error.kind(), error.scope())
         };
         assert_eq!(judged(400, "a"), (Kind::Auth, Scope::Model));
         assert_eq!(judged(400, "b"), (Kind::BadOutput, Scope::None));
+        // A shared sentence comes after the specific rules and before the general ones.
+        assert_eq!(judged(400, "a prompt too long"), (Kind::Auth, Scope::Model));
+        assert_eq!(judged(400, "prompt too long"), (Kind::ContextOverflow, Scope::None));
         assert_eq!(judged(401, "b"), (Kind::Auth, Scope::Credential));
         for status in 0..1_000 {
             let _ = by_status(Some(status));

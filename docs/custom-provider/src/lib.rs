@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use hotspare_core::{Capabilities, Chunk, Error, Event, FinishReason, Kind, OutputFormat, Part, Role, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, ErrorFields, Frame, Head, HttpRequest, Ndjson, Outbound, Rule, Whole, Wire,
+    Decoder, Decoding, ErrorFields, Frame, Head, HttpRequest, Ndjson, Outbound, Rule, Rules, Whole, Wire,
     apply_rules, retry_after,
 };
 use serde_json::{Value, json};
@@ -88,15 +88,20 @@ impl Wire for Parrot {
     }
 }
 
-/// What the server's own error codes mean. Without one the status decides, as it does for other providers.
-const RULES: &[Rule] =
-    &[Rule::word(&["busy"], Kind::Overloaded), Rule::word(&["out_of_credit"], Kind::QuotaExhausted)];
+/// What the server's own error codes mean. Without one the text or the status decides, as for other providers.
+const RULES: Rules = Rules {
+    specific: &[
+        Rule::word(&["busy"], Kind::Overloaded),
+        Rule::word(&["out_of_credit"], Kind::QuotaExhausted),
+    ],
+    general: &[],
+};
 
 fn failure(body: &Value, status: Option<u16>) -> Error {
     let text = |name: &str| body[name].as_str().unwrap_or_default();
     let message = text("error").to_ascii_lowercase();
     let fields = ErrorFields { status, words: &[text("code")], text: &message };
-    apply_rules(RULES, &fields).error(text("error"))
+    apply_rules(&RULES, &fields).error(text("error"))
 }
 
 /// Decodes a reply: a single frame, or one frame per line.

@@ -82,6 +82,12 @@ fn classifies_by_name_then_message_then_status() {
             400,
             "",
             "Malformed input request: #: extraneous key [max_tokens] is not permitted",
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            "",
+            "Malformed input request: #/messages/0/content/0: extraneous key [inputText] is not permitted",
             Kind::InvalidRequest,
         ),
         (
@@ -91,6 +97,25 @@ fn classifies_by_name_then_message_then_status() {
             Kind::InvalidRequest,
         ),
         (400, "ValidationException", "Operation not allowed", Kind::Forbidden),
+        (
+            400,
+            "ValidationException",
+            "The model returned the following errors: invalid beta flag",
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            "ValidationException",
+            "tools.0.custom.strict: Extra inputs are not permitted",
+            Kind::Unsupported,
+        ),
+        (
+            400,
+            "ValidationException",
+            "Retry your request with the ID or ARN of an inference profile that contains this model.",
+            Kind::ModelUnavailable,
+        ),
+        (400, "ValidationException", "Bedrock is unable to process your request.", Kind::Overloaded),
         (400, "ServiceQuotaExceededException", "Your request exceeds the quota", Kind::QuotaExhausted),
         (
             403,

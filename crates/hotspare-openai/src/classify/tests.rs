@@ -11,6 +11,7 @@ use super::*;
 mod allowances;
 mod hosts;
 mod messages;
+mod reported;
 mod scopes;
 
 fn head(status: u16) -> Head {

@@ -1,9 +1,9 @@
 //! `docs/errors.md`: how each adapter classifies failures, from the tables that it reads.
 
-use hotspare_provider::{BY_STATUS, Rule};
+use hotspare_provider::{BY_STATUS, Rule, Rules, SENTENCES};
 
 /// Adapters, how they parse a failure, and their tables.
-const ADAPTERS: &[(&str, &str, &[Rule])] = &[
+const ADAPTERS: &[(&str, &str, Rules)] = &[
     (
         "hotspare-openai",
         "Words are codes and types (`code`, `type`, `error_type`, `status`, `reason`), at the top level or under `error`, \
@@ -15,7 +15,7 @@ const ADAPTERS: &[(&str, &str, &[Rule])] = &[
     ),
     (
         "hotspare-anthropic",
-        "Words are `error.details.error_code` and `error.type`. A 429 with `x-should-retry: false` and no pause means \
+        "Words are `error.details.error_code`, `error.type` and `error.code`. A 429 with `x-should-retry: false` and no pause means \
          that the request alone exceeds the limit: `unsupported`.",
         hotspare_anthropic::RULES,
     ),
@@ -43,14 +43,21 @@ const ADAPTERS: &[(&str, &str, &[Rule])] = &[
 pub(crate) fn document() -> String {
     let mut out = String::from(
         "# What a failure means\n\n\
-         Written by `cargo xtask docs` from the adapters' tables. A table is tried from top to bottom, and a row matches if everything it\n\
-         names is present: the status, one of the words, one of the texts (and one of those after *and*). If no row matches, the last\n\
-         table decides by status alone, then by class: 4xx is `invalid_request`, 5xx `server`. *of* narrows what is affected:\n\
-         `credential_model` is the key for this model. What follows from each kind is in the [README](../README.md). Recorded failures\n\
-         are classified one by one in `tests/corpus/errors.tsv`.\n",
+         Written by `cargo xtask docs` from the adapters' tables. Each adapter tries its first table, then the\n\
+         [sentences](#sentences) that all adapters share, then its second table. If no row matches, the [status](#by-status) decides,\n\
+         then its class: 4xx is `invalid_request`, 5xx `server`.\n\n\
+         A table is tried from top to bottom, and a row matches if everything it names is present: the status, one of the words, one of\n\
+         the texts (and one of those after *and*). A word may have a suffix that begins with a point, and `*` in a text stands for one\n\
+         word. *of* narrows what is affected: `credential_model` is the key for this model. What follows from each kind is in the\n\
+         [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n",
     );
+    out.push_str(&format!(
+        "\n## Sentences\n\nRelays and compatible endpoints quote the host behind them, so these mean the same on every wire.\n\n{}",
+        table(SENTENCES)
+    ));
     for (adapter, how, rules) in ADAPTERS {
-        out.push_str(&format!("\n## {adapter}\n\n{how}\n\n{}", table(rules)));
+        let (specific, general) = (table(rules.specific), table(rules.general));
+        out.push_str(&format!("\n## {adapter}\n\n{how}\n\n{specific}\nAfter the sentences:\n\n{general}"));
     }
     out.push_str(&format!("\n## By status\n\n{}", table(BY_STATUS)));
     out

@@ -208,6 +208,15 @@ fn classifies_billing_and_key_errors() {
     ]);
     let error = reply(&head(429), br#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","resets_in_seconds":173470}}"#);
     assert_eq!((error.kind(), error.retry_after()), (QuotaExhausted, Some(Duration::from_secs(173_470))));
+    let mut plan_head = head(429);
+    plan_head.received_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_770_121_900);
+    let error = reply(&plan_head, br#"{"error":{"code":"AccountQuotaExceeded","message":"You have exceeded the 5-hour usage quota. It will reset at 2026-02-03 20:31:50 +0800 CST.","param":"","type":"TooManyRequests"}}"#);
+    assert_eq!((error.kind(), error.retry_after()), (QuotaExhausted, Some(Duration::from_secs(10))));
+    assert_eq!(error.scope(), Scope::CredentialModel);
+    let volume =
+        br#"{"statusCode":403,"message":"Out of call volume quota. Quota will be replenished in 07:01:20."}"#;
+    let error = reply(&head(403), volume);
+    assert_eq!((error.kind(), error.retry_after()), (QuotaExhausted, Some(Duration::from_secs(25_280))));
     let loading = br#"{"error":"Model a/b is currently loading","estimated_time":44.5}"#;
     let error = reply(&head(503), loading);
     assert_eq!((error.kind(), error.retry_after()), (Kind::Overloaded, Some(Duration::from_millis(44_500))));
