@@ -1,9 +1,11 @@
 //! The official `openai` Python client talks to the gateway: chat, streams with usage, tools, models, error classes.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
-use hotspare::{OnCut, RouteSpec, Rules, Sequential};
-use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
+use hotspare::{Endpoint, OnCut, Provider, RouteSpec, Rules, Sequential};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use hotspare_tests::Rig;
 
 const SCRIPT: &str = r#"
@@ -89,6 +91,14 @@ except openai.BadRequestError as e:
     print("ok", e)
 "#;
 
+const LIMITED: &str = r#"
+import sys, openai
+c = openai.OpenAI(base_url=sys.argv[1], api_key="sk-caller", max_retries=2)
+a = c.chat.completions.create(model="chat", messages=[{"role": "user", "content": "x"}])
+assert a.choices[0].message.content == "served", a
+print("ok")
+"#;
+
 /// Runs a script if there is a Python with the required package.
 pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
     let python = hotspare_tests::peer::python(package)?;
@@ -143,6 +153,20 @@ pub(crate) async fn down(wire: WireFormat) -> (hotspare::Client, ChaosServer, Ch
         .build()
         .unwrap();
     (client, server, cut)
+}
+
+/// As without the gateway: the client waits for as long as the provider asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn official_client_waits_out_a_rate_limit() {
+    let provider = Arc::new(Scripted::new().rate_limited(Duration::from_secs(1)).text("served"));
+    let target = Endpoint::custom(Arc::clone(&provider) as Arc<dyn Provider>, "model");
+    let builder = hotspare::Client::builder().target("main", target);
+    let client = builder.route("chat", Sequential::new(["main"])).build().unwrap();
+    let gateway = crate::gateway::start(client).await;
+    let url = gateway.url();
+    if tokio::task::spawn_blocking(move || python("openai", LIMITED, &[&url])).await.unwrap().is_some() {
+        assert_eq!(provider.requests().len(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,12 +85,15 @@ impl Key {
     /// Reads one key.
     pub(crate) fn resolve(&self) -> Result<Secret, String> {
         let revealed = self.reveal()?;
-        let text = revealed.expose().trim();
+        // Editors on Windows may begin a file with a byte order mark.
+        let text = revealed.expose().trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
             return Err(format!("{self:?} is empty"));
         }
-        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
-            return Err(format!("{self:?} contains whitespace or control characters inside the key"));
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!(
+                "{self:?} contains whitespace or a character that is not visible ASCII inside the key"
+            ));
         }
         Ok(Secret::new(text))
     }

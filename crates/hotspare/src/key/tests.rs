@@ -40,6 +40,17 @@ async fn rejected_key_is_reread_and_replaced_only_if_changed() {
 }
 
 /// Revoked first and replaced a moment later, as is usual for mounted secrets.
+#[test]
+fn byte_order_mark_is_not_part_of_a_key() {
+    let resolve = |text: &'static str| Key::read("the store", move || Ok(Secret::new(text))).resolve();
+    assert_eq!(resolve("\u{feff}sk-1\r\n").unwrap().expose(), "sk-1");
+    assert_eq!(resolve(" sk-1\n").unwrap().expose(), "sk-1");
+    for invalid in ["sk\u{feff}-1", "sch\u{fc}ssel", "sk-1\u{200b}"] {
+        assert!(resolve(invalid).unwrap_err().contains("not visible ASCII"), "{invalid}");
+    }
+    assert!(resolve("\u{feff}\n").unwrap_err().contains("is empty"));
+}
+
 #[tokio::test]
 async fn late_key_replacement_is_detected() {
     let text = Arc::new(Mutex::new("first".to_owned()));
