@@ -89,7 +89,7 @@ impl Report {
             "# Recorded traffic\n\n\
              Written by `HOTSPARE_BLESS=1 cargo test -p hotspare-tests --test corpus` from the {} recordings of the set `{:016x}` in the\n\
              directory named by `HOTSPARE_CORPUS`; without it, a small subset in the tree is read. `hotspare decode FILE.jsonl` shows how\n\
-             recordings of your own are read.\n\n\
+             recordings of your own are read; `hotspare decode --help` lists the fields of a line.\n\n\
              *Answers* are successful replies. *Compared* ones were read again by a small independent reader that shares no code with the\n\
              adapter; *equal* means the same text, reasoning, refusal, tool calls (name, id, arguments as JSON), finish reason and tokens.\n\
              A reply that is a failure (an error inside a 200, a truncated stream, an empty answer) must be read as a failure to count as\n\

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event};
-use hotspare_gateway::Setup;
+use hotspare_gateway::{Output, Setup};
 
 use serve::exposed;
 
@@ -52,7 +52,7 @@ pub(crate) enum Command {
     },
     /// Send one prompt and stream the answer; the attempts are listed on standard error.
     Chat {
-        /// The prompt.
+        /// The prompt; `-` reads standard input.
         prompt: String,
         /// Configuration file.
         #[arg(long)]
@@ -85,8 +85,9 @@ pub(crate) enum Command {
         prompt: String,
     },
     /// Decode recorded replies to JSON Lines, one line per exchange, in order.
+    #[command(after_help = decode::INPUT)]
     Decode {
-        /// Files with one recorded exchange per line; `-` reads standard input.
+        /// JSON Lines files with one recorded exchange per line; `-` reads standard input.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -174,21 +175,31 @@ fn setup(config: Option<&Path>) -> Result<Setup, String> {
 }
 
 async fn chat(prompt: &str, config: Option<&Path>, model: Option<String>) -> Result<(), String> {
+    let prompt = match prompt {
+        "-" => {
+            std::io::read_to_string(std::io::stdin()).map_err(|error| format!("standard input: {error}"))?
+        }
+        text => text.to_owned(),
+    };
+    if prompt.trim().is_empty() {
+        return Err("the prompt is empty".into());
+    }
     let client = setup(config)?.client;
     let model = model.or_else(|| client.names().into_iter().next()).unwrap_or_default();
     let failed = |error: &hotspare::Error| format!("{error}\n{}", error.trail());
     let mut stream =
         client.stream(ChatRequest::to(model).user(prompt)).await.map_err(|error| failed(&error))?;
+    let mut out = Output::stdout();
     while let Some(event) = stream.next().await {
         match event.map_err(|error| failed(&error))? {
-            Event::TextDelta(text) => print(&text),
+            Event::TextDelta(text) => out.print(&text),
             Event::Handover { from, to } => note(&format!("\n[{from} was cut off; {to} continues]")),
             _ => {}
         }
     }
-    print("\n");
+    out.line("");
     note(&stream.trail().to_string());
-    Ok(())
+    out.finish()
 }
 
 async fn check(path: &Path, live: bool) -> Result<(), String> {
@@ -219,32 +230,37 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
     for lint in client.lint(Some(&today())) {
         note(&format!("note: {lint}"));
     }
-    print(&format!("{}: no mistakes\n", path.display()));
-    if !live {
-        return Ok(());
-    }
-    let (mut failed, mut tried) = (0, 0);
-    for target in client.targets() {
-        for key in 0..target.keys.len().max(1) {
+    let mut out = Output::stdout();
+    out.line(&format!("{}: no mistakes", path.display()));
+    let answered = if live { check_keys(&client, &mut out).await } else { Ok(()) };
+    answered.and(out.finish())
+}
+
+/// Sends one small request to every target with each of its keys, all at the same time.
+async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
+    let targets = client.targets();
+    let checks = targets.iter().flat_map(|target| {
+        (0..target.keys.len().max(1)).map(move |key| async move {
             let name = match target.keys.len() {
                 0 | 1 => target.id.to_string(),
                 keys => format!("{} (key {} of {keys})", target.id, key + 1),
             };
-            tried += 1;
-            match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
-                Ok(Ok(())) => print(&format!("{name}: answers\n")),
-                Ok(Err(error)) => {
-                    failed += 1;
-                    print(&format!("{name}: {error}\n"));
-                }
-                Err(_) => {
-                    failed += 1;
-                    print(&format!("{name}: no answer within {} s\n", CHECK_TIMEOUT.as_secs()));
-                }
-            }
-        }
+            let failure = match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
+            };
+            (name, failure)
+        })
+    });
+    let checked = futures::future::join_all(checks).await;
+    for (name, failure) in &checked {
+        out.line(&format!("{name}: {}", failure.as_deref().unwrap_or("answers")));
     }
-    if failed > 0 { Err(format!("{failed} of {tried} keys got no answer")) } else { Ok(()) }
+    match checked.iter().filter(|(_, failure)| failure.is_some()).count() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} of {} keys got no answer", checked.len())),
+    }
 }
 
 /// Today's date, such as `2026-11-25` (UTC).
@@ -264,24 +280,18 @@ fn today() -> String {
 
 fn explain(config: Option<&Path>, model: Option<String>, prompt: &str) -> Result<(), String> {
     let client = setup(config)?.client;
+    let mut out = Output::stdout();
     for model in model.map_or_else(|| routes(&client), |model| vec![model]) {
         let explanation =
             client.explain(&ChatRequest::to(model).user(prompt)).map_err(|error| error.to_string())?;
-        print(&format!("{explanation}\n"));
+        out.line(&explanation.to_string());
     }
-    Ok(())
+    out.finish()
 }
 
 /// All routes, without their further names.
 fn routes(client: &Client) -> Vec<String> {
     client.names().into_iter().filter(|name| client.route_for(name) == Some(name)).collect()
-}
-
-/// A closed standard output is not a failure.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
 }
 
 fn note(text: &str) {

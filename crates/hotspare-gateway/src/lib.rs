@@ -13,6 +13,7 @@ mod gateway;
 mod hops;
 mod logs;
 mod ops;
+mod output;
 mod refusal;
 mod reply;
 mod request_id;
@@ -28,6 +29,7 @@ mod upload;
 
 pub use auth::ClientKeys;
 pub use logs::LogWriter;
+pub use output::Output;
 pub use serve::{ServeOptions, listen_on, raise_file_limit, serve_on};
 pub use setup::{Setup, SetupError};
 

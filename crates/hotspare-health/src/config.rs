@@ -152,6 +152,79 @@ impl Config {
     }
 }
 
+/// Settings as configurations state them: what is left out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knobs {
+    /// [`Config::failures`].
+    pub failures: Option<u32>,
+    /// [`Config::window`].
+    pub window: Option<Duration>,
+    /// [`Config::failure_rate_bp`].
+    pub failure_rate_bp: Option<u32>,
+    /// [`Config::slow_rate_bp`].
+    pub slow_rate_bp: Option<u32>,
+    /// [`Config::min_calls`].
+    pub min_calls: Option<u32>,
+    /// The accumulated evidence that opens the breaker, in thousandths of a nat.
+    pub evidence: Option<u32>,
+    /// [`Config::degrade`].
+    pub degrade: Option<bool>,
+    /// [`Config::cooldown`].
+    pub cooldown: Option<Duration>,
+    /// [`Config::cooldown_cap`]; not shorter than the cooldown if left out.
+    pub cooldown_cap: Option<Duration>,
+    /// [`Config::probes`].
+    pub probes: Option<u32>,
+    /// [`Config::probes_to_close`].
+    pub probes_to_close: Option<u32>,
+    /// [`Config::lease`].
+    pub lease: Option<Duration>,
+    /// [`Config::ramp`].
+    pub ramp: Option<Duration>,
+}
+
+impl Knobs {
+    /// The breaker with these settings. A count or a rate of failures replaces the default threshold of evidence; evidence
+    /// that is set applies as well.
+    #[must_use]
+    pub fn config(self) -> Config {
+        let defaults = Config::default();
+        let counts = self.failures.is_some() || self.failure_rate_bp.is_some();
+        let cooldown = self.cooldown.unwrap_or(defaults.cooldown);
+        Config {
+            failures: self.failures,
+            failure_rate_bp: self.failure_rate_bp,
+            slow_rate_bp: self.slow_rate_bp.or(defaults.slow_rate_bp),
+            evidence: match self.evidence {
+                Some(sum) => Some(Evidence::default().trip(sum)),
+                None => defaults.evidence.filter(|_| !counts),
+            },
+            degrade: self.degrade.unwrap_or(defaults.degrade),
+            min_calls: self.min_calls.unwrap_or(defaults.min_calls),
+            window: self.window.unwrap_or(defaults.window),
+            cooldown,
+            cooldown_cap: self.cooldown_cap.unwrap_or(defaults.cooldown_cap.max(cooldown)),
+            probes: self.probes.unwrap_or(defaults.probes),
+            probes_to_close: self.probes_to_close.unwrap_or(defaults.probes_to_close),
+            lease: self.lease.unwrap_or(defaults.lease),
+            ramp: self.ramp.unwrap_or(defaults.ramp),
+        }
+    }
+
+    /// Evidence in thousandths of a nat.
+    ///
+    /// # Errors
+    /// Unless it is from 0.1 to 1000 nats.
+    pub fn milli_nats(nats: f64) -> Result<u32, ConfigError> {
+        if (0.1..=1_000.0).contains(&nats) {
+            // Within 100 to 1,000,000, as checked.
+            Ok((nats * 1_000.0).round() as u32)
+        } else {
+            Err(ConfigError { knob: "evidence", rule: "must be between 0.1 and 1000 nats" })
+        }
+    }
+}
+
 /// There is no preset of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown breaker `{0}`; valid values are {known}", known = READY.map(|(name, _)| name).join(", "))]

@@ -49,7 +49,7 @@ mod view;
 mod window;
 
 pub use book::Book;
-pub use config::{Config, ConfigError, UnknownRule};
+pub use config::{Config, ConfigError, Knobs, UnknownRule};
 pub use evidence::Evidence;
 /// Re-exported because they appear in the public API, so that users of this crate need no other dependency.
 pub use hotspare_core::{BreakerState, Moment, RateLimits};

@@ -11,7 +11,7 @@ use crate::timeline::Timeline;
 use crate::verdict::{JudgedMark, Verdict};
 
 /// Measures that are kept for every run, in this order.
-pub const DIGEST_MEASURES: [Measure; 18] = [
+pub const DIGEST_MEASURES: [Measure; 19] = [
     Measure::Available,
     Measure::Lost,
     Measure::FirstTry,
@@ -25,6 +25,7 @@ pub const DIGEST_MEASURES: [Measure; 18] = [
     Measure::Affected,
     Measure::Hedged,
     Measure::Waste,
+    Measure::Cost,
     Measure::Cut,
     Measure::OutcomesToOpen,
     Measure::DegradesOfTheWell,
@@ -47,7 +48,7 @@ pub struct Digest {
     pub breaches: Vec<Breach>,
     /// Verdicts on the scenario's marks.
     pub judged: Vec<JudgedMark>,
-    /// Values of [`KEPT`] in the scenario's window; `None` if there was nothing to measure.
+    /// Values of [`DIGEST_MEASURES`] in the scenario's window; `None` if there was nothing to measure.
     pub values: [Option<f64>; DIGEST_MEASURES.len()],
     /// Data for a timeline, if the run recorded it.
     pub timeline: Option<Timeline>,

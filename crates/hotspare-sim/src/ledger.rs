@@ -294,6 +294,8 @@ impl Ledger {
             Measure::Amplification => self.amplification(),
             Measure::Attempts => share(tally.attempts, tally.requests)?,
             Measure::Available => share(tally.answered, tally.eligible())?,
+            // Costs are in millionths of a dollar.
+            Measure::Cost => share(tally.cost, tally.requests)? / 1_000.0,
             Measure::Cut => share(tally.cut, tally.eligible())?,
             Measure::FirstTry => share(tally.first_try, tally.eligible())?,
             Measure::Hedged => share(tally.hedged, tally.requests)?,

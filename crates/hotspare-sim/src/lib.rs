@@ -20,6 +20,7 @@
 //! ```
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod assignment;
 mod digest;
 mod effect;
 mod event_queue;
@@ -48,6 +49,7 @@ mod units;
 mod verdict;
 mod workload;
 
+pub use assignment::Assigned;
 pub use digest::{DIGEST_MEASURES, Digest};
 pub use invariants::Breach;
 pub use marks::Measure;

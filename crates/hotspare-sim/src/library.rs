@@ -71,6 +71,12 @@ impl Scenario {
         FILES.iter().map(|(name, _)| *name)
     }
 
+    /// A commented scenario with every setting.
+    #[must_use]
+    pub fn example() -> &'static str {
+        include_str!("../example.toml")
+    }
+
     /// The text of a built-in scenario.
     #[must_use]
     pub fn text(name: &str) -> Option<&'static str> {

@@ -38,6 +38,8 @@ pub enum Measure {
     Attempts,
     /// Share of requests that were answered in full.
     Available,
+    /// Dollars spent per thousand requests.
+    Cost,
     /// Share of requests that were cut after their first content.
     Cut,
     /// How often targets that were healthy throughout were marked slow.
@@ -81,11 +83,33 @@ pub enum Measure {
     Waste,
 }
 
-/// A bound as written and as a number: a fraction of 1, seconds, or a count.
+/// A bound as written, and as a number of its unit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bound {
     pub(crate) text: String,
     pub(crate) value: f64,
+    pub(crate) unit: Unit,
+}
+
+/// What a number measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// A count, a ratio or an amount of dollars.
+    Number,
+    /// A fraction of 1.
+    Share,
+    /// Seconds.
+    Time,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "a number, such as 20",
+            Self::Share => "a share, such as \"99.9%\"",
+            Self::Time => "a time, such as \"2s\"",
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -98,16 +122,17 @@ enum BoundDto {
 
 fn bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bound>, D::Error> {
     let (text, value) = match BoundDto::deserialize(deserializer)? {
-        BoundDto::Integer(value) => (value.to_string(), Some(value as f64)),
-        BoundDto::Number(value) => (value.to_string(), Some(value)),
+        BoundDto::Integer(value) => (value.to_string(), Some((value as f64, Unit::Number))),
+        BoundDto::Number(value) => (value.to_string(), Some((value, Unit::Number))),
         BoundDto::Text(text) => {
-            let value = percent(&text).or_else(|| seconds(&text));
+            let share = percent(&text).map(|value| (value, Unit::Share));
+            let value = share.or_else(|| seconds(&text).map(|value| (value, Unit::Time)));
             (text, value)
         }
     };
-    let value = value
+    let (value, unit) = value
         .ok_or_else(|| D::Error::custom(format!("`{text}` is neither a number, a share nor a duration")))?;
-    Ok(Some(Bound { text, value }))
+    Ok(Some(Bound { text, value, unit }))
 }
 
 impl Mark {
@@ -153,6 +178,7 @@ impl fmt::Display for Measure {
             Self::Amplification => "amplification",
             Self::Attempts => "attempts",
             Self::Available => "available",
+            Self::Cost => "cost",
             Self::Cut => "cut",
             Self::DegradesOfTheWell => "degrades-of-the-well",
             Self::FirstTry => "first-try",
@@ -183,43 +209,71 @@ impl Measure {
         matches!(self, Self::OpenAfter | Self::OutcomesToOpen | Self::RecoveredAfter)
     }
 
-    /// Whether it is a fraction of 1.
-    const fn is_share(self) -> bool {
+    /// Whether it is about one target.
+    pub(crate) const fn is_of_target(self) -> bool {
         matches!(
             self,
-            Self::Available
-                | Self::Cut
-                | Self::FirstTry
-                | Self::Hedged
+            Self::OpenAfter
+                | Self::Opens
+                | Self::OutcomesToOpen
+                | Self::RecoveredAfter
                 | Self::Refused
                 | Self::Share
+                | Self::Starts
                 | Self::Used
-                | Self::Waste
         )
     }
 
-    /// Whether a value is possible: shares are at most 1, and nothing is below 0.
-    pub(crate) fn is_valid(self, value: f64) -> bool {
-        let most = if self.is_share() { 1.0 } else { f64::MAX };
-        (0.0..=most).contains(&value)
+    /// Whether it is taken over a span of arrival times; the others are taken over the whole run or around its window.
+    pub(crate) const fn has_span(self) -> bool {
+        !self.is_event() && !matches!(self, Self::Amplification | Self::Used)
     }
 
-    /// A value formatted for display.
-    #[must_use]
-    pub fn show(self, value: f64) -> String {
+    pub(crate) const fn unit(self) -> Unit {
         match self {
-            share if share.is_share() => format!("{:.3} %", value * 100.0),
+            Self::Available
+            | Self::Cut
+            | Self::FirstTry
+            | Self::Hedged
+            | Self::Refused
+            | Self::Share
+            | Self::Used
+            | Self::Waste => Unit::Share,
             Self::OpenAfter
             | Self::RecoveredAfter
             | Self::ToldAfter
             | Self::Silence
             | Self::TtftP50
             | Self::TtftP95
-            | Self::TtftP99 => {
-                format!("{value:.2} s")
-            }
-            Self::Amplification | Self::Attempts => format!("{value:.4}"),
-            _ => format!("{value:.0}"),
+            | Self::TtftP99 => Unit::Time,
+            Self::Affected
+            | Self::Amplification
+            | Self::Attempts
+            | Self::Cost
+            | Self::DegradesOfTheWell
+            | Self::Lost
+            | Self::Opens
+            | Self::OpensOfTheWell
+            | Self::OutcomesToOpen
+            | Self::Starts => Unit::Number,
+        }
+    }
+
+    /// Whether a bound has the measure's unit and is possible: shares are at most 1, and nothing is below 0.
+    pub(crate) fn accepts(self, bound: &Bound) -> bool {
+        let most = if self.unit() == Unit::Share { 1.0 } else { f64::MAX };
+        bound.unit == self.unit() && (0.0..=most).contains(&bound.value)
+    }
+
+    /// A value formatted for display.
+    #[must_use]
+    pub fn show(self, value: f64) -> String {
+        match (self.unit(), self) {
+            (Unit::Share, _) => format!("{:.3} %", value * 100.0),
+            (Unit::Time, _) => format!("{value:.2} s"),
+            (Unit::Number, Self::Amplification | Self::Attempts) => format!("{value:.4}"),
+            (Unit::Number, Self::Cost) => format!("{value:.2} USD"),
+            (Unit::Number, _) => format!("{value:.0}"),
         }
     }
 }

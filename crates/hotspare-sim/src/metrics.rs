@@ -335,7 +335,7 @@ mod tests {
             for name in ["refused", "half-errors"] {
                 let scenario = Scenario::find(name).unwrap();
                 let players = [trial(&scenario), RivalKind::Random.into(), RivalKind::Oracle.into()];
-                let mut runs = ScenarioRuns::new(&scenario, &players);
+                let mut runs = ScenarioRuns::new(&scenario, &players, 1);
                 for (player, (_, digests)) in players.iter().zip(&mut runs.players) {
                     let outcome = run(&scenario, player, 1, &RunOptions::default()).unwrap();
                     digests.push(Digest::of(&scenario, 1, outcome));

@@ -5,14 +5,17 @@
 
 mod markdown;
 mod svg;
+mod verdict_text;
 
 use std::fmt::Write;
 
 use crate::marks::Measure;
-use crate::stats::Estimate;
 use crate::summary::{MarkResult, ScenarioRuns};
 
 pub use markdown::{regret_table, replace_section, tables};
+pub use verdict_text::verdict_text;
+
+use verdict_text::overall_regret;
 
 /// What was run, how, and how long it took.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +43,7 @@ pub fn html(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
     let _ = writeln!(
         page,
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Hotspare under fire</title>\n<style>{STYLE}</style>\n<main>"
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Hotspare: simulated outages</title>\n<style>{STYLE}</style>\n<main>"
     );
     verdict(&mut page, provenance, runs);
     versus(&mut page, runs);
@@ -50,83 +53,12 @@ pub fn html(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
     }
     let _ = writeln!(
         page,
-        "<footer><p>Repeat it: <code>{}</code></p><p>The engine that was tried is the one that serves production: the same machine, \
-         the same health, the same strategies. Only time, providers and callers were simulated. Every player meets the same requests, \
-         the same outages and the same luck, so that differences are differences of policy.</p></footer>\n</main>\n</html>",
+        "<footer><p>To repeat: <code>{}</code></p><p>The engine under test is the one used in production, with the same health \
+         tracking and the same strategies. Only time, providers and callers are simulated. Every policy gets the same requests, \
+         outages and random draws, so that results differ only by policy.</p></footer>\n</main>\n</html>",
         escape(&provenance.command)
     );
     page
-}
-
-/// The verdict in a sentence.
-#[must_use]
-pub fn verdict_text(runs: &[ScenarioRuns]) -> String {
-    let marked = runs.iter().any(|run| !run.marks().is_empty());
-    let breaches: usize = runs.iter().map(|run| run.breached().count()).sum();
-    let worlds: usize = runs.iter().map(|run| run.under_test().len()).sum();
-    let safety = match breaches {
-        0 => format!(
-            "In {worlds} simulated worlds no invariant broke: no call was lost track of, no word came twice, no promise was broken."
-        ),
-        _ => format!(
-            "In {breaches} of {worlds} simulated worlds an invariant broke. That is a bug; the lines that repeat it are below."
-        ),
-    };
-    let seeds = runs.iter().map(|run| run.under_test().len()).max().unwrap_or(0);
-    let worlds_of = match seeds {
-        0..100 => format!("in every world (at most {seeds} for each)"),
-        _ => "in at least 99 of 100 worlds".to_owned(),
-    };
-    let failed = runs.iter().filter(|run| run.failed()).count();
-    let unjudged: usize =
-        runs.iter().map(|run| run.marks().iter().filter(|mark| mark.runs == 0).count()).sum();
-    let unjudged = match unjudged {
-        0 => String::new(),
-        1 => " One mark was not judged: the run was too short for it.".into(),
-        some => format!(" {some} marks were not judged: the runs were too short for them."),
-    };
-    let marks = if !marked {
-        let digests = || runs.iter().flat_map(ScenarioRuns::under_test);
-        let lost: f64 = digests().filter_map(|run| run.value(Measure::Lost)).sum();
-        let asked: u64 = digests().map(|run| run.requests).sum();
-        format!("Of {} requests {} were not answered.", grouped(asked), grouped(lost as u64))
-    } else if failed == 0 {
-        format!("All {} scenarios reach every mark that was judged {worlds_of}.{unjudged}", runs.len())
-    } else {
-        format!(
-            "{} of {} scenarios reach every mark that was judged {worlds_of}; what the others miss is listed below.{unjudged}",
-            runs.len() - failed,
-            runs.len()
-        )
-    };
-    let regret: Vec<f64> =
-        runs.iter().filter_map(|run| Some(run.regret(&run.players.first()?.0)?.mean)).collect();
-    let distance = if regret.is_empty() {
-        String::new()
-    } else {
-        let mean = regret.iter().sum::<f64>() / regret.len() as f64;
-        format!(
-            " On average its regret is {:.1} %, measured against an oracle that knows every provider's state{}.",
-            mean * 100.0,
-            answer_rates(runs).unwrap_or_default()
-        )
-    };
-    format!("{safety} {marks}{distance}")
-}
-
-/// Regret does not count lost requests, so they are listed next to it.
-fn answer_rates(runs: &[ScenarioRuns]) -> Option<String> {
-    let pairs = runs.iter().filter_map(|run| {
-        let answered = |name: &str| Some(run.estimate(name, Measure::Available)?.mean);
-        Some((answered(&run.players.first()?.0)?, answered("oracle")?))
-    });
-    let (own, oracle): (Vec<f64>, Vec<f64>) = pairs.unzip();
-    let mean = |values: &[f64]| Some(Estimate::of(values)?.mean);
-    Some(format!(
-        "; it answers {} of the requests where the oracle answers {}",
-        Measure::Available.show(mean(&own)?),
-        Measure::Available.show(mean(&oracle)?)
-    ))
 }
 
 fn verdict(page: &mut String, provenance: &Provenance, runs: &[ScenarioRuns]) {
@@ -135,7 +67,7 @@ fn verdict(page: &mut String, provenance: &Provenance, runs: &[ScenarioRuns]) {
     let days = provenance.virtual_secs / 86_400.0;
     let _ = writeln!(
         page,
-        "<header><p class=\"kicker\">Hotspare · proof by simulation</p><h1>What happens to requests when providers break</h1>\
+        "<header><p class=\"kicker\">Hotspare · simulation</p><h1>What happens to requests when providers fail</h1>\
          <p class=\"verdict {class}\">{}</p>\
          <dl class=\"facts\"><div><dt>scenarios</dt><dd>{}</dd></div><div><dt>seeds each</dt><dd>{}</dd></div>\
          <div><dt>requests</dt><dd>{}</dd></div><div><dt>virtual days</dt><dd>{days:.1}</dd></div>\
@@ -155,12 +87,14 @@ fn versus(page: &mut String, runs: &[ScenarioRuns]) {
     if names.len() < 2 {
         return;
     }
+    let tested = runs.first().map_or(0, |run| run.tested().len());
     let _ = write!(
         page,
-        "<h2>Beside the usual ways</h2><p>Means over the scenarios, while things are wrong. <b>Regret</b> is the distance from the oracle \
-         (0 is as good as knowing everything): missing first tries, longer waits, later recoveries and extra starts, each as a share.</p>\
-         <div class=\"scroll\"><table class=\"versus\"><thead><tr><th>who</th><th>answered</th><th>lost</th><th>first try</th>\
-         <th>starts per request</th><th>wait, 99 %</th><th>regret</th></tr></thead><tbody>"
+        "<h2>Comparison</h2><p>Means over the scenarios, during their faults. <b>Regret</b> is the distance from the oracle \
+         (0 means as good as knowing every provider's state): lost first tries, longer waits, later recoveries and extra starts, each as \
+         a share.</p>\
+         <div class=\"scroll\"><table class=\"versus\"><thead><tr><th>policy</th><th>answered</th><th>lost</th><th>first try</th>\
+         <th>starts per request</th><th>wait, 99 %</th><th>USD per 1,000</th><th>regret</th></tr></thead><tbody>"
     );
     for name in &names {
         let mean = |measure: Measure| {
@@ -173,18 +107,18 @@ fn versus(page: &mut String, runs: &[ScenarioRuns]) {
             .filter_map(|run| run.estimate(name, Measure::Lost))
             .map(|lost| lost.mean * lost.count as f64)
             .sum();
-        let regrets: Vec<f64> = runs.iter().filter_map(|run| Some(run.regret(name)?.mean)).collect();
-        let regret = crate::stats::Estimate::of(&regrets);
-        let class = if name == &names[0] { " class=\"ours\"" } else { "" };
+        let regret = overall_regret(runs, name);
+        let class = if names.iter().take(tested).any(|one| one == name) { " class=\"ours\"" } else { "" };
         let _ = write!(
             page,
-            "<tr{class}><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td><td>{}</td><td>{}</td></tr>",
+            "<tr{class}><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{:.3}</td><td>{}</td><td>{:.2}</td><td>{}</td></tr>",
             escape(name),
             Measure::Available.show(mean(Measure::Available)),
             grouped(lost as u64),
             Measure::FirstTry.show(mean(Measure::FirstTry)),
             mean(Measure::Attempts),
             Measure::TtftP99.show(mean(Measure::TtftP99)),
+            mean(Measure::Cost),
             regret.map_or("–".into(), |regret| format!(
                 "{:.3} <small>{:.3} to {:.3}</small>",
                 regret.mean, regret.low, regret.high
@@ -212,7 +146,6 @@ fn index(page: &mut String, runs: &[ScenarioRuns]) {
 }
 
 fn section(page: &mut String, run: &ScenarioRuns) {
-    let marks = run.marks();
     let (class, word) = match () {
         () if run.failed() => ("miss", "marks missed"),
         () if run.passed() => ("ok", "marks reached"),
@@ -228,11 +161,19 @@ fn section(page: &mut String, run: &ScenarioRuns) {
     if let Some(timeline) = run.under_test().iter().find_map(|digest| digest.timeline.as_ref()) {
         svg::draw(page, timeline);
     }
-    page.push_str("<div class=\"pair\"><div class=\"scroll\"><table><thead><tr><th>mark</th><th>median</th><th>worst 1 %</th><th>held in</th></tr></thead><tbody>");
-    for mark in &marks {
-        row(page, mark);
+    page.push_str("<div class=\"pair\"><div class=\"scroll\">");
+    for (name, digests) in run.tested() {
+        let heading = if run.tested().len() > 1 { escape(name) } else { "mark".to_owned() };
+        let _ = write!(
+            page,
+            "<table><thead><tr><th>{heading}</th><th>median</th><th>worst 1 %</th><th>held in</th></tr></thead><tbody>"
+        );
+        for mark in ScenarioRuns::marks_in(digests) {
+            row(page, &mark);
+        }
+        page.push_str("</tbody></table>");
     }
-    page.push_str("</tbody></table></div>");
+    page.push_str("</div>");
     players(page, run);
     page.push_str("</div>");
     for digest in run.breached().take(3) {
@@ -276,21 +217,22 @@ fn players(page: &mut String, run: &ScenarioRuns) {
     if run.players.len() < 2 {
         return;
     }
-    page.push_str("<div class=\"scroll\"><table><thead><tr><th>who</th><th>answered</th><th>first try</th><th>starts</th><th>wait, 99 %</th><th>regret</th></tr></thead><tbody>");
+    page.push_str("<div class=\"scroll\"><table><thead><tr><th>policy</th><th>answered</th><th>first try</th><th>starts</th><th>wait, 99 %</th><th>USD per 1,000</th><th>regret</th></tr></thead><tbody>");
     for (index, (name, _)) in run.players.iter().enumerate() {
         let cell = |measure: Measure| {
             run.estimate(name, measure).map_or("–".into(), |value| measure.show(value.mean))
         };
         let regret = run.regret(name).map_or("–".into(), |regret| format!("{:.3}", regret.mean));
-        let class = if index == 0 { " class=\"ours\"" } else { "" };
+        let class = if index < run.tested().len() { " class=\"ours\"" } else { "" };
         let _ = write!(
             page,
-            "<tr{class}><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{regret}</td></tr>",
+            "<tr{class}><th>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{regret}</td></tr>",
             escape(name),
             cell(Measure::Available),
             cell(Measure::FirstTry),
             cell(Measure::Attempts),
             cell(Measure::TtftP99),
+            run.estimate(name, Measure::Cost).map_or("–".into(), |value| format!("{:.2}", value.mean)),
         );
     }
     page.push_str("</tbody></table></div>");

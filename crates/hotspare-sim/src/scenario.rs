@@ -235,9 +235,14 @@ impl Scenario {
             format!("{name}: line {at}: {}", error.message().trim())
         })?;
         scenario.name = name.to_owned();
-        match scenario.mistakes().as_slice() {
-            [] => Ok(scenario),
-            mistakes => Err(format!("{name}: {}", mistakes.join("; "))),
+        scenario.validated()
+    }
+
+    /// This scenario if it can be run.
+    pub(crate) fn validated(self) -> Result<Self, String> {
+        match self.mistakes().as_slice() {
+            [] => Ok(self),
+            mistakes => Err(format!("{}: {}", self.name, mistakes.join("; "))),
         }
     }
 
@@ -287,13 +292,6 @@ impl Scenario {
         self.marks.clear();
     }
 
-    /// Adds healthy targets for those of `names` beyond the scenario's own.
-    pub fn pad_targets(&mut self, names: &[&str]) {
-        for name in names.iter().skip(self.targets.len()) {
-            self.targets.push(TargetDto::named(name));
-        }
-    }
-
     /// Approximate number of requests per run.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -322,3 +320,6 @@ impl Scenario {
         self.targets.iter().filter(|target| !affected(target)).count()
     }
 }
+
+#[cfg(test)]
+mod tests;

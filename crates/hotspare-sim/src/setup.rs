@@ -20,7 +20,7 @@ use crate::units::seconds;
 pub struct Setup {
     /// Its name in tables.
     pub name: String,
-    /// Its targets; the first stands for a scenario's first, and so on.
+    /// Its targets; the first stands for a scenario's first, and so on. [`Scenario::assign`] puts them in that order.
     pub specs: Vec<TargetSpec>,
     /// The strategy.
     pub strategy: Arc<dyn Strategy>,
@@ -143,7 +143,7 @@ impl RouteDto {
                     .ok_or_else(|| format!("hedge is `{delay}`; it is off, p95 or a duration"))?,
             ),
         };
-        Ok(Box::new(Hedged::new(strategy, hedge.budget_bp((self.hedge_budget.0 * 10_000.0) as u32))))
+        Ok(Box::new(Hedged::new(strategy, hedge.budget_bp(self.hedge_budget.basis_points()))))
     }
 
     fn limits(&self) -> Result<Limits, String> {
@@ -181,7 +181,7 @@ impl RouteDto {
 }
 
 impl TargetDto {
-    fn spec(&self) -> Result<TargetSpec, String> {
+    pub(crate) fn spec(&self) -> Result<TargetSpec, String> {
         let mut profile = ModelProfile::default();
         profile.capabilities.assistant_prefill = Some(self.prefill);
         profile.capabilities.reasoning =

@@ -2,7 +2,7 @@
 //!
 //! Invariant: players are compared in pairs on the same seeds; a figure that was not measured is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::marks::Measure;
@@ -33,8 +33,10 @@ pub struct ScenarioRuns {
     pub healthy_targets: usize,
     /// Whether a fault may affect the first target, which then has to recover.
     pub first_target_may_fail: bool,
-    /// By player, in the order of seeds. The first is the one under test.
+    /// By player, in the order of seeds. The first are those under test.
     pub players: Vec<(String, Vec<Digest>)>,
+    /// Number of players under test: their marks are judged, the others are for comparison.
+    pub tested: usize,
 }
 
 /// A mark over all seeds.
@@ -103,9 +105,12 @@ impl Regret {
 }
 
 impl ScenarioRuns {
-    /// A summary without runs.
+    /// A summary without runs, of which the first `tested` players are under test. Figures are looked up by name, so
+    /// that no two players may have the same one.
     #[must_use]
-    pub fn new(scenario: &Scenario, players: &[Player]) -> Self {
+    pub fn new(scenario: &Scenario, players: &[Player], tested: usize) -> Self {
+        let names: BTreeSet<&str> = players.iter().map(Player::name).collect();
+        debug_assert_eq!(names.len(), players.len(), "{}: players share a name", scenario.name);
         let [from, until] = scenario.window;
         Self {
             name: scenario.name.clone(),
@@ -117,19 +122,30 @@ impl ScenarioRuns {
             healthy_targets: scenario.healthy_targets(),
             first_target_may_fail: scenario.first_target_may_fail(),
             players: players.iter().map(|player| (player.name().to_owned(), Vec::new())).collect(),
+            tested,
         }
     }
 
-    /// The runs of the player under test.
+    /// The runs of the first player, with which the others are compared.
     #[must_use]
     pub fn under_test(&self) -> &[Digest] {
         self.players.first().map_or(&[], |(_, runs)| runs)
     }
 
-    /// The scenario's marks, for the player under test.
+    /// The players under test.
     #[must_use]
-    pub fn marks(&self) -> Vec<MarkResult> {
-        let runs = self.under_test();
+    pub fn tested(&self) -> &[(String, Vec<Digest>)] {
+        &self.players[..self.tested.min(self.players.len())]
+    }
+
+    /// The scenario's marks, for each player under test in turn.
+    pub fn marks(&self) -> impl Iterator<Item = MarkResult> {
+        self.tested().iter().flat_map(|(_, runs)| Self::marks_in(runs))
+    }
+
+    /// The scenario's marks in the runs of one player.
+    #[must_use]
+    pub fn marks_in(runs: &[Digest]) -> Vec<MarkResult> {
         let count = runs.first().map_or(0, |run| run.judged.len());
         let result = |index: usize| {
             let judged =
@@ -148,21 +164,21 @@ impl ScenarioRuns {
         (0..count).map(result).collect()
     }
 
-    /// Runs of the player under test in which an invariant was violated.
+    /// Runs of the players under test in which an invariant was violated.
     pub fn breached(&self) -> impl Iterator<Item = &Digest> {
-        self.under_test().iter().filter(|run| !run.breaches.is_empty())
+        self.tested().iter().flat_map(|(_, runs)| runs).filter(|run| !run.breaches.is_empty())
     }
 
     /// Whether all marks could be judged and were reached, and no invariant was violated.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.breached().next().is_none() && self.marks().iter().all(MarkResult::passed)
+        self.breached().next().is_none() && self.marks().all(|mark| mark.passed())
     }
 
     /// Whether a mark was missed or an invariant violated.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.breached().next().is_some() || self.marks().iter().any(MarkResult::failed)
+        self.breached().next().is_some() || self.marks().any(|mark| mark.failed())
     }
 
     /// How much of the scenario was run, if not all of it: `12 min of 90 d`.

@@ -102,7 +102,7 @@ impl Swarm {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "what = \"the world of seed {}\"\nlength = \"{}s\"\nwindow = [\"10s\", \"130s\"]\n",
+            "what = \"random faults, seed {}\"\nlength = \"{}s\"\nwindow = [\"10s\", \"130s\"]\n",
             self.seed, self.length
         );
         if self.hedge {
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_swarm_world_parses() {
+    fn every_swarm_scenario_parses() {
         for seed in 0..300 {
             let swarm = Swarm::new(seed);
             if let Err(what) = swarm.scenario() {

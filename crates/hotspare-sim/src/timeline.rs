@@ -15,6 +15,7 @@ const COLUMNS: usize = 150;
 /// A run in columns of equal length, in seconds.
 #[derive(Clone, Debug)]
 pub struct Timeline {
+    pub(crate) seed: u64,
     pub(crate) length: f64,
     pub(crate) window: (f64, f64),
     pub(crate) targets: Vec<Lane>,
@@ -41,8 +42,9 @@ pub(crate) struct Column {
     pub(crate) spent: f64,
     /// First attempts, by target.
     pub(crate) first: Vec<u32>,
-    pub(crate) ttft_p50: f64,
-    pub(crate) ttft_p99: f64,
+    /// `None` if nobody received content.
+    pub(crate) ttft_p50: Option<f64>,
+    pub(crate) ttft_p99: Option<f64>,
 }
 
 impl Timeline {
@@ -86,12 +88,13 @@ impl Timeline {
                 column.first.iter_mut().zip(&bin.first).for_each(|(sum, one)| *sum += one);
                 ttft.merge(&bin.ttft);
             }
-            column.ttft_p50 = ttft.quantile(0.5);
-            column.ttft_p99 = ttft.quantile(0.99);
+            let quantile = |at: f64| (!ttft.is_empty()).then(|| ttft.quantile(at));
+            (column.ttft_p50, column.ttft_p99) = (quantile(0.5), quantile(0.99));
             column
         };
         let (from, until) = ledger.window();
         Self {
+            seed,
             length,
             window: (secs(from).min(length), secs(until).min(length)),
             targets: scenario.targets.iter().enumerate().map(lane).collect(),

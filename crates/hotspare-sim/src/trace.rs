@@ -94,15 +94,17 @@ pub fn availability(endpoints: &str, parts: &[(&str, &str)]) -> Result<Vec<Model
 
 impl ModelTrace {
     /// A scenario for this model: its endpoints in the order listed, equally fast, at this rate of requests per second.
-    #[must_use]
-    pub fn scenario(&self, rate: f64, strategy: &str) -> Scenario {
+    ///
+    /// # Errors
+    /// What is invalid, such as a rate that is not a number.
+    pub fn scenario(&self, rate: f64, strategy: &str) -> Result<Scenario, String> {
         let target = |name: &String| {
             let mut target = TargetDto::named(name);
             target.ttft = Distribution::constant(0.5);
             target.token_gap = Distribution::constant(0.02);
             target
         };
-        Scenario {
+        let scenario = Scenario {
             name: self.model.clone(),
             what: "availability as it was measured".into(),
             length: Span(std::time::Duration::from_secs_f64(self.length)),
@@ -118,7 +120,8 @@ impl ModelTrace {
             swizzle: None,
             route: RouteDto { strategy: strategy.into(), ..RouteDto::default() },
             marks: Vec::new(),
-        }
+        };
+        scenario.validated()
     }
 
     /// The options of a run over this trace.
@@ -207,6 +210,10 @@ mod tests {
         assert_eq!([at(1, 1), at(1, 16), at(1, 31), at(1, 50)], [Some(1.0), None, Some(0.5), Some(0.5)]);
         assert!(availability("x\n1,m", &[]).is_err());
         assert_eq!(arrivals("t_ms,a,b\n500,10,3\n").unwrap()[0], Arrival { at: 0.5, prompt: 10, output: 3 });
+        assert!(models[0].scenario(0.2, "health-aware").is_ok());
+        for rate in [f64::NAN, f64::INFINITY, 0.0] {
+            assert!(models[0].scenario(rate, "health-aware").unwrap_err().contains("load.rate"), "{rate}");
+        }
         assert!(arrivals("t,a,b\n").is_err() && arrivals("t_s,a,b\n1,-2,3\n").is_err());
     }
 }

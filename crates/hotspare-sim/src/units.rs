@@ -54,6 +54,13 @@ pub(crate) fn seconds(text: &str) -> Option<f64> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub(crate) struct Share(pub(crate) f64);
 
+impl Share {
+    /// In hundredths of a per cent.
+    pub(crate) fn basis_points(self) -> u32 {
+        (self.0 * 10_000.0).round() as u32
+    }
+}
+
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || D::Error::custom("a share is a string between \"0%\" and \"100%\", such as \"2%\"");

@@ -4,6 +4,7 @@
 //! never inline, durations carry their unit, and every mistake is reported at once with its line.
 
 mod breaker;
+mod choice;
 mod cloud;
 mod like;
 mod location;
@@ -228,8 +229,8 @@ impl Config {
             match dto.map(TargetDto::endpoint) {
                 Some(Ok(endpoint)) => builder = builder.target(name, endpoint),
                 failed => {
-                    if let Some(Err(what)) = failed {
-                        builder.mistakes.add(subject, format!("targets.{name}: {what}"));
+                    for what in failed.and_then(Result::err).unwrap_or_default() {
+                        builder.mistakes.add(subject.clone(), format!("targets.{name}: {what}"));
                     }
                     builder.broken.push(name.into());
                 }
@@ -238,11 +239,11 @@ impl Config {
         for Entry { name, line, dto } in self.routes {
             let subject = Subject::Route(name.clone());
             builder.mistakes.set_line(subject.clone(), line);
-            match dto.map(RouteDto::route) {
-                Some(Ok(route)) => builder = builder.route(name, route),
-                Some(Err(what)) => builder.mistakes.add(subject, format!("routes.{name}: {what}")),
-                None => {}
+            let Some((route, mistakes)) = dto.map(RouteDto::route) else { continue };
+            for what in mistakes {
+                builder.mistakes.add(subject.clone(), format!("routes.{name}: {what}"));
             }
+            builder = builder.route(name, route);
         }
         builder
     }
@@ -315,6 +316,10 @@ fn read_table<T: for<'de> Deserialize<'de>>(
 /// Serde's message in words for operators, and without strings from the configuration, which may be secret.
 fn describe(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    if let Some(name) = found.strip_prefix("unknown field `").and_then(|name| name.strip_suffix('`')) {
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        return format!("{message}{}", choice::hint(name, &known));
+    }
     let found =
         found.split_once("string \"").map_or(found.to_owned(), |(before, _)| format!("{before}string"));
     let expected = match expected {

@@ -12,20 +12,18 @@ pub(crate) fn nearest(name: &str, mut names: Vec<String>) -> String {
     names.join("`, `")
 }
 
-/// The Levenshtein distance between two names.
+/// The one of `names` that `name` is probably a misspelling of.
+#[cfg(feature = "config")]
+pub(crate) fn similar<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
+    let nearest = names.iter().copied().min_by_key(|known| distance(known, name))?;
+    // About one mistake in three letters.
+    (distance(nearest, name) <= (name.chars().count() / 3).max(1)).then_some(nearest)
+}
+
+/// The number of letters to insert, delete, replace or swap with their neighbour. Long names are cut.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+    let [a, b] = [a, b].map(|name| name.chars().take(64).collect::<String>());
+    strsim::osa_distance(&a, &b)
 }
 
 #[cfg(test)]
@@ -37,5 +35,19 @@ mod tests {
         let names = || ["o", "chat", "claude", "gpt-4o-mini"].map(str::to_owned).to_vec();
         assert!(nearest("gpt-9", names()).starts_with("gpt-4o-mini`, `"));
         assert!(nearest("caht", names()).starts_with("chat`, `"));
+    }
+
+    #[cfg(feature = "config")]
+    #[test]
+    fn only_a_misspelling_is_similar() {
+        for (name, near) in [
+            ("fastets", Some("fastest")),
+            ("kyes", Some("keys")),
+            ("key", Some("keys")),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(similar(name, &["fastest", "keys", "sticky"]), near, "{name}");
+        }
     }
 }

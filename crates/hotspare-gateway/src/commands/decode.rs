@@ -9,6 +9,19 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+/// The fields of a recorded exchange.
+pub(super) const INPUT: &str = "\
+Fields of an exchange:
+  provider               name of the provider, such as openai
+  endpoint               kind of call, such as chat_completions, messages or embeddings
+  status                 HTTP status
+  response_headers       object of headers (optional)
+  response_body          body as text (optional)
+  response_body_encoding base64 if the body is not text (optional)
+  response_kind          how the body is framed, if the headers do not say (optional)
+  request_body           as the response's (optional), with request_body_encoding
+  id, model, url, streaming (optional)";
+
 /// Reads each file in turn.
 pub(super) fn decode(files: &[PathBuf]) -> Result<(), String> {
     let mut out = BufWriter::new(io::stdout().lock());

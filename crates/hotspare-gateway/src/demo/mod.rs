@@ -12,7 +12,7 @@ mod recording;
 mod screen;
 mod terminal;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use hotspare::{
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 use tokio::task::JoinSet;
 
+use crate::output::{Output, OutputFile};
 use crate::serve::{ServeOptions, listen_on, serve_on};
 use act::ACTS;
 use event_log::EventLog;
@@ -140,9 +141,10 @@ impl Embedded {
 /// Runs the demonstration.
 ///
 /// # Errors
-/// If a port cannot be bound, the terminal cannot be switched, the recording cannot be written, or the embedded
-/// configuration is wrong.
+/// If a port cannot be bound, the terminal cannot be switched, the output or the recording cannot be written, or the
+/// embedded configuration is wrong.
 pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
+    let record = options.record.as_deref().map(|path| OutputFile::open(path, true)).transpose()?;
     let embedded = Embedded::start().await?;
     let client = embedded.client()?;
     let listener = listen_on(options.listen)?;
@@ -162,7 +164,7 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
         .build()?;
     let mut demo = Demo::new(embedded, client, gateway_client, address)?;
     let recording = demo.run_acts(&options).await?;
-    let report = demo.finish(&options, recording).await?;
+    let report = demo.finish(&options, record.zip(recording)).await?;
     let _ = stop.send(());
     server.await??;
     Ok(report)
@@ -170,6 +172,7 @@ pub async fn run(options: DemoOptions) -> Result<Report, Box<dyn std::error::Err
 
 /// All parts of the demonstration.
 struct Demo {
+    out: Output,
     embedded: Embedded,
     client: Client,
     plain_client: Client,
@@ -192,6 +195,7 @@ impl Demo {
             embedded.servers.first().map(|server| server.settings().answer.concat()).unwrap_or_default();
         let plain_client = plain_client(&embedded)?;
         Ok(Self {
+            out: Output::stdout(),
             load: LoadGenerator::through_gateway(gateway_client, expected.clone()),
             plain: LoadGenerator::plain_loop(plain_client.clone(), expected.clone()),
             event_log: EventLog::of(&client),
@@ -209,7 +213,7 @@ impl Demo {
         let mut terminal = if options.live { Some(Terminal::open()?) } else { None };
         let mut recording = options.record.as_ref().map(|_| Recording::default());
         if terminal.is_none() {
-            print_line(&format!(
+            self.out.line(&format!(
                 "hotspare demo: 3 embedded providers, real sockets\ntry it now:\n{}",
                 self.screen.curl().join("\n")
             ));
@@ -277,7 +281,7 @@ impl Demo {
             }
         }
         if terminal.is_none() {
-            self.event_log.unprinted().iter().for_each(|line| print_line(line));
+            self.event_log.unprinted().iter().for_each(|line| self.out.line(line));
         }
         Ok(true)
     }
@@ -303,7 +307,7 @@ impl Demo {
     async fn finish(
         mut self,
         options: &DemoOptions,
-        recording: Option<Recording>,
+        recording: Option<(OutputFile, Recording)>,
     ) -> Result<Report, Box<dyn std::error::Error + Send + Sync>> {
         for server in &self.embedded.servers {
             server.set_fault(None).await;
@@ -330,13 +334,13 @@ impl Demo {
             lost => (Style::Bad, format!("hotspare LOST {lost} of {} requests.", hotspare.asked)),
         };
         frame.push(Line::default().put(verdict.0, verdict.1));
-        self.event_log.unprinted().iter().filter(|_| !options.live).for_each(|line| print_line(line));
-        frame.0.iter().for_each(|line| print_line(&line.text()));
-        if let (Some(path), Some(mut recording)) = (&options.record, recording) {
+        self.event_log.unprinted().iter().filter(|_| !options.live).for_each(|line| self.out.line(line));
+        frame.0.iter().for_each(|line| self.out.line(&line.text()));
+        if let Some((file, mut recording)) = recording {
             recording.close(frame);
-            std::fs::write(path, recording.to_svg())
-                .map_err(|error| format!("the recording {} cannot be written: {error}", path.display()))?;
+            file.write(&recording.to_svg())?;
         }
+        self.out.finish()?;
         Ok(Report { lost: hotspare.lost, answered: hotspare.answered })
     }
 }
@@ -357,12 +361,6 @@ fn spent(client: &Client) -> (Option<f64>, u64) {
     }
     let useful = cost - wasted;
     ((useful > 0).then(|| cost as f64 / useful as f64), calls)
-}
-
-/// A closed standard output is not a failure.
-fn print_line(line: &str) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}");
 }
 
 /// The plain loop's client: targets in turn, one timeout for the whole answer, and no memory of failures.

@@ -1,21 +1,26 @@
-//! Files that a simulation reads: scenarios, configurations, recordings.
+//! Files that a simulation reads, such as scenarios, configurations and recordings, and those that it writes.
 //!
 //! Invariant: only tables are written, and only between their markers in a document; errors about unreadable files
 //! name them.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use hotspare::config::Config;
-use hotspare_sim::{Scenario, Setup};
+use hotspare_sim::report::{Provenance, html, replace_section, tables};
+use hotspare_sim::{Scenario, ScenarioRuns, Setup};
+
+use super::{SimulateArgs, output};
+use crate::output::OutputFile;
 
 /// Maximum size of a recording, unpacked, as a guard against zip bombs.
 const MAX_RECORDING_BYTES: u64 = 1 << 30;
 
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let in_file = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = std::fs::File::open(path).map_err(in_file)?;
+    let file = File::open(path).map_err(in_file)?;
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
         MultiGzDecoder::new(file).take(MAX_RECORDING_BYTES).read_to_string(&mut text).map_err(in_file)?;
@@ -25,13 +30,17 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-pub(super) fn scenario(path: &Path) -> Result<Scenario, String> {
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Scenario::parse(&name, &text(path)?).map_err(|what| format!("{}: {what}", path.display()))
+pub(super) fn scenario(path: &Path, name: &str) -> Result<Scenario, String> {
+    Scenario::parse(name, &text(path)?).map_err(|what| {
+        // The scenario's name may be its path.
+        let what = what.strip_prefix(&format!("{name}: ")).unwrap_or(&what);
+        format!("{}: {what}", path.display())
+    })
 }
 
-/// The setup of one of a configuration's routes. Keys are not read: a simulation has no use for them.
-pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
+/// The setup of one of a configuration's routes, by the name that it has in tables. Keys are not read: a simulation has
+/// no use for them.
+pub(super) fn setup(path: &Path, name: String, route: Option<&str>) -> Result<Setup, String> {
     let in_file = |error: hotspare::Error| format!("{}: {}", path.display(), error.message());
     let mut config = Config::parse(&text(path)?).map_err(in_file)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -40,10 +49,10 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
     let found = outline.routes.iter().find(|known| route.is_none_or(|route| known.name == route));
     let route = found
         .ok_or_else(|| format!("{}: there is no route `{}`", path.display(), route.unwrap_or_default()))?;
-    // The route's members first, in its order: the first stands for a scenario's first target.
+    // In the route's order: unless names decide, the first stands for a scenario's first target.
     let members = route.members.iter().filter_map(|index| outline.targets.get(*index));
     Ok(Setup {
-        name: path.file_stem().map_or_else(|| "config".into(), |stem| stem.to_string_lossy().into_owned()),
+        name,
         specs: members.cloned().collect(),
         strategy: route.strategy.clone(),
         limits: route.limits.clone(),
@@ -51,14 +60,63 @@ pub(super) fn setup(path: &Path, route: Option<&str>) -> Result<Setup, String> {
     })
 }
 
-/// Updates the generated tables of a document.
-pub(super) fn update_tables(path: &Path, tables: &[(&str, String)]) -> Result<(), String> {
-    let mut document = text(path)?;
-    for (name, table) in tables {
-        document = hotspare_sim::report::replace_section(&document, name, table)
-            .map_err(|what| format!("{}: {what}", path.display()))?;
+/// A document with generated tables.
+#[derive(Debug)]
+pub(super) struct Document(OutputFile);
+
+impl Document {
+    /// Opens a document that must have these sections.
+    pub(super) fn open(path: &Path, sections: &[&str]) -> Result<Self, String> {
+        let document = Self(OutputFile::open(path, false)?);
+        let empty: Vec<(&str, String)> = sections.iter().map(|name| (*name, String::new())).collect();
+        document.updated(&empty)?;
+        Ok(document)
     }
-    std::fs::write(path, document).map_err(|error| format!("{}: {error}", path.display()))
+
+    /// Replaces these sections.
+    pub(super) fn update(self, tables: &[(&str, String)]) -> Result<(), String> {
+        let text = self.updated(tables)?;
+        self.0.write(&text)
+    }
+
+    fn updated(&self, tables: &[(&str, String)]) -> Result<String, String> {
+        let path = self.0.path();
+        tables.iter().try_fold(text(path)?, |document, (name, table)| {
+            replace_section(&document, name, table).map_err(|what| format!("{}: {what}", path.display()))
+        })
+    }
+}
+
+/// The files that the results of a suite go to.
+#[derive(Debug)]
+pub(super) struct Destinations {
+    report: Option<OutputFile>,
+    docs: Option<Document>,
+    junit: Option<OutputFile>,
+}
+
+impl Destinations {
+    /// Opens those that the arguments name. `sections` are those of the document that will be updated.
+    pub(super) fn open(args: &SimulateArgs, sections: &[&str]) -> Result<Self, String> {
+        let open =
+            |path: &Option<PathBuf>| path.as_deref().map(|path| OutputFile::open(path, true)).transpose();
+        let docs = args.docs.as_deref().map(|path| Document::open(path, sections)).transpose()?;
+        Ok(Self { report: open(&args.report)?, docs, junit: open(&args.junit)? })
+    }
+
+    /// Writes the results.
+    pub(super) fn write(self, provenance: &Provenance, runs: &[ScenarioRuns]) -> Result<(), String> {
+        if let Some(report) = self.report {
+            report.write(&html(provenance, runs))?;
+        }
+        if let Some(docs) = self.docs {
+            docs.update(&tables(provenance, runs))?;
+        }
+        match self.junit {
+            Some(junit) => junit.write(&output::junit(runs, provenance.wall_secs)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The folder itself if it exists, or the one of that name among the recordings.

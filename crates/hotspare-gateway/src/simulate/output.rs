@@ -6,15 +6,11 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use hotspare_sim::report::grouped;
-use hotspare_sim::{DIGEST_MEASURES, MarkResult, Measure, ScenarioRuns, quantile};
+use hotspare_sim::{DIGEST_MEASURES, Digest, MarkResult, Measure, ScenarioRuns, quantile};
 use serde_json::{Value, json as object};
 
 use super::SimulateArgs;
-
-/// Prints to standard output; a closed pipe is not a failure.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
+use super::cases::Case;
 
 /// Prints to standard error.
 pub(super) fn note(text: &str) {
@@ -23,30 +19,37 @@ pub(super) fn note(text: &str) {
 
 pub(super) fn table(runs: &[ScenarioRuns]) -> String {
     let mut out = String::new();
+    let names = runs.iter().flat_map(|run| run.players.iter().map(|(name, _)| name.chars().count() + 2));
+    let width = names.chain(runs.iter().map(|run| run.name.chars().count())).max().unwrap_or(0).max(22) + 2;
     let _ = writeln!(
         out,
-        "{:<24}{:>7}{:>11}{:>9}{:>9}{:>9}{:>9}{:>8}  marks",
-        "scenario", "seeds", "answered", "lost", "first", "starts", "wait99", "regret"
+        "{:<width$}{:>5}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}  marks",
+        "scenario", "seeds", "answered", "lost", "first", "starts", "wait99", "$/1000", "regret"
     );
     for run in runs {
         let several = run.players.len() > 1;
+        let compared = run.tested().len() > 1;
+        if compared {
+            let _ = writeln!(out, "{}", run.name);
+        }
         for (index, (name, digests)) in run.players.iter().enumerate() {
             let cell = |measure: Measure, show: fn(f64) -> String| {
                 run.estimate(name, measure).map_or_else(|| "–".to_owned(), |value| show(value.mean))
             };
             let lost: f64 = digests.iter().filter_map(|digest| digest.value(Measure::Lost)).sum();
             let regret = run.regret(name).map_or_else(|| "–".into(), |regret| format!("{:.3}", regret.mean));
-            let title = if index == 0 { run.name.clone() } else { format!("  {name}") };
-            let marks = if index == 0 { verdict(run) } else { String::new() };
+            let title = if index == 0 && !compared { run.name.clone() } else { format!("  {name}") };
+            let marks = if index < run.tested().len() { verdict(run, digests) } else { String::new() };
             let _ = writeln!(
                 out,
-                "{title:<24}{:>7}{:>11}{:>9}{:>9}{:>9}{:>9}{regret:>8}  {marks}",
+                "{title:<width$}{:>5}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{regret:>8}  {marks}",
                 digests.len(),
                 cell(Measure::Available, |share| format!("{:.3} %", share * 100.0)),
                 grouped(lost as u64),
                 cell(Measure::FirstTry, |share| format!("{:.2} %", share * 100.0)),
                 cell(Measure::Attempts, |starts| format!("{starts:.3}")),
                 cell(Measure::TtftP99, |secs| format!("{secs:.2} s")),
+                cell(Measure::Cost, |dollars| format!("{dollars:.2}")),
             );
         }
         if several {
@@ -56,16 +59,17 @@ pub(super) fn table(runs: &[ScenarioRuns]) -> String {
     out
 }
 
-fn verdict(run: &ScenarioRuns) -> String {
-    let marks = run.marks();
+/// The verdict on one player's runs.
+fn verdict(run: &ScenarioRuns, digests: &[Digest]) -> String {
+    let marks = ScenarioRuns::marks_in(digests);
     let missed: Vec<String> = marks.iter().filter(|mark| mark.failed()).map(missed_mark).collect();
-    let breached = run.breached().count();
+    let breached = digests.iter().filter(|digest| !digest.breaches.is_empty()).count();
     let passed = marks.iter().filter(|mark| mark.passed()).count();
     let mut text = match (missed.is_empty(), breached) {
         (true, 0) if marks.is_empty() => "–".into(),
         (true, 0) => format!("{passed} of {}", marks.len()),
         (_, 0) => missed.join("; "),
-        (_, count) => format!("INVARIANT BROKEN in {count} runs; {}", missed.join("; ")),
+        (_, count) => format!("INVARIANT VIOLATED in {count} runs; {}", missed.join("; ")),
     };
     match marks.iter().filter(|mark| mark.runs == 0).count() {
         0 => {}
@@ -88,33 +92,27 @@ fn missed_mark(mark: &MarkResult) -> String {
 }
 
 /// The failures, each with the command that repeats it.
-pub(super) fn failures(runs: &[ScenarioRuns], args: &SimulateArgs, program: &str) -> Vec<String> {
+pub(super) fn failures(
+    cases: &[Case],
+    runs: &[ScenarioRuns],
+    args: &SimulateArgs,
+    program: &str,
+) -> Vec<String> {
     let mut failures = Vec::new();
-    for run in runs.iter().filter(|run| run.failed()) {
-        let breach = run
-            .breached()
-            .next()
-            .and_then(|digest| digest.breaches.first().map(|breach| (digest.seed, breach.what.clone())));
-        let mark = run.marks().into_iter().find(MarkResult::failed);
-        let (seed, what) = breach.unwrap_or_else(|| match mark {
-            Some(mark) => (mark.missed.unwrap_or(1), missed_mark(&mark)),
-            None => (1, "nothing ran".into()),
-        });
-        let which = match args.swarm {
-            true => "--swarm --shrink".to_owned(),
-            false => match args
-                .file
+    for (case, run) in cases.iter().zip(runs) {
+        for (name, digests) in run.tested() {
+            let breach = digests
                 .iter()
-                .find(|path| path.file_stem().is_some_and(|stem| stem.to_string_lossy() == run.name))
-            {
-                Some(path) => format!("--file {}", path.display()),
-                None => format!("--scenario {}", run.name),
-            },
-        };
-        failures.push(format!(
-            "{}: {what}\n  repeat: {program} {which} --seed {seed} --hours {}",
-            run.name, args.hours
-        ));
+                .find_map(|digest| digest.breaches.first().map(|breach| (digest.seed, breach.what.clone())));
+            let mark = || {
+                let mark = ScenarioRuns::marks_in(digests).into_iter().find(MarkResult::failed)?;
+                Some((mark.missed?, missed_mark(&mark)))
+            };
+            let Some((seed, what)) = breach.or_else(mark) else { continue };
+            let player = if run.tested().len() > 1 { format!(", {name}") } else { String::new() };
+            let repeat = args.for_run(&run.name, &case.origin, seed, case.scenario.length()).command(program);
+            failures.push(format!("{}{player}: {what}\n  repeat: {repeat}", run.name));
+        }
     }
     failures
 }
@@ -127,29 +125,27 @@ pub(super) fn json(run: &ScenarioRuns) -> String {
         });
         Value::Object(pairs.collect())
     };
-    let players: Vec<Value> = run
-        .players
-        .iter()
-        .map(|(name, digests)| {
-            let hashes: Vec<String> = digests.iter().map(|digest| format!("{:016x}", digest.hash)).collect();
-            object!({
-                "player": name, "runs": digests.len(), "figures": figures(name), "hashes": hashes,
-                "regret": run.regret(name).map(|regret| object!({"mean": regret.mean, "low": regret.low, "high": regret.high})),
-                "nines_gap": run.nines_gap(name),
-            })
-        })
-        .collect();
-    let marks: Vec<Value> = run
-        .marks()
-        .iter()
-        .map(|mark| {
+    let marks = |digests: &[Digest]| -> Vec<Value> {
+        let value = |mark: &MarkResult| {
             object!({
                 "mark": mark.mark, "held": mark.held, "runs": mark.runs, "passed": mark.passed(),
                 "median": (!mark.values.is_empty()).then(|| quantile(&mark.values, 0.5)),
             })
+        };
+        ScenarioRuns::marks_in(digests).iter().map(value).collect()
+    };
+    let player = |(index, (name, digests)): (usize, &(String, Vec<Digest>))| {
+        let hashes: Vec<String> = digests.iter().map(|digest| format!("{:016x}", digest.hash)).collect();
+        // Marks are for the players under test.
+        let marks = (index < run.tested().len()).then(|| marks(digests));
+        object!({
+            "player": name, "runs": digests.len(), "figures": figures(name), "marks": marks, "hashes": hashes,
+            "regret": run.regret(name).map(|regret| object!({"mean": regret.mean, "low": regret.low, "high": regret.high})),
+            "nines_gap": run.nines_gap(name),
         })
-        .collect();
-    object!({"scenario": run.name, "passed": run.passed(), "failed": run.failed(), "marks": marks, "players": players, "breaches": run.breached().count()})
+    };
+    let players: Vec<Value> = run.players.iter().enumerate().map(player).collect();
+    object!({"scenario": run.name, "passed": run.passed(), "failed": run.failed(), "players": players, "breaches": run.breached().count()})
         .to_string()
 }
 
@@ -167,7 +163,12 @@ pub(super) fn junit(runs: &[ScenarioRuns], took: f64) -> String {
         if !run.failed() {
             out.push_str("/>\n");
         } else {
-            let _ = writeln!(out, "><failure message=\"{}\"/></testcase>", escape(&verdict(run)));
+            let verdicts = run.tested().iter().map(|(name, digests)| match run.tested() {
+                [_] => verdict(run, digests),
+                _ => format!("{name}: {}", verdict(run, digests)),
+            });
+            let message = verdicts.collect::<Vec<_>>().join("; ");
+            let _ = writeln!(out, "><failure message=\"{}\"/></testcase>", escape(&message));
         }
     }
     out.push_str("</testsuite>\n");

@@ -8,7 +8,9 @@ use std::time::Instant;
 use hotspare_sim::trace::{ModelTrace, arrivals, availability};
 use hotspare_sim::{Digest, Estimate, Measure, Player, RivalKind, RunOptions, Scenario, run};
 
-use super::{SimulateArgs, files, output, work};
+use super::files::{self, Document};
+use super::{SimulateArgs, work};
+use crate::output::Output;
 
 /// Marks for a replay of availability: first try, answered, starts per request.
 const MARKS: [(Measure, f64, bool); 3] = [
@@ -18,13 +20,27 @@ const MARKS: [(Measure, f64, bool); 3] = [
 ];
 
 /// Replays a folder.
-pub(super) fn replay(args: &SimulateArgs, named: &Path, program: &str) -> Result<(), String> {
+pub(super) fn replay(
+    args: &SimulateArgs,
+    named: &Path,
+    program: &str,
+    out: &mut Output,
+) -> Result<(), String> {
     let folder = files::recording_folder(named)?;
     if folder.join("endpoints.csv").is_file() {
-        replay_availability(args, &folder, program)
+        replay_availability(&args.with_defaults(), &folder, program, out)
     } else {
-        replay_arrivals(args, &folder, program)
+        replay_arrivals(args, &folder, program, out)
     }
+}
+
+/// The error for a folder in which nothing was found to replay.
+fn nothing_in(folder: &Path) -> String {
+    format!(
+        "{}: there is no recording in it; recorded availability is endpoints.csv with *min_polls.csv and *min_uptime.csv, recorded \
+         arrivals are CSV files whose first column is t_s or t_ms",
+        folder.display()
+    )
 }
 
 struct ReplayJob {
@@ -33,8 +49,14 @@ struct ReplayJob {
     seed: u64,
 }
 
-fn replay_availability(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
+fn replay_availability(
+    args: &SimulateArgs,
+    folder: &Path,
+    program: &str,
+    out: &mut Output,
+) -> Result<(), String> {
     let started = Instant::now();
+    let docs = Transcript::document(args, &["replay"])?;
     let endpoints = files::text(&folder.join("endpoints.csv"))?;
     let polls = files::with_suffix(folder, &["min_polls.csv.gz", "min_polls.csv"])?;
     let mut models = Vec::new();
@@ -46,27 +68,31 @@ fn replay_availability(args: &SimulateArgs, folder: &Path, program: &str) -> Res
         let (polls, figures) = (files::text(&polls)?, files::text(&folder.join(name))?);
         models.extend(availability(&endpoints, &[(&polls, &figures)])?);
     }
+    if models.is_empty() {
+        return Err(nothing_in(folder));
+    }
     let strategy = args.policy.as_deref().unwrap_or("most-reliable");
-    let most = std::time::Duration::from_secs_f64(args.hours * 3_600.0);
+    let most = args.length();
     let scenarios: Vec<(Scenario, Vec<Player>, RunOptions)> = models
         .iter()
         .map(|model: &ModelTrace| {
             let mut scenario = model.scenario(
-                args.rate,
+                args.rate(),
                 if RivalKind::find(strategy).is_some() { "health-aware" } else { strategy },
-            );
+            )?;
             scenario.set_length(scenario.length().min(most));
             let mut players: Vec<Player> = match RivalKind::find(strategy) {
                 Some(kind) => vec![kind.into()],
                 None => vec![scenario.setup()?.into()],
             };
             if args.versus {
-                players.extend(RivalKind::ALL.map(Player::from));
+                let rivals = RivalKind::ALL.into_iter().filter(|kind| kind.name() != players[0].name());
+                players.extend(rivals.map(Player::from).collect::<Vec<_>>());
             }
             Ok((scenario, players, model.options()))
         })
         .collect::<Result<_, String>>()?;
-    let seeds = args.seeds_of(args.seeds);
+    let seeds = args.seeds_of(args.seeds());
     let mut jobs = Vec::new();
     for (model, (_, players, _)) in scenarios.iter().enumerate() {
         for player in 0..players.len() {
@@ -79,16 +105,16 @@ fn replay_availability(args: &SimulateArgs, folder: &Path, program: &str) -> Res
         Ok(Digest::of(scenario, job.seed, outcome))
     })?;
     let requests: u64 = digests.iter().map(|digest| digest.requests).sum();
-    let mut transcript = Transcript::default();
+    let mut transcript = Transcript::new(out);
     transcript.say(&format!(
         "{} models, {} endpoints, {} requests a second each",
         models.len(),
         models.iter().map(ModelTrace::endpoints).sum::<usize>(),
-        args.rate
+        args.rate()
     ));
     transcript.say(&format!(
         "{:<20}{:>12}{:>26}{:>12}{:>10}",
-        "who", "first try", "95 % interval", "answered", "starts"
+        "policy", "first try", "95 % interval", "answered", "starts"
     ));
     let own = |player: usize| jobs.iter().zip(&digests).filter(move |(job, _)| job.player == player);
     // Means over seeds, by model.
@@ -152,7 +178,7 @@ fn replay_availability(args: &SimulateArgs, folder: &Path, program: &str) -> Res
         }
         if let Some(value) = Estimate::ratio(&won, &all) {
             transcript.say(&format!(
-                "M2: of the way from a random order to the oracle, {} went {:.3} (95 %: {:.3} to {:.3}; goal 0.97)",
+                "M2: {} achieves {:.3} of the oracle's gain over a random order (95 %: {:.3} to {:.3}; goal 0.97)",
                 scenarios[0].1[0].name(), value.mean, value.low, value.high
             ));
         }
@@ -160,38 +186,58 @@ fn replay_availability(args: &SimulateArgs, folder: &Path, program: &str) -> Res
     for (mark, missed) in marks {
         transcript.say(&format!("mark {mark}: {}", if missed { "MISSED" } else { "reached" }));
     }
-    transcript.write_to_docs(args, folder, "replay", program)?;
+    if let Some(docs) = docs {
+        docs.update(&[("replay", transcript.section(args, program))])?;
+    }
     let took = started.elapsed().as_secs_f64();
-    output::say(&format!(
+    out.line(&format!(
         "{requests} requests, {took:.1} s, {:.1} million a minute",
         requests as f64 / took * 60.0 / 1e6
     ));
     if failures.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "{}\n  repeat: {program} --trace {} --rate {} --hours {}",
-        failures.join("\n"),
-        folder.display(),
-        args.rate,
-        args.hours
-    ))
+    Err(format!("{}\n  repeat: {}", failures.join("\n"), args.command(program)))
 }
 
 /// Replays recorded arrivals against healthy targets: no breaker may open, no request may wait.
-fn replay_arrivals(args: &SimulateArgs, folder: &Path, program: &str) -> Result<(), String> {
+fn replay_arrivals(
+    args: &SimulateArgs,
+    folder: &Path,
+    program: &str,
+    out: &mut Output,
+) -> Result<(), String> {
+    let unused = [
+        ("policy", args.policy.is_some()),
+        ("versus", args.versus),
+        ("hours", args.hours.is_some()),
+        ("rate", args.rate.is_some()),
+        ("seeds", args.seeds.is_some()),
+        ("from", args.from.is_some()),
+    ];
+    if let Some((name, _)) = unused.iter().find(|(_, given)| *given) {
+        return Err(format!(
+            "--{name} has no effect: {} holds recorded arrivals, which are replayed once, in full, against healthy targets",
+            folder.display()
+        ));
+    }
+    let section = format!("arrivals-{}", folder_name(args));
+    let docs = Transcript::document(args, &[&section])?;
     let mut failures = Vec::new();
-    let mut transcript = Transcript::default();
+    let mut replayed = 0;
+    let mut transcript = Transcript::new(out);
     transcript.say(&format!(
         "{:<36}{:>10}{:>12}{:>8}{:>9}{:>10}",
         "arrivals", "requests", "answered", "opens", "starts", "wait99"
     ));
     for path in files::with_suffix(folder, &[".csv.gz", ".csv"])? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let Ok(record) = arrivals(&files::text(&path)?) else {
+        let record = arrivals(&files::text(&path)?).unwrap_or_default();
+        if record.is_empty() {
             transcript.say(&format!("{name:<36} has no arrivals"));
             continue;
-        };
+        }
+        replayed += 1;
         let mut scenario = Scenario::find("healthy")?;
         scenario
             .set_length(std::time::Duration::from_secs_f64(record.last().map_or(1.0, |last| last.at + 1.0)));
@@ -208,42 +254,52 @@ fn replay_arrivals(args: &SimulateArgs, folder: &Path, program: &str) -> Result<
         ));
         let suspected = value(Measure::OpensOfTheWell) > 0.0;
         if suspected || value(Measure::Available) < 1.0 || !outcome.breaches.is_empty() {
-            failures.push(format!("{name}: a healthy target was suspected, or a request was lost\n  repeat: {program} --trace {}", folder.display()));
+            failures.push(format!("{name}: the breaker of a healthy target opened, or a request was lost"));
         }
     }
-    transcript.write_to_docs(args, folder, "arrivals", program)?;
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    if replayed == 0 {
+        return Err(nothing_in(folder));
+    }
+    if let Some(docs) = docs {
+        docs.update(&[(&section, transcript.section(args, program))])?;
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}\n  repeat: {}", failures.join("\n"), args.command(program)))
+}
+
+/// The last part of the folder's path as given.
+fn folder_name(args: &SimulateArgs) -> String {
+    let name = args.trace.as_deref().and_then(Path::file_name);
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The lines printed, for a document.
-#[derive(Default)]
-struct Transcript(Vec<String>);
+struct Transcript<'a> {
+    out: &'a mut Output,
+    lines: Vec<String>,
+}
 
-impl Transcript {
-    fn say(&mut self, line: &str) {
-        output::say(line);
-        self.0.push(line.trim_end().to_owned());
+impl<'a> Transcript<'a> {
+    fn new(out: &'a mut Output) -> Self {
+        Self { out, lines: Vec::new() }
     }
 
-    /// Writes the lines to the section of the document that is named after the folder replayed.
-    fn write_to_docs(
-        &self,
-        args: &SimulateArgs,
-        folder: &Path,
-        what: &str,
-        program: &str,
-    ) -> Result<(), String> {
-        let Some(document) = &args.docs else { return Ok(()) };
-        let name = args.trace.as_deref().unwrap_or(folder).file_name();
-        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut command = format!("{program} --trace {name}");
-        if what == "replay" {
-            let versus = if args.versus { " --versus" } else { "" };
-            command +=
-                &format!(" --rate {} --seeds {} --hours {}{versus}", args.rate, args.seeds, args.hours);
-        }
-        let text = format!("`{command}`\n\n```text\n{}\n```", self.0.join("\n"));
-        let place = if what == "replay" { what.to_owned() } else { format!("{what}-{name}") };
-        files::update_tables(document, &[(&place, text)])
+    fn say(&mut self, line: &str) {
+        self.out.line(line);
+        self.lines.push(line.trim_end().to_owned());
+    }
+
+    /// The document that the arguments name, which must have these sections.
+    fn document(args: &SimulateArgs, sections: &[&str]) -> Result<Option<Document>, String> {
+        args.docs.as_deref().map(|path| Document::open(path, sections)).transpose()
+    }
+
+    /// The text of the document's section.
+    fn section(&self, args: &SimulateArgs, program: &str) -> String {
+        // Paths differ between machines.
+        let args = SimulateArgs { trace: Some(folder_name(args).into()), ..args.clone() };
+        format!("`{}`\n\n```text\n{}\n```", args.command(program), self.lines.join("\n"))
     }
 }

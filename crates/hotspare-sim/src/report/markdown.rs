@@ -5,11 +5,13 @@
 
 use std::fmt::Write;
 
+use crate::digest::Digest;
 use crate::marks::Measure;
 use crate::metrics::{GoalStatus, headlines};
 use crate::stats::{Estimate, quantile};
 use crate::summary::{Regret, ScenarioRuns};
 
+use super::verdict_text::overall_regret;
 use super::{Provenance, grouped, verdict_text};
 
 /// The tables of these runs, each with the name of its section.
@@ -43,23 +45,23 @@ fn scenarios(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
     let mut out = heading(provenance);
     let _ = writeln!(
         out,
-        "{}\n\n{} requests of the route on trial in {:.1} virtual days. Means over seeds while things are wrong; a mark must hold in 99 % of seeds.\n",
+        "{}\n\n{} requests of the route under test in {:.1} virtual days. Means over seeds during the faults; a mark must hold in 99 % of seeds.\n",
         verdict_text(runs),
         grouped(provenance.requests),
         provenance.virtual_secs / 86_400.0
     );
     out.push_str("| scenario | what goes wrong | seeds | answered | lost | first try | starts per request | first content, 99 % | marks |\n");
     out.push_str("|---|---|---|---|---|---|---|---|---|\n");
-    for run in runs {
-        let Some((name, digests)) = run.players.first() else { continue };
+    for (run, (name, digests)) in runs.iter().flat_map(|run| run.tested().iter().map(move |one| (run, one))) {
         let cell = |measure: Measure| {
             run.estimate(name, measure).map_or("–".into(), |value| measure.show(value.mean))
         };
         let lost: f64 = digests.iter().filter_map(|digest| digest.value(Measure::Lost)).sum();
         let _ = writeln!(
             out,
-            "| `{}` | {}{} | {} | {} | {} | {} | {} | {} | {} |",
+            "| `{}`{} | {}{} | {} | {} | {} | {} | {} | {} | {} |",
             run.name,
+            if run.tested().len() > 1 { format!(", {name}") } else { String::new() },
             run.what,
             run.shortened().map_or_else(String::new, |part| format!(" ({part})")),
             digests.len(),
@@ -68,15 +70,15 @@ fn scenarios(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
             cell(Measure::FirstTry),
             cell(Measure::Attempts),
             cell(Measure::TtftP99),
-            marks(run)
+            marks(digests)
         );
     }
     out
 }
 
 /// How many marks were reached, and by how much the others were missed.
-fn marks(run: &ScenarioRuns) -> String {
-    let marks = run.marks();
+fn marks(digests: &[Digest]) -> String {
+    let marks = ScenarioRuns::marks_in(digests);
     let reached = marks.iter().filter(|mark| mark.passed()).count();
     let mut text = format!("{reached} of {}", marks.len());
     match marks.iter().filter(|mark| mark.runs == 0).count() {
@@ -92,9 +94,9 @@ fn marks(run: &ScenarioRuns) -> String {
         };
         let _ = write!(text, "; **{}**: median {median}, held in {} of {}", mark.mark, mark.held, mark.runs);
     }
-    match run.breached().count() {
+    match digests.iter().filter(|digest| !digest.breaches.is_empty()).count() {
         0 => text,
-        some => format!("{text}; **an invariant broke in {some} runs**"),
+        some => format!("{text}; **an invariant was violated in {some} runs**"),
     }
 }
 
@@ -110,8 +112,7 @@ fn versus(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
         };
         let lost = runs.iter().filter_map(|run| run.estimate(name, Measure::Lost));
         let lost: f64 = lost.map(|lost| lost.mean * lost.count as f64).sum();
-        let regrets: Vec<f64> = runs.iter().filter_map(|run| Some(run.regret(name)?.mean)).collect();
-        let regret = Estimate::of(&regrets).map_or("–".into(), |regret| {
+        let regret = overall_regret(runs, name).map_or("–".into(), |regret| {
             format!("{:.3} ({:.3} to {:.3})", regret.mean, regret.low, regret.high)
         });
         let _ = writeln!(

@@ -17,6 +17,8 @@ const WIDTH: f64 = 880.0;
 /// Heights of a lane and of a band.
 const LANE: f64 = 18.0;
 const BAND: f64 = 64.0;
+/// Number of target colours in the style sheet.
+const COLOURS: usize = 12;
 
 pub(super) fn draw(page: &mut String, timeline: &Timeline) {
     let lanes = timeline.targets.len() as f64 * LANE;
@@ -93,7 +95,7 @@ fn draw_lane(page: &mut String, lane: &Lane, y: f64, length: f64, at: &dyn Fn(f6
     for (from, until, what) in &lane.faults {
         let _ = write!(
             page,
-            "<rect class=\"ill\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"5\" rx=\"1\"><title>{} is ill: {}</title></rect>",
+            "<rect class=\"fault\" x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"5\" rx=\"1\"><title>{} has a fault: {}</title></rect>",
             at(*from),
             (at(*until) - at(*from)).max(1.0),
             escape(&lane.name),
@@ -163,12 +165,17 @@ fn draw_traffic(page: &mut String, timeline: &Timeline, top: f64) {
         let _ = write!(
             page,
             "<path class=\"t{}\" d=\"{path}Z\"><title>{}</title></path>",
-            target % 6,
+            colour(timeline, target),
             escape(&timeline.targets[target].name)
         );
         below = above;
     }
     draw_scale(page, top, "100 %", "0");
+}
+
+/// The number of a target's colour. If there are more targets than colours, the last ones share one.
+fn colour(timeline: &Timeline, target: usize) -> usize {
+    if timeline.targets.len() <= COLOURS { target } else { target.min(COLOURS - 1) }
 }
 
 fn traffic_share(column: &Column, target: usize) -> f64 {
@@ -186,20 +193,26 @@ fn draw_scale(page: &mut String, top: f64, most: &str, least: &str) {
     );
 }
 
-fn polyline(timeline: &Timeline, top: f64, most: f64, value: impl Fn(&Column) -> f64) -> String {
+/// A line through the values; a column without one leaves a gap.
+fn polyline(timeline: &Timeline, top: f64, most: f64, value: impl Fn(&Column) -> Option<f64>) -> String {
     let mut path = String::new();
+    let mut word = 'M';
     for (column, figures) in timeline.columns.iter().enumerate() {
-        let word = if column == 0 { 'M' } else { 'L' };
-        let y = top + BAND * (1.0 - (value(figures) / most.max(1e-9)).clamp(0.0, 1.0));
+        let Some(value) = value(figures) else {
+            word = 'M';
+            continue;
+        };
+        let y = top + BAND * (1.0 - (value / most.max(1e-9)).clamp(0.0, 1.0));
         let middle = (column_x(timeline, column) + column_x(timeline, column + 1)) / 2.0;
         let _ = write!(path, "{word}{middle:.1} {y:.1}");
+        word = 'L';
     }
     path
 }
 
 fn draw_ttft(page: &mut String, timeline: &Timeline, top: f64) {
-    let most = timeline.columns.iter().map(|column| column.ttft_p99).fold(0.5, f64::max);
-    draw_title(page, top - 6.0, "wait for first content: half of the callers, and all but one in a hundred");
+    let most = timeline.columns.iter().filter_map(|column| column.ttft_p99).fold(0.5, f64::max);
+    draw_title(page, top - 6.0, "time to first content: median and 99th percentile");
     let _ = write!(
         page,
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAND}\"/>",
@@ -236,7 +249,8 @@ fn draw_losses(page: &mut String, timeline: &Timeline, top: f64) {
         page,
         top - 6.0,
         &format!(
-            "lost: {lost} · starts beyond one a request, at most {:.0} % · spent: {spent:.2} USD",
+            "run with seed {}: {lost} lost · at most {:.0} % extra starts · {spent:.2} USD spent",
+            timeline.seed,
             most_extra * 100.0
         ),
     );
@@ -256,11 +270,15 @@ fn draw_losses(page: &mut String, timeline: &Timeline, top: f64) {
             figures.lost
         );
     }
-    let _ = write!(page, "<path class=\"extra\" d=\"{}\"/>", polyline(timeline, top, most_extra, extra));
+    let _ = write!(
+        page,
+        "<path class=\"extra\" d=\"{}\"/>",
+        polyline(timeline, top, most_extra, |column| Some(extra(column)))
+    );
     let _ = write!(
         page,
         "<path class=\"spent\" d=\"{}\"/>",
-        polyline(timeline, top, most_spent * 1.25, |column| column.spent)
+        polyline(timeline, top, most_spent * 1.25, |column| Some(column.spent))
     );
     draw_scale(
         page,
@@ -271,16 +289,70 @@ fn draw_losses(page: &mut String, timeline: &Timeline, top: f64) {
 }
 
 fn draw_legend(page: &mut String, timeline: &Timeline) {
-    for (target, lane) in timeline.targets.iter().enumerate().take(6) {
-        let _ = write!(page, "<span><i class=\"k t{target}\"></i>{}</span>", escape(&shorten(&lane.name)));
+    for (target, lane) in timeline.targets.iter().enumerate().take(COLOURS) {
+        let rest = timeline.targets.len() - target;
+        let name =
+            if target == COLOURS - 1 && rest > 1 { format!("{rest} others") } else { shorten(&lane.name) };
+        let _ = write!(page, "<span><i class=\"k t{target}\"></i>{}</span>", escape(&name));
     }
     page.push_str(
-        "<span><i class=\"k ill\"></i>provider ill</span><span><i class=\"k open\"></i>breaker open</span>\
-         <span><i class=\"k half\"></i>half-open</span><span><i class=\"k p99\"></i>99 % wait</span><span><i class=\"k p50\"></i>50 % wait</span>\
+        "<span><i class=\"k fault\"></i>provider fault</span><span><i class=\"k open\"></i>breaker open</span>\
+         <span><i class=\"k half\"></i>half-open</span><span><i class=\"k p99\"></i>99th percentile</span><span><i class=\"k p50\"></i>median</span>\
          <span><i class=\"k lost\"></i>lost</span><span><i class=\"k extra\"></i>extra starts</span><span><i class=\"k spent\"></i>spend</span>",
     );
 }
 
 fn shorten(name: &str) -> String {
     if name.chars().count() > 13 { name.chars().take(12).chain(['…']).collect() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline(targets: usize, waits: &[Option<f64>]) -> Timeline {
+        let lane = |index| Lane { name: format!("n{index}"), faults: Vec::new(), states: Vec::new() };
+        let column = |wait: &Option<f64>| Column {
+            first: vec![1; targets],
+            ttft_p50: *wait,
+            ttft_p99: *wait,
+            ..Column::default()
+        };
+        Timeline {
+            seed: 7,
+            length: 10.0,
+            window: (0.0, 10.0),
+            targets: (0..targets).map(lane).collect(),
+            columns: waits.iter().map(column).collect(),
+        }
+    }
+
+    fn drawn(timeline: &Timeline) -> String {
+        let mut page = String::new();
+        draw(&mut page, timeline);
+        page
+    }
+
+    #[test]
+    fn time_without_answers_is_a_gap_and_not_a_wait_of_zero() {
+        let path = |waits: &[Option<f64>]| {
+            let page = drawn(&timeline(1, waits));
+            page.split_once("class=\"p99\" d=\"").unwrap().1.split('"').next().unwrap().to_owned()
+        };
+        assert_eq!(path(&[Some(1.0), Some(1.0), Some(1.0)]).matches('M').count(), 1);
+        let gap = path(&[Some(1.0), None, Some(1.0)]);
+        assert_eq!((gap.matches('M').count(), gap.matches('L').count()), (2, 0), "{gap}");
+    }
+
+    #[test]
+    fn every_colour_is_explained() {
+        let page = drawn(&timeline(12, &[Some(1.0)]));
+        assert!(page.contains("k t11\"></i>n11<") && !page.contains("others"));
+        let page = drawn(&timeline(14, &[Some(1.0)]));
+        assert!(page.contains("k t11\"></i>3 others<") && !page.contains("t12"));
+        assert!(page.contains("run with seed 7"));
+        for colour in 0..COLOURS {
+            assert!(super::super::STYLE.contains(&format!(".k.t{colour}{{")), "{colour}");
+        }
+    }
 }

@@ -40,7 +40,7 @@ fn no_scenario_breaks_an_invariant() {
 }
 
 #[test]
-fn every_player_meets_the_same_world() {
+fn every_player_meets_the_same_faults() {
     let scenario = Scenario::find("status-503").unwrap();
     let play = |player: Player| run(&scenario, &player, 5, &RunOptions::default()).unwrap();
     let ours = play(Player::from(scenario.setup().unwrap()));

@@ -10,21 +10,38 @@ use crate::units::{Span, nanos};
 const MINUTE: u64 = 60_000_000_000;
 
 impl Mark {
-    pub(crate) fn mistake(&self, scenario: &Scenario) -> Option<String> {
-        if self.at_least.is_none() && self.at_most.is_none() {
-            return Some(format!("the mark {} has no bound", self.measure));
+    pub(crate) fn mistakes(&self, scenario: &Scenario) -> Vec<String> {
+        let measure = self.measure;
+        let mut mistakes = Vec::new();
+        let mut add = |what: String| mistakes.push(format!("the mark {measure} {what}"));
+        match (&self.at_least, &self.at_most) {
+            (None, None) => add("has no bound".into()),
+            (Some(least), Some(most)) if least.value > most.value => {
+                add(format!("cannot be at least {} and at most {}", least.text, most.text));
+            }
+            _ => {}
         }
-        if let Some(bound) =
-            self.at_least.iter().chain(&self.at_most).find(|bound| !self.measure.is_valid(bound.value))
-        {
-            let (measure, text) = (self.measure, &bound.text);
-            return Some(format!(
-                "the mark {measure} has the bound {text}, and {measure} is a share, such as \"99.9%\""
-            ));
+        for bound in self.at_least.iter().chain(&self.at_most).filter(|bound| !measure.accepts(bound)) {
+            add(format!("has the bound {}, and {measure} is {}", bound.text, measure.unit()));
         }
-        let target = self.target.as_ref()?;
-        let known = scenario.targets.iter().any(|known| known.name == *target);
-        (!known).then(|| format!("the mark {} is about `{target}`, which is not a target", self.measure))
+        let (from, until) = self.span(scenario);
+        if !measure.has_span() && (self.from.is_some() || self.until.is_some()) {
+            add("is not taken over a span: `from` and `until` have no effect".into());
+        } else if from >= until {
+            add("must end after it begins".into());
+        } else if until > scenario.full_length().nanos() {
+            add("ends after the scenario".into());
+        }
+        match &self.target {
+            Some(_) if !measure.is_of_target() => {
+                add("is not about one target: `target` has no effect".into())
+            }
+            Some(target) if !scenario.targets.iter().any(|known| known.name == *target) => {
+                add(format!("is about `{target}`, which is not a target"));
+            }
+            _ => {}
+        }
+        mistakes
     }
 
     /// The span of arrival times it covers, in nanoseconds.

@@ -3,12 +3,12 @@
 //! Not syntax: unknown keys and values of a wrong type never get here. Invariant: a setting without effect is a
 //! mistake, so that no result seems to cover what was ignored; every accepted scenario terminates.
 
-use super::{BreakerDto, FaultDto, Load, Scenario};
-use crate::units::Span;
+use super::{BreakerDto, FaultDto, Load, PriceDto, Scenario};
+use crate::units::{Share, Span};
 
 impl Scenario {
     pub(super) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = self.load.mistakes();
+        let mut mistakes = self.load.mistakes(self.length);
         if self.targets.is_empty() || self.targets.len() > 64 {
             mistakes.push("there must be from 1 to 64 targets".into());
         }
@@ -25,6 +25,25 @@ impl Scenario {
             if target.keys == 0 || target.keys > 64 {
                 mistakes.push(format!("target `{}` has from 1 to 64 keys", target.name));
             }
+            if ["", "all"].contains(&target.name.as_str()) || target.groups.iter().any(|group| group == "all")
+            {
+                mistakes.push(
+                    "`all` addresses every target, so that no target or group may have this name".into(),
+                );
+            }
+            if let Some(PriceDto { input, output }) = target.price
+                && ![input, output].iter().all(|price| (0.0..=1e6).contains(price))
+            {
+                mistakes.push(format!("target `{}`: a price is from 0 to 1000000", target.name));
+            }
+            if let Some(growth) = &target.growth
+                && !(growth.factor > 0.0 && growth.factor <= 1e6 && !growth.window.0.is_zero())
+            {
+                mistakes.push(format!(
+                    "target `{}`: growth.factor is from above 0 to 1000000, and growth.window more than 0",
+                    target.name
+                ));
+            }
             if let Some(Err(what)) = target.breaker.as_ref().map(BreakerDto::config) {
                 mistakes.push(format!("target `{}`: {what}", target.name));
             }
@@ -32,21 +51,47 @@ impl Scenario {
         for fault in &self.faults {
             self.fault_mistakes(fault, &mut mistakes);
         }
-        if self.swizzle.as_ref().is_some_and(|swizzle| swizzle.every.0.as_millis() == 0) {
-            mistakes.push("swizzle.every must be at least 1 ms".into());
+        if let Some(swizzle) = &self.swizzle {
+            if swizzle.every.0.as_millis() == 0 {
+                mistakes.push("swizzle.every must be at least 1 ms".into());
+            }
+            if swizzle.effects.is_empty() {
+                mistakes.push("swizzle.effects names no effect".into());
+            }
+            if swizzle.until < swizzle.every {
+                mistakes.push("swizzle.until must not be before swizzle.every".into());
+            }
+        }
+        if self.restart.is_some_and(|restart| restart.0.is_zero() || restart >= self.length) {
+            mistakes.push("restart must be after the start and before the end".into());
+        }
+        if self.seeds == Some(0) {
+            mistakes.push("seeds must be more than 0".into());
         }
         if let Some(incidents) = &self.incidents
             && !(incidents.per_month.is_finite() && incidents.per_month >= 0.0 && incidents.sigma.is_finite())
         {
             mistakes.push("incidents.per_month and incidents.sigma must be numbers".into());
         }
-        mistakes.extend(self.marks.iter().filter_map(|mark| mark.mistake(self)));
+        mistakes.extend(self.marks.iter().flat_map(|mark| mark.mistakes(self)));
+        if !(self.route.adaptive == 0.0 || (1.0..=100.0).contains(&self.route.adaptive)) {
+            mistakes.push("route.adaptive is 0 (off) or from 1 to 100".into());
+        }
         mistakes.extend(self.setup().err());
         mistakes
     }
 
     fn fault_mistakes(&self, fault: &FaultDto, mistakes: &mut Vec<String>) {
         let what = |what: String| format!("the fault {} {what}", fault.effect);
+        if fault.on.is_empty() {
+            mistakes.push(what("is on no target".into()));
+        }
+        if fault.share == Some(Share(0.0)) {
+            mistakes.push(what("affects no request: its share is 0%".into()));
+        }
+        if fault.flap.is_some_and(|flap| flap.on.0.is_zero() || flap.off.0.is_zero()) {
+            mistakes.push(what("has a flap of which a phase takes no time".into()));
+        }
         for name in &fault.on {
             if !self.targets.iter().any(|target| target.is_addressed_by(name)) {
                 mistakes.push(what(format!("is on `{name}`, which is neither a target nor a group")));
@@ -55,6 +100,9 @@ impl Scenario {
         let [from, until] = self.window;
         if fault.from.unwrap_or(from) >= fault.until.unwrap_or(until) {
             mistakes.push(what("ends before it begins".into()));
+        }
+        if fault.from.is_some_and(|from| from >= self.length) {
+            mistakes.push(what("begins after the scenario ends".into()));
         }
         let meant =
             self.targets.iter().filter(|target| fault.on.iter().any(|name| target.is_addressed_by(name)));
@@ -66,7 +114,7 @@ impl Scenario {
 }
 
 impl Load {
-    fn mistakes(&self) -> Vec<String> {
+    fn mistakes(&self, length: Span) -> Vec<String> {
         let mut mistakes = Vec::new();
         let cv = (0.0..=50.0).contains(&self.cv);
         if !(self.rate > 0.0 && self.rate <= 100_000.0 && cv) {
@@ -79,11 +127,22 @@ impl Load {
             if burst.from >= burst.until {
                 mistakes.push("a burst must end after it begins".into());
             }
+            if burst.from >= length {
+                mistakes.push("a burst begins after the scenario ends".into());
+            }
         }
         if let Some(long) = &self.long_prompts
             && !(long.ttft_times > 0.0 && long.ttft_times <= 1_000.0)
         {
             mistakes.push("load.long_prompts.ttft_times is from above 0 to 1000".into());
+        }
+        for (name, share) in [
+            ("load.long_prompts", self.long_prompts.as_ref().map(|long| long.share)),
+            ("load.leave", self.leave.as_ref().map(|leave| leave.share)),
+        ] {
+            if share == Some(Share(0.0)) {
+                mistakes.push(format!("{name} affects no request: its share is 0%"));
+            }
         }
         if self.deadline == Some(Span::secs(0)) {
             mistakes.push("load.deadline must be more than 0".into());
@@ -117,6 +176,49 @@ mod tests {
                 "ends before",
             ),
             ("faults = [{ on = [\"z\"], effect = \"silence\" }]", "neither a target"),
+            ("faults = [{ on = [], effect = \"silence\" }]", "on no target"),
+            ("faults = [{ on = [\"a\"], effect = \"silence\", share = \"0%\" }]", "affects no request"),
+            (
+                "faults = [{ on = [\"a\"], effect = \"silence\", from = \"20m\", until = \"21m\" }]",
+                "begins after the scenario ends",
+            ),
+            (
+                "faults = [{ on = [\"a\"], effect = \"silence\", flap = { on = \"0s\", off = \"0s\" } }]",
+                "takes no time",
+            ),
+            (
+                "faults = [{ on = [\"a\"], effect = \"silence\", flap = { on = \"5s\", off = \"0s\" } }]",
+                "takes no time",
+            ),
+            ("restart = \"20m\"", "restart must be"),
+            ("route = { adaptive = nan }", "route.adaptive"),
+            ("route = { adaptive = -3.0 }", "route.adaptive"),
+            ("seeds = 0", "seeds must be"),
+            ("load = { leave = { share = \"0%\", after = \"1s\" } }", "load.leave"),
+            ("load = { bursts = [{ from = \"1h\", until = \"2h\", times = 2.0 }] }", "burst begins after"),
+            ("swizzle = { effects = [], every = \"5s\", until = \"9s\" }", "names no effect"),
+            ("targets = [{ name = \"all\" }]", "`all` addresses"),
+            ("targets = [{ name = \"a\", groups = [\"all\"] }]", "`all` addresses"),
+            ("targets = [{ name = \"a\", price = { input = -1, output = 1 } }]", "a price is from 0"),
+            ("targets = [{ name = \"a\", price = { input = 1, output = nan } }]", "a price is from 0"),
+            (
+                "targets = [{ name = \"a\", growth = { factor = nan, window = \"1m\", floor = 1 } }]",
+                "growth.factor",
+            ),
+            (
+                "marks = [{ measure = \"lost\", at_most = 0, from = \"5m\", until = \"4m\" }]",
+                "must end after it begins",
+            ),
+            ("marks = [{ measure = \"lost\", at_most = 0, until = \"11m\" }]", "ends after the scenario"),
+            ("marks = [{ measure = \"used\", at_most = \"9%\", until = \"5m\" }]", "have no effect"),
+            ("marks = [{ measure = \"lost\", at_most = 0, target = \"a\" }]", "not about one target"),
+            ("marks = [{ measure = \"available\", at_least = \"500ms\" }]", "available is a share"),
+            ("marks = [{ measure = \"available\", at_least = 0.5 }]", "available is a share"),
+            ("marks = [{ measure = \"ttft-p99\", at_most = \"99%\" }]", "ttft-p99 is a time"),
+            ("marks = [{ measure = \"ttft-p99\", at_most = 2 }]", "ttft-p99 is a time"),
+            ("marks = [{ measure = \"lost\", at_most = \"2%\" }]", "lost is a number"),
+            ("marks = [{ measure = \"lost\", at_most = nan }]", "lost is a number"),
+            ("marks = [{ measure = \"lost\", at_most = 1, at_least = 2 }]", "cannot be at least 2"),
             ("length = \"200s\"", "within the length"),
             ("marks = [{ measure = \"available\", at_least = 99.9 }]", "a share"),
         ] {

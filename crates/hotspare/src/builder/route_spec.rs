@@ -109,12 +109,6 @@ impl RouteSpec {
         self
     }
 
-    /// Records a mistake, to be reported by the builder with all others.
-    #[cfg(feature = "config")]
-    pub(crate) fn mistake(&mut self, what: String) {
-        self.mistakes.push(what);
-    }
-
     /// Adds further names by which requests may address this route; `*` matches every name that is not otherwise taken.
     #[must_use]
     pub fn answers_to(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {

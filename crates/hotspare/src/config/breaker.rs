@@ -2,7 +2,7 @@
 //!
 //! Invariant: a count or a rate replaces the default evidence threshold; other omitted settings keep their defaults.
 
-use hotspare_health::Config as Breaker;
+use hotspare_health::{Config as Breaker, Knobs};
 use serde::Deserialize;
 
 use super::text_or::{TextOr, TextOrTable};
@@ -36,47 +36,28 @@ pub(super) struct BreakerTableDto {
 
 impl BreakerDto {
     pub(super) fn config(self) -> Result<Breaker, String> {
-        let knobs = match self {
+        let table = match self {
             Self::Text(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
-            Self::Table(knobs) => knobs,
+            Self::Table(table) => table,
         };
-        let mut config = match knobs.evidence {
-            // Count and rate are off by default, and each stays off unless it is set.
-            None if knobs.failures.is_some() || knobs.failure_rate.is_some() => {
-                let mut config = Breaker::default();
-                config.evidence = None;
-                config
-            }
-            None => Breaker::default(),
-            Some(nats) if (0.1..=1_000.0).contains(&nats) => {
-                let mut config = Breaker::evidence();
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "checked just above"
-                )]
-                let milli = (nats * 1_000.0).round() as u32;
-                config.evidence = config.evidence.map(|evidence| evidence.trip(milli));
-                config
-            }
-            Some(nats) => {
-                return Err(format!("breaker.evidence is {nats}; it must be between 0.1 and 1000 nats"));
-            }
+        let time = |span: Option<DurationDto>| span.map(|span| span.0);
+        let share = |share: Option<PercentDto>| share.map(|share| share.0);
+        let knobs = Knobs {
+            failures: table.failures,
+            window: time(table.window),
+            failure_rate_bp: share(table.failure_rate),
+            slow_rate_bp: share(table.slow_rate),
+            min_calls: table.min_calls,
+            evidence: table.evidence.map(Knobs::milli_nats).transpose().map_err(|error| error.to_string())?,
+            degrade: table.degrade,
+            cooldown: time(table.cooldown),
+            cooldown_cap: time(table.cooldown_cap),
+            probes: table.probes,
+            probes_to_close: table.probes_to_close,
+            lease: time(table.lease),
+            ramp: time(table.ramp),
         };
-        config.failures = knobs.failures.or(config.failures);
-        config.failure_rate_bp = knobs.failure_rate.map(|share| share.0).or(config.failure_rate_bp);
-        config.slow_rate_bp = knobs.slow_rate.map(|share| share.0).or(config.slow_rate_bp);
-        config.min_calls = knobs.min_calls.unwrap_or(config.min_calls);
-        config.probes = knobs.probes.unwrap_or(config.probes);
-        config.window = knobs.window.map_or(config.window, |span| span.0);
-        config.cooldown = knobs.cooldown.map_or(config.cooldown, |span| span.0);
-        config.cooldown_cap =
-            knobs.cooldown_cap.map_or(config.cooldown_cap.max(config.cooldown), |span| span.0);
-        config.degrade = knobs.degrade.unwrap_or(config.degrade);
-        config.probes_to_close = knobs.probes_to_close.unwrap_or(config.probes_to_close);
-        config.lease = knobs.lease.map_or(config.lease, |span| span.0);
-        config.ramp = knobs.ramp.map_or(config.ramp, |span| span.0);
-        Ok(config)
+        Ok(knobs.config())
     }
 }
 

@@ -15,9 +15,23 @@ use hotspare_routing::{
 };
 use serde::Deserialize;
 
+use super::choice::{choose, unknown, valid};
 use super::prompt::PromptDto;
 use super::units::{CostDto, DurationDto, PercentDto, SpendLimitDto, optional_size, parse};
 use crate::builder::RouteSpec;
+
+/// The names of the strategies.
+const STRATEGIES: [&str; 9] = [
+    "sequential",
+    "health-aware",
+    "race",
+    "weighted",
+    "round-robin",
+    "fastest",
+    "cheapest",
+    "most-reliable",
+    "sticky",
+];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,17 +107,19 @@ enum OnKindDto {
 }
 
 impl OnKindDto {
-    fn rule(&self, kind: Kind) -> Result<OnKind, String> {
+    fn rule(&self, kind: Kind, mistakes: &mut Vec<String>) -> Option<OnKind> {
         match self {
-            Self::To(targets) => Ok(OnKind::To(targets.iter().map(|name| name.as_str().into()).collect())),
-            Self::Keyword(word) => match word.as_str() {
-                "next" => Ok(OnKind::Next),
-                "same" => Ok(OnKind::Same),
-                "stop" => Ok(OnKind::Stop),
-                other => Err(format!(
-                    "unknown on.{kind} `{other}`; valid values are next, same, stop and a list of targets"
-                )),
-            },
+            Self::To(targets) => Some(OnKind::To(targets.iter().map(|name| name.as_str().into()).collect())),
+            Self::Keyword(word) => {
+                let values = [("next", OnKind::Next), ("same", OnKind::Same), ("stop", OnKind::Stop)];
+                let found = values.iter().find(|(known, _)| known == word);
+                if found.is_none() {
+                    mistakes.push(format!(
+                        "unknown on.{kind} `{word}`; valid values are next, same, stop and a list of targets"
+                    ));
+                }
+                found.map(|(_, action)| action.clone())
+            }
         }
     }
 }
@@ -123,10 +139,12 @@ struct HedgeDto {
 }
 
 impl RouteDto {
-    pub(super) fn route(self) -> Result<RouteSpec, String> {
-        let limits = self.limits()?;
-        let rules = self.rules()?;
-        let strategy = self.strategy()?;
+    /// The route, and the mistakes in it. What is wrong has its default, so that the rest can be checked as well.
+    pub(super) fn route(self) -> (RouteSpec, Vec<String>) {
+        let mut mistakes = Vec::new();
+        let limits = self.limits(&mut mistakes);
+        let rules = self.rules(&mut mistakes);
+        let strategy = self.strategy(&mut mistakes);
         let mut route = RouteSpec::new(strategy).limits(limits).rules(rules).answers_to(self.answers_to);
         if let Some(limit) = self.spend_limit {
             route = route.spend_limit(limit.most, limit.per);
@@ -135,125 +153,120 @@ impl RouteDto {
             match prompt.template() {
                 Ok(Some((name, template))) => route = route.template(pattern, name, template),
                 Ok(None) => {}
-                Err(what) => route.mistake(format!("prompts.{pattern}: {what}")),
+                Err(what) => mistakes.push(format!("prompts.{pattern}: {what}")),
             }
         }
-        Ok(route)
+        (route, mistakes)
     }
 
-    fn strategy(&self) -> Result<Box<dyn Strategy>, String> {
-        let strategy_over = |names: Vec<String>| self.strategy_over(names);
+    fn strategy(&self, mistakes: &mut Vec<String>) -> Box<dyn Strategy> {
         let names = |tier: &TierDto| match tier {
             TierDto::One(name) => vec![name.clone()],
             TierDto::Several(names) => names.clone(),
         };
+        let all: Vec<String> = self.targets.iter().flat_map(names).collect();
         let flat = self.targets.iter().all(|tier| matches!(tier, TierDto::One(_)));
-        self.check_strategy_settings(&self.targets.iter().flat_map(names).collect::<Vec<_>>(), flat)?;
+        let default = if flat { "sequential" } else { "weighted" };
+        let name = self.strategy.as_deref().unwrap_or(default);
+        if STRATEGIES.contains(&name) {
+            self.check_strategy_settings(name, mistakes);
+        } else {
+            mistakes.push(unknown("strategy", name, &STRATEGIES));
+        }
+        self.check_targets(&all, mistakes);
         let strategy: Box<dyn Strategy> = if flat {
-            strategy_over(self.targets.iter().flat_map(names).collect())?
+            self.strategy_over(name, all)
         } else {
             let tiers = self.targets.iter().map(|tier| match tier {
-                TierDto::One(name) => Ok(Box::new(Sequential::new([name.clone()])) as Box<dyn Strategy>),
-                TierDto::Several(_) if self.strategy.is_none() => {
-                    Ok(Box::new(Weighted::new(self.with_weights(names(tier)))) as Box<dyn Strategy>)
-                }
-                TierDto::Several(names) => strategy_over(names.clone()),
+                TierDto::One(name) => Box::new(Sequential::new([name.clone()])),
+                TierDto::Several(names) => self.strategy_over(name, names.clone()),
             });
-            Box::new(Tiered::new(tiers.collect::<Result<_, String>>()?))
+            Box::new(Tiered::new(tiers.collect()))
         };
-        match &self.hedge {
-            Some(hedge) => Ok(Box::new(Hedged::new(strategy, hedge.hedge()?))),
-            None => Ok(strategy),
+        match self.hedge.as_ref().and_then(|hedge| valid(hedge.hedge(), mistakes)) {
+            Some(hedge) => Box::new(Hedged::new(strategy, hedge)),
+            None => strategy,
+        }
+    }
+
+    fn check_targets(&self, names: &[String], mistakes: &mut Vec<String>) {
+        if let Some(duplicate) =
+            names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
+        {
+            mistakes.push(format!("targets name `{duplicate}` twice"));
+        }
+        if self.targets.iter().any(|tier| matches!(tier, TierDto::Several(names) if names.is_empty())) {
+            mistakes.push("targets hold an empty list".into());
+        }
+        if let Some(unknown) = self.weights.keys().find(|name| !names.contains(name)) {
+            mistakes.push(format!("weights name `{unknown}`, which is not one of the targets"));
+        }
+        if !names.is_empty() && names.iter().all(|name| self.weights.get(name) == Some(&0)) {
+            mistakes.push("weights are all 0".into());
+        }
+        if self.hedge.is_some() && names.len() == 1 {
+            mistakes.push("a hedge needs a second target".into());
         }
     }
 
     /// Rejects settings that would otherwise be silently ignored.
-    fn check_strategy_settings(&self, names: &[String], flat: bool) -> Result<(), String> {
-        let default = if flat { "sequential" } else { "weighted" };
-        let strategy = self.strategy.as_deref().unwrap_or(default);
-        if let Some(duplicate) =
-            names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
-        {
-            return Err(format!("targets name `{duplicate}` twice"));
-        }
-        if self.targets.iter().any(|tier| matches!(tier, TierDto::Several(names) if names.is_empty())) {
-            return Err("targets hold an empty list".into());
-        }
+    fn check_strategy_settings(&self, strategy: &str, mistakes: &mut Vec<String>) {
         if self.width.is_some() && strategy != "race" {
-            return Err(format!("`width` belongs to the strategy race, not to {strategy}"));
-        }
-        if self.width == Some(0) {
-            return Err("width must be at least 1".into());
+            mistakes.push(format!("`width` belongs to the strategy race, not to {strategy}"));
+        } else if self.width == Some(0) {
+            mistakes.push("width must be at least 1".into());
         }
         if !self.weights.is_empty() && strategy != "weighted" {
-            return Err(format!("`weights` belong to the strategy weighted, not to {strategy}"));
+            mistakes.push(format!("`weights` belong to the strategy weighted, not to {strategy}"));
         }
-        if let Some(unknown) = self.weights.keys().find(|name| !names.contains(name)) {
-            return Err(format!("weights name `{unknown}`, which is not one of the targets"));
-        }
-        if !names.is_empty() && names.iter().all(|name| self.weights.get(name) == Some(&0)) {
-            return Err("weights are all 0".into());
-        }
-        if self.hedge.is_some() && names.len() == 1 {
-            return Err("a hedge needs a second target".into());
-        }
-        Ok(())
     }
 
-    fn strategy_over(&self, names: Vec<String>) -> Result<Box<dyn Strategy>, String> {
-        let name = self.strategy.as_deref().unwrap_or("sequential");
-        Ok(match name {
-            "sequential" => Box::new(Sequential::new(names)),
-            "health-aware" => Box::new(HealthAware::new(names)),
-            "race" => Box::new(Race::new(names).width(self.width.unwrap_or(2))),
-            "weighted" => Box::new(Weighted::new(self.with_weights(names))),
-            "round-robin" => Box::new(RoundRobin::new(names)),
-            "fastest" => Box::new(Fastest::new(names)),
-            "cheapest" => Box::new(Cheapest::new(names)),
-            "most-reliable" => Box::new(MostReliable::new(names)),
-            "sticky" => Box::new(Sticky::new(names)),
-            other => {
-                let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, most-reliable and sticky";
-                return Err(format!("unknown strategy `{other}`; valid values are {known}"));
-            }
-        })
+    /// One of [`STRATEGIES`]; the first if it is none of them.
+    fn strategy_over(&self, name: &str, targets: Vec<String>) -> Box<dyn Strategy> {
+        match name {
+            "health-aware" => Box::new(HealthAware::new(targets)),
+            "race" => Box::new(Race::new(targets).width(self.width.unwrap_or(2).max(1))),
+            "weighted" => Box::new(Weighted::new(self.with_weights(targets))),
+            "round-robin" => Box::new(RoundRobin::new(targets)),
+            "fastest" => Box::new(Fastest::new(targets)),
+            "cheapest" => Box::new(Cheapest::new(targets)),
+            "most-reliable" => Box::new(MostReliable::new(targets)),
+            "sticky" => Box::new(Sticky::new(targets)),
+            _ => Box::new(Sequential::new(targets)),
+        }
     }
 
     fn with_weights(&self, names: Vec<String>) -> Vec<(String, u32)> {
         names.into_iter().map(|name| (name.clone(), self.weights.get(&name).copied().unwrap_or(1))).collect()
     }
 
-    fn limits(&self) -> Result<Limits, String> {
-        let mut limits = match self.preset.as_deref() {
-            None => Limits::default(),
-            Some("interactive") => Limits::interactive(),
-            Some("batch") => Limits::batch(),
-            Some("critical") => Limits::critical(),
-            Some(other) => {
-                return Err(format!(
-                    "unknown preset `{other}`; valid values are interactive, batch and critical"
-                ));
-            }
-        };
+    fn limits(&self, mistakes: &mut Vec<String>) -> Limits {
+        let presets = [
+            ("interactive", Limits::interactive()),
+            ("batch", Limits::batch()),
+            ("critical", Limits::critical()),
+        ];
+        let mut limits = choose("preset", self.preset.as_deref(), &presets, mistakes).unwrap_or_default();
         if let Some(dto) = &self.limits {
             let set = |knob: &mut std::time::Duration, span: Option<DurationDto>| {
                 *knob = span.map_or(*knob, |span| span.0)
             };
             if let Some(adaptive) = &dto.adaptive {
-                if !(1.0..=100.0).contains(&adaptive.multiplier) {
-                    return Err(format!(
+                if (1.0..=100.0).contains(&adaptive.multiplier) {
+                    let min = adaptive.min.map_or(Adaptive::default().min, |span| span.0);
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "checked just above"
+                    )]
+                    let percent = (adaptive.multiplier * 100.0) as u32;
+                    limits.adaptive = Some(Adaptive::new(percent, min));
+                } else {
+                    mistakes.push(format!(
                         "limits.adaptive.multiplier is {}; it must be between 1 and 100",
                         adaptive.multiplier
                     ));
                 }
-                let min = adaptive.min.map_or(Adaptive::default().min, |span| span.0);
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "checked just above"
-                )]
-                let percent = (adaptive.multiplier * 100.0) as u32;
-                limits.adaptive = Some(Adaptive::new(percent, min));
             }
             set(&mut limits.first_content, dto.first_content);
             set(&mut limits.first_content_reasoning, dto.first_content_reasoning);
@@ -280,18 +293,13 @@ impl RouteDto {
             limits.max_reask_cost = dto.max_reask_cost.map(|money| money.0);
             limits.max_extra_starts = dto.max_extra_starts.unwrap_or(limits.max_extra_starts);
         }
-        Ok(limits)
+        limits
     }
 
-    fn rules(&self) -> Result<Rules, String> {
+    fn rules(&self, mistakes: &mut Vec<String>) -> Rules {
         let mut rules = Rules::default();
-        rules.on_cut = match self.on_cut.as_deref() {
-            None | Some("continue") => OnCut::Continue,
-            Some("terminate") => OnCut::Terminate,
-            Some(other) => {
-                return Err(format!("unknown on_cut `{other}`; valid values are continue and terminate"));
-            }
-        };
+        let on_cut = [("continue", OnCut::Continue), ("terminate", OnCut::Terminate)];
+        rules.on_cut = choose("on_cut", self.on_cut.as_deref(), &on_cut, mistakes).unwrap_or(OnCut::Continue);
         rules.commit = match self.commit.as_deref() {
             None | Some("first_content") => Commit::FirstContent,
             Some("whole") => Commit::Whole,
@@ -300,47 +308,38 @@ impl RouteDto {
                 (None, Some(Ok(count))) => Commit::Events(count),
                 _ => {
                     let known = "\"first_content\", \"whole\", a duration, or \"8 events\"";
-                    return Err(format!("unknown commit `{text}`; it is {known}"));
+                    mistakes.push(format!("unknown commit `{text}`; it is {known}"));
+                    Commit::FirstContent
                 }
             },
         };
-        rules.validate_output = match self.validate_output.as_deref() {
-            None | Some("before_delivery") => ValidateOutput::BeforeDelivery,
-            Some("at_end") => ValidateOutput::AtEnd,
-            Some("never") => ValidateOutput::Never,
-            Some(other) => {
-                let known = "before_delivery, at_end and never";
-                return Err(format!("unknown validate_output `{other}`; valid values are {known}"));
-            }
-        };
-        rules.validate_tool_calls = match self.validate_tool_calls.as_deref() {
-            None | Some("never") => ValidateToolCalls::Never,
-            Some("at_end") => ValidateToolCalls::AtEnd,
-            Some("before_delivery") => ValidateToolCalls::BeforeDelivery,
-            Some(other) => {
-                let known = "before_delivery, at_end and never";
-                return Err(format!("unknown validate_tool_calls `{other}`; valid values are {known}"));
-            }
-        };
-        rules.on_refusal = match self.on_refusal.as_deref() {
-            None | Some("deliver") => OnRefusal::Deliver,
-            Some("next") => OnRefusal::Next,
-            Some(other) => {
-                return Err(format!("unknown on_refusal `{other}`; valid values are deliver and next"));
-            }
-        };
-        rules.trim = match self.trim.as_deref() {
-            None | Some("never") => Trim::Never,
-            Some("oldest_turns") => Trim::OldestTurns,
-            Some(other) => {
-                return Err(format!("unknown trim `{other}`; valid values are never and oldest_turns"));
-            }
-        };
+        let output = [
+            ("before_delivery", ValidateOutput::BeforeDelivery),
+            ("at_end", ValidateOutput::AtEnd),
+            ("never", ValidateOutput::Never),
+        ];
+        rules.validate_output = choose("validate_output", self.validate_output.as_deref(), &output, mistakes)
+            .unwrap_or(ValidateOutput::BeforeDelivery);
+        let tool_calls = [
+            ("before_delivery", ValidateToolCalls::BeforeDelivery),
+            ("at_end", ValidateToolCalls::AtEnd),
+            ("never", ValidateToolCalls::Never),
+        ];
+        rules.validate_tool_calls =
+            choose("validate_tool_calls", self.validate_tool_calls.as_deref(), &tool_calls, mistakes)
+                .unwrap_or(ValidateToolCalls::Never);
+        let on_refusal = [("deliver", OnRefusal::Deliver), ("next", OnRefusal::Next)];
+        rules.on_refusal = choose("on_refusal", self.on_refusal.as_deref(), &on_refusal, mistakes)
+            .unwrap_or(OnRefusal::Deliver);
+        let trim = [("never", Trim::Never), ("oldest_turns", Trim::OldestTurns)];
+        rules.trim = choose("trim", self.trim.as_deref(), &trim, mistakes).unwrap_or(Trim::Never);
         for (kind, dto) in &self.on {
-            rules.on.insert(*kind, dto.rule(*kind)?);
+            if let Some(action) = dto.rule(*kind, mistakes) {
+                rules.on.insert(*kind, action);
+            }
         }
         rules.stream_upstream = self.stream_upstream;
-        Ok(rules)
+        rules
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::KeyDto;
 use super::breaker::BreakerDto;
+use super::choice::{hint, valid};
 use super::cloud;
 use super::like::ProviderDto;
 use super::native;
@@ -110,15 +111,24 @@ impl ThinkTagsDto {
 }
 
 impl TargetDto {
-    pub(super) fn endpoint(self) -> Result<Endpoint, String> {
+    /// The endpoint, or every mistake in it.
+    pub(super) fn endpoint(self) -> Result<Endpoint, Vec<String>> {
         let like = match self.provider {
             TextOr::Text(like) => ProviderDto { like, ..ProviderDto::default() },
             TextOr::Table(like) => like,
         };
         let in_flight = self.max_in_flight.or(like.max_in_flight);
-        let mut endpoint = provider(like, self.model, self.api)?;
-        for key in &self.keys {
-            endpoint = endpoint.key(key.source()?);
+        let mut mistakes = Vec::new();
+        let endpoint = valid(provider(like, self.model, self.api), &mut mistakes);
+        let keys: Vec<_> = self.keys.iter().filter_map(|key| valid(key.source(), &mut mistakes)).collect();
+        let tags = self.think_tags.and_then(|tags| valid(tags.tags(), &mut mistakes)?);
+        let ca = self.ca.and_then(|ca| valid(ca.pem(), &mut mistakes));
+        let breaker = self.breaker.and_then(|breaker| valid(breaker.config(), &mut mistakes));
+        let profile = self.profile.and_then(|profile| valid(profile.profile(), &mut mistakes));
+        let template = self.prompt.and_then(|prompt| valid(prompt.template(), &mut mistakes)?);
+        let Some(mut endpoint) = endpoint.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
+        for key in keys {
+            endpoint = endpoint.key(key);
         }
         if let Some(calls) = in_flight {
             endpoint = endpoint.max_in_flight(calls);
@@ -132,11 +142,8 @@ impl TargetDto {
         if let Some(limit) = self.spend_limit {
             endpoint = endpoint.spend_limit(limit.most, limit.per);
         }
-        if let Some(tags) = self.think_tags {
-            endpoint = match tags.tags()? {
-                Some(tags) => endpoint.think_tags(tags),
-                None => endpoint,
-            };
+        if let Some(tags) = tags {
+            endpoint = endpoint.think_tags(tags);
         }
         if let Some(connect) = self.connect {
             endpoint = endpoint.connect_timeout(connect.0);
@@ -151,19 +158,19 @@ impl TargetDto {
         if self.proxy_from_env {
             endpoint = endpoint.proxy_from_env();
         }
-        if let Some(ca) = self.ca {
-            endpoint = endpoint.ca(ca.pem()?);
+        if let Some(pem) = ca {
+            endpoint = endpoint.ca(pem);
         }
         if let Some(name) = self.health_group {
             endpoint = endpoint.health_group(name);
         }
-        if let Some(breaker) = self.breaker {
-            endpoint = endpoint.breaker(breaker.config()?);
+        if let Some(config) = breaker {
+            endpoint = endpoint.breaker(config);
         }
-        if let Some(dto) = self.profile {
-            endpoint = endpoint.profile(dto.profile()?);
+        if let Some(profile) = profile {
+            endpoint = endpoint.profile(profile);
         }
-        if let Some((name, template)) = self.prompt.map(PromptDto::template).transpose()?.flatten() {
+        if let Some((name, template)) = template {
             endpoint = endpoint.template(name, template);
         }
         Ok(endpoint)
@@ -209,7 +216,8 @@ fn provider(like: ProviderDto, model: String, api: Option<ApiDto>) -> Result<End
         known.extend(["anthropic", "gemini"]);
         known.extend(cloud::NAMES);
         known.extend(native::NAMES);
-        return Err(format!("unknown provider `{}`; valid values are {}", like.like, known.join(", ")));
+        let hint = hint(&like.like, &known);
+        return Err(format!("unknown provider `{}`; valid values are {}{hint}", like.like, known.join(", ")));
     };
     // A custom host may not need a key, even if it is like a host that does.
     let own = like.base_url.is_some();

@@ -330,3 +330,54 @@ fn debug_output_contains_no_secret() {
     let shown = format!("{:?}", Config::parse(&text).unwrap());
     assert!(shown.contains("spare") && !shown.contains("hunter2"), "{shown}");
 }
+
+/// Each of these mistakes would hide others if the first one ended the conversion of its table.
+#[test]
+fn all_mistakes_of_a_table_are_reported_with_what_was_probably_meant() {
+    let text = r#"
+[targets.a]
+provider = "opnai"
+model = "m"
+breaker = "txtbook"
+think_tags = "odd"
+[targets.b]
+provider = "ollama"
+model = "m"
+kyes = []
+[routes.r]
+targets = ["a", "c"]
+preset = "bacth"
+strategy = "fastets"
+on_cut = "stop"
+commit = "never"
+limits = { adaptive = { multiplier = 0.5 }, first_contnt = "8s" }
+[routes.s]
+targets = ["a", "d"]
+preset = "bacth"
+strategy = "fastets"
+on_cut = "stop"
+hedge = { at = "soon" }
+limits = { adaptive = { multiplier = 0.5 } }
+"#;
+    let what = wrong(text);
+    for part in [
+        "unknown provider `opnai`",
+        "; did you mean `openai`?",
+        "unknown breaker `txtbook`",
+        "unknown think_tags `odd`",
+        "unknown field `kyes`",
+        "; did you mean `keys`?",
+        "unknown field `first_contnt`",
+        "; did you mean `first_content`?",
+        "unknown preset `bacth`",
+        "; did you mean `batch`?",
+        "unknown strategy `fastets`",
+        "; did you mean `fastest`?",
+        "unknown on_cut `stop`; valid values are continue and terminate",
+        "hedge.at is `soon`",
+        "limits.adaptive.multiplier is 0.5",
+        "`d`",
+    ] {
+        assert!(what.contains(part), "{part} is not in:\n{what}");
+    }
+}
