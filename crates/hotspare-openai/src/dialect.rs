@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use hotspare_core::Origin;
+
 /// One host's dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,6 +51,12 @@ pub struct Dialect {
     pub reasoning_beside_output: bool,
     /// Whether reasoning is signed or encrypted in `reasoning_details`, which must be sent back.
     pub signs_reasoning: bool,
+    /// The fields in which an assistant's turn takes its earlier reasoning as plain text; none if the host refuses them
+    /// or has no use for them.
+    pub reasoning_fields: &'static [&'static str],
+    /// Whether an assistant's turn that calls tools is refused without reasoning. Where a model had none, a space stands
+    /// in for it: an empty text is refused, too.
+    pub requires_reasoning: bool,
     /// The name of the field for the seed.
     pub seed_field: Cow<'static, str>,
     /// Whether images are accepted.
@@ -114,6 +122,13 @@ impl Dialect {
     #[must_use]
     pub fn max_temperature(&self) -> f64 {
         f64::from(self.max_temperature_tenths) / 10.0
+    }
+
+    /// The origin of the reasoning signatures that the host makes, if it makes any. Includes the wire: no other wire of the
+    /// same host can read them.
+    #[must_use]
+    pub fn signature_origin(&self) -> Option<Origin> {
+        self.signs_reasoning.then(|| Origin(format!("{}-chat", self.id)))
     }
 
     /// The row with this name.

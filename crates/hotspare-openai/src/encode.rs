@@ -15,10 +15,11 @@ use crate::dialect::Dialect;
 use crate::{WIRE, accepts};
 
 mod messages;
-mod reasoning_details;
+mod reasoning;
 
 use messages::Messages;
 pub(crate) use messages::moved_media;
+pub(crate) use reasoning::dropped_reasoning;
 
 /// Encodes the body of a request.
 pub(crate) fn body(

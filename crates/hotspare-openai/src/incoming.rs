@@ -6,13 +6,16 @@
 use std::fmt;
 
 use hotspare_core::{
-    ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
-    ToolResult,
+    ChatRequest, Error, Json, Media, Message, Native, OutputFormat, Part, Reasoning, Role, Signature, Tool,
+    ToolCall, ToolChoice, ToolResult,
 };
 use hotspare_provider::fields::{self, StrictObject, invalid, read, read_object, within};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::dialect::Dialect;
+use crate::dto::ReasoningDetail;
 use crate::{WIRE, accepts};
 
 /// A caller's request.
@@ -161,6 +164,11 @@ struct MessageDto<'a> {
     tool_calls: Option<Vec<StrictObject<ToolCallDto>>>,
     tool_call_id: Option<String>,
     reasoning_content: Option<String>,
+    /// Another name for the above.
+    #[serde(borrow)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_details: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -239,8 +247,13 @@ fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message, Error> {
         return Ok(Message::tool(ToolResult::from_parts(id, content)));
     }
     let mut parts = Vec::new();
-    if let Some(text) = dto.reasoning_content.filter(|text| !text.is_empty()) {
-        parts.push(Part::Reasoning(hotspare_core::Reasoning::new(text)));
+    if let Some(raw) = dto.reasoning_details.filter(|raw| raw.get() != "null") {
+        parts = reasoning_details(format_args!("{at}.reasoning_details"), raw)?;
+    }
+    let repeated = parts.iter().any(|part| matches!(part, Part::Reasoning(known) if !known.text.is_empty()));
+    let plain = dto.reasoning_content.or_else(|| serde_json::from_str(dto.reasoning?.get()).ok());
+    if let Some(text) = plain.filter(|text| !text.is_empty() && !repeated) {
+        parts.insert(0, Part::Reasoning(Reasoning::new(text)));
     }
     parts.extend(content);
     parts.extend(dto.refusal.map(Part::Refusal));
@@ -255,6 +268,24 @@ fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message, Error> {
     let mut message = Message::new(role, parts);
     message.name = dto.name;
     Ok(message)
+}
+
+/// Reasoning in the form in which the host that signs it sends it. Each entry is kept as it is: the host expects the
+/// whole list back.
+fn reasoning_details(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Vec<Part>, Error> {
+    let list: Vec<&RawValue> = read(at, raw, "a list of objects")?;
+    let Some(origin) = Dialect::ALL.iter().find_map(Dialect::signature_origin) else { return Ok(Vec::new()) };
+    list.into_iter()
+        .enumerate()
+        .map(|(index, raw)| {
+            read_object::<IgnoredAny>(format_args!("{at}[{index}]"), raw, "an object with a type")?;
+            let detail: ReasoningDetail<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+            let text = detail.text.or(detail.summary).map(|text| text.0.into_owned()).unwrap_or_default();
+            let redacted = text.is_empty();
+            let signature = Signature { origin: origin.clone(), data: raw.get().to_owned(), redacted };
+            Ok(Part::Reasoning(Reasoning::new(text).with_signature(signature)))
+        })
+        .collect()
 }
 
 fn content_parts(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Vec<Part>, Error> {

@@ -3,11 +3,12 @@
 //! Not a relay: frames that can be forwarded unchanged never come here. Invariant: all JSON written here is complete
 //! and valid, and an error never looks like a normal end.
 
-use hotspare_core::{ChatResponse, Error, Event, FinishReason, Kind, Part, Usage};
+use hotspare_core::{ChatResponse, Error, Event, FinishReason, Kind, Part, Signature, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::WIRE;
+use crate::dialect::Dialect;
 
 /// Encodes one answer.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ impl ChatCompletionsEncoder {
             Event::ToolDelta { index, arguments } => {
                 json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
             }
+            Event::ReasoningSignature(signature) => json!({"reasoning_details": [detail(signature)?]}),
             Event::Annotation(note) => json!({"annotations": [note]}),
             Event::Native(native) if native.wire == WIRE => json!({"images": [native.raw]}),
             Event::Finished(reason) => {
@@ -83,11 +85,14 @@ impl ChatCompletionsEncoder {
         if !text.is_empty() {
             message["content"] = text.into();
         }
-        let (mut calls, mut images) = (Vec::new(), Vec::new());
+        let (mut calls, mut images, mut details) = (Vec::new(), Vec::new(), Vec::new());
         let (mut reasoning, mut refusal) = (String::new(), String::new());
         for part in &answer.content {
             match part {
-                Part::Reasoning(part) => reasoning.push_str(&part.text),
+                Part::Reasoning(part) => {
+                    reasoning.push_str(&part.text);
+                    details.extend(part.signature.as_ref().and_then(detail));
+                }
                 Part::Refusal(part) => refusal.push_str(part),
                 Part::ToolCall(call) => calls.push(json!({
                     "id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}
@@ -101,6 +106,9 @@ impl ChatCompletionsEncoder {
         }
         if !reasoning.is_empty() {
             message["reasoning_content"] = reasoning.into();
+        }
+        if !details.is_empty() {
+            message["reasoning_details"] = details.into();
         }
         message["refusal"] = if refusal.is_empty() { Value::Null } else { refusal.into() };
         if !calls.is_empty() {
@@ -172,6 +180,12 @@ impl ChatCompletionsEncoder {
             "choices": choices,
         })
     }
+}
+
+/// The entry of `reasoning_details` that a signature of this wire is; signatures of other origins have no place on it.
+fn detail(signature: &Signature) -> Option<Value> {
+    let own = Dialect::ALL.iter().filter_map(Dialect::signature_origin).any(|own| own == signature.origin);
+    own.then(|| serde_json::from_str(&signature.data).ok()).flatten()
 }
 
 fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {

@@ -136,6 +136,8 @@ impl Dialect {
         ask_stream_usage: true,
         reasoning_beside_output: false,
         signs_reasoning: false,
+        reasoning_fields: &[],
+        requires_reasoning: false,
         seed_field: Borrowed("seed"),
         images: true,
         json_schema: true,
@@ -144,7 +146,9 @@ impl Dialect {
         request_id: Borrowed("x-request-id"),
     };
 
-    /// What most other hosts have in common: older field names, no `developer` role.
+    /// What most other hosts have in common: older field names, no `developer` role, reasoning in `reasoning_content`.
+    /// Moonshot's Kimi and Z.ai's GLM, which have no row of their own, require it back with tool calls (Moonshot's guide
+    /// "Use Kimi's thinking models", Z.ai's "Thinking mode").
     pub const COMPATIBLE: Self = Self {
         id: Borrowed("compatible"),
         catalog: Borrowed("compatible"),
@@ -154,6 +158,7 @@ impl Dialect {
         embed_base64: false,
         max_tokens: MaxTokens::Plain,
         developer_role: false,
+        reasoning_fields: &["reasoning_content"],
         forced_tool: None,
         ..Self::OPENAI
     };
@@ -197,6 +202,8 @@ impl Dialect {
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
         accepts: Some(CEREBRAS_TAKES),
+        // It refuses `reasoning_content` with code `wrong_api_format` and accepts `reasoning` (QwenLM/qwen-code#11045).
+        reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
     };
 
@@ -209,10 +216,14 @@ impl Dialect {
         request_id: Borrowed("x-debug-trace-id"),
         accepts: Some(COHERE_TAKES),
         max_temperature_tenths: 10,
+        // Not known to accept it.
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 
-    /// DeepSeek: text only, JSON without a schema; it sends keep-alive comments while a request is queued.
+    /// DeepSeek: text only, JSON without a schema; it sends keep-alive comments while a request is queued. Models think
+    /// by default, and then each turn that called tools must come back with its reasoning; that of other turns is ignored
+    /// (DeepSeek's guide "Thinking mode").
     pub const DEEPSEEK: Self = Self {
         id: Borrowed("deepseek"),
         catalog: Borrowed("deepseek"),
@@ -223,9 +234,11 @@ impl Dialect {
         json_schema: false,
         request_id: Borrowed("x-ds-trace-id"),
         accepts: Some(DEEPSEEK_TAKES),
+        requires_reasoning: true,
         ..Self::COMPATIBLE
     };
 
+    /// It takes earlier reasoning in `reasoning_content` (Fireworks' guide "Reasoning").
     const FIREWORKS: Self = Self {
         id: Borrowed("fireworks"),
         catalog: Borrowed("fireworks"),
@@ -241,6 +254,8 @@ impl Dialect {
         base_url: Borrowed("https://models.github.ai/inference"),
         key_env: Some(Borrowed("GITHUB_TOKEN")),
         auth: Auth::Bearer,
+        // Not known to accept it.
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 
@@ -252,6 +267,8 @@ impl Dialect {
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
         accepts: Some(GROQ_TAKES),
+        // It refuses `reasoning_content` (janhq/jan#8136), and `reasoning` for models that do not reason (vercel/ai#8057).
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 
@@ -261,9 +278,13 @@ impl Dialect {
         base_url: Borrowed("https://router.huggingface.co/v1"),
         key_env: Some(Borrowed("HF_TOKEN")),
         auth: Auth::Bearer,
+        // It forwards to hosts of which some, such as Groq and Cerebras, refuse the field.
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 
+    /// It takes earlier reasoning in `reasoning_content`, if the model's template has a place for it
+    /// (ggml-org/llama.cpp#18994).
     const LLAMA_CPP: Self = Self {
         id: Borrowed("llamacpp"),
         catalog: Borrowed("llamacpp"),
@@ -286,6 +307,8 @@ impl Dialect {
         accepts: Some(MISTRAL_TAKES),
         max_temperature_tenths: 15,
         free_tool_ids: false,
+        // It refuses the field with `extra_forbidden` (BerriAI/litellm#30835).
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 
@@ -294,6 +317,8 @@ impl Dialect {
         catalog: Borrowed("ollama"),
         base_url: Borrowed("http://127.0.0.1:11434/v1"),
         accepts: Some(OLLAMA_TAKES),
+        // Its name for the field, in replies and in messages.
+        reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
     };
 
@@ -305,6 +330,8 @@ impl Dialect {
         auth: Auth::Bearer,
         signs_reasoning: true,
         request_id: Borrowed("x-generation-id"),
+        // For models without signatures (OpenRouter's guide "Reasoning tokens").
+        reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
     };
 
@@ -316,6 +343,8 @@ impl Dialect {
         auth: Auth::Bearer,
         ask_stream_usage: false,
         accepts: Some(PERPLEXITY_TAKES),
+        // Not known to accept it.
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 
@@ -325,6 +354,8 @@ impl Dialect {
         base_url: Borrowed("https://api.together.xyz/v1"),
         key_env: Some(Borrowed("TOGETHER_API_KEY")),
         auth: Auth::Bearer,
+        // Its name for the field (Together's guide "Reasoning").
+        reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
     };
 
@@ -332,6 +363,9 @@ impl Dialect {
         id: Borrowed("vllm"),
         catalog: Borrowed("vllm"),
         base_url: Borrowed("http://127.0.0.1:8000/v1"),
+        // It reads `reasoning_content` up to version 0.15 and `reasoning` since then (vllm-project/vllm#27755, #38488),
+        // and ignores the other.
+        reasoning_fields: &["reasoning", "reasoning_content"],
         ..Self::COMPATIBLE
     };
 
@@ -342,6 +376,8 @@ impl Dialect {
         key_env: Some(Borrowed("XAI_API_KEY")),
         auth: Auth::Bearer,
         reasoning_beside_output: true,
+        // Not known to accept it; its encrypted reasoning exists on the Responses wire only.
+        reasoning_fields: &[],
         ..Self::COMPATIBLE
     };
 

@@ -90,10 +90,8 @@ impl Wire for OpenAi {
         WIRE
     }
 
-    /// Includes the wire's name: no other wire of the same host can read these signatures.
     fn origin(&self) -> Option<Origin> {
-        let dialect = self.dialect();
-        dialect.signs_reasoning.then(|| Origin(format!("{}-chat", dialect.id)))
+        self.dialect().signature_origin()
     }
 
     fn capabilities(&self, _: &str) -> Capabilities {
@@ -101,7 +99,9 @@ impl Wire for OpenAi {
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat()
+        let mut notes = [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat();
+        notes.extend(encode::dropped_reasoning(request, self.dialect()));
+        notes
     }
 
     fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {

@@ -8,7 +8,7 @@ use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::reasoning_details::{ReasoningDetails, is_signed};
+use super::reasoning::{ReasoningDetails, is_signed, plain_reasoning};
 use crate::WIRE;
 use crate::dialect::Dialect;
 
@@ -18,6 +18,8 @@ pub(super) struct Messages<'a>(pub(super) &'a [Message], pub(super) &'a Dialect)
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
+        let reasons = self.1.requires_reasoning
+            || self.0.iter().any(|message| plain_reasoning(message, self.1).is_some());
         // Media of tool results, held until the last result in a row.
         let mut media: Vec<&Part> = Vec::new();
         for (at, message) in self.0.iter().enumerate() {
@@ -37,7 +39,7 @@ impl Serialize for Messages<'_> {
             let only_results =
                 message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
             if (!only_results || message.parts.is_empty()) && !is_unsendable(message, self.1) {
-                list.serialize_element(&MessageDto(message, self.1))?;
+                list.serialize_element(&MessageDto { message, dialect: self.1, reasons })?;
             }
         }
         list.end()
@@ -124,11 +126,16 @@ impl Serialize for Media<'_> {
 }
 
 /// A message other than a tool result.
-struct MessageDto<'a>(&'a Message, &'a Dialect);
+struct MessageDto<'a> {
+    message: &'a Message,
+    dialect: &'a Dialect,
+    /// Whether the host may expect reasoning with each turn that calls tools.
+    reasons: bool,
+}
 
 impl Serialize for MessageDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(message, dialect) = self;
+        let Self { message, dialect, reasons } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("role", role(message.role, dialect))?;
         if let Some(name) = &message.name {
@@ -147,7 +154,14 @@ impl Serialize for MessageDto<'_> {
         if dialect.signs_reasoning && message.parts.iter().any(is_signed) {
             map.serialize_entry("reasoning_details", &ReasoningDetails(&message.parts))?;
         }
-        if message.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
+        let calls = message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        if let Some(reasoning) = plain_reasoning(message, dialect).or((*reasons && calls).then(|| " ".into()))
+        {
+            for field in dialect.reasoning_fields {
+                map.serialize_entry(field, &reasoning)?;
+            }
+        }
+        if calls {
             map.serialize_entry("tool_calls", &ToolCalls(&message.parts))?;
         }
         map.end()

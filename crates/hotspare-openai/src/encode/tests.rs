@@ -79,6 +79,60 @@ fn extra_fields_override_and_nan_is_rejected() {
     assert_eq!(body(&request, "m", false, &Dialect::OPENAI).unwrap_err().kind(), Kind::InvalidRequest);
 }
 
+/// What `host` gets of a turn with these parts, in a conversation that ends with the result of a call.
+fn encoded_turn(host: &str, parts: Vec<Part>) -> Value {
+    let request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, parts))
+        .message(Message::tool(ToolResult::new("1", "ok")));
+    encoded(&request, false, Dialect::find(host).unwrap())["messages"][1].clone()
+}
+
+#[test]
+fn plain_reasoning_is_sent_back_where_the_host_takes_it() {
+    let thought = || Part::Reasoning(Reasoning::new("hm"));
+    let call = || Part::ToolCall(ToolCall::new("1", "f", "{}"));
+    let fields = ["reasoning_content", "reasoning"];
+    let sent = |host: &str, parts: Vec<Part>| {
+        let turn = encoded_turn(host, parts);
+        fields.map(|field| turn[field].as_str().map(str::to_owned))
+    };
+    let hm = || Some("hm".to_owned());
+    for (host, expected) in [
+        ("deepseek", [hm(), None]),
+        ("compatible", [hm(), None]),
+        ("alibaba", [hm(), None]),
+        ("fireworks", [hm(), None]),
+        ("llamacpp", [hm(), None]),
+        ("vllm", [hm(), hm()]),
+        ("openrouter", [None, hm()]),
+        ("cerebras", [None, hm()]),
+        ("openai", [None, None]),
+        ("azure", [None, None]),
+        ("groq", [None, None]),
+        ("mistral", [None, None]),
+        ("github", [None, None]),
+    ] {
+        assert_eq!(sent(host, vec![thought(), call()]), expected, "{host}");
+        assert_eq!(sent(host, vec![thought(), Part::Text("a".into())]), expected, "{host}, without a call");
+    }
+    // A call without reasoning gets a stand-in where the host insists, or where other turns have reasoning.
+    assert_eq!(encoded_turn("deepseek", vec![call()])["reasoning_content"], " ");
+    assert!(encoded_turn("deepseek", vec![Part::Text("a".into())])["reasoning_content"].is_null());
+    assert!(encoded_turn("compatible", vec![call()])["reasoning_content"].is_null());
+    let mixed = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, vec![thought(), call()]))
+        .message(Message::tool(ToolResult::new("1", "ok")))
+        .message(Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("2", "f", "{}"))]))
+        .message(Message::tool(ToolResult::new("2", "ok")));
+    let value = encoded(&mixed, false, &Dialect::COMPATIBLE);
+    assert_eq!(value["messages"][3]["reasoning_content"], " ");
+    assert_eq!(dropped_reasoning(&mixed, &Dialect::COMPATIBLE), None);
+    let note = "dropped the reasoning of earlier turns, which this host does not take back (1)";
+    assert_eq!(dropped_reasoning(&mixed, &Dialect::OPENAI).unwrap(), note);
+}
+
 #[test]
 fn reasoning_details_are_replayed_to_their_origin() {
     let signed = |text: &str, data: &str, redacted| {

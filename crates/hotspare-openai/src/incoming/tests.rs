@@ -124,3 +124,40 @@ proptest! {
         let _ = ChatCompletionsRequest::parse(format!(r#"{{"model":"m","messages":[{text}]}}"#).as_bytes());
     }
 }
+
+#[test]
+fn reasoning_is_read_under_each_name() {
+    let turn = |fields: &str| {
+        let body = format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"a"}},{{"role":"assistant","content":"x",{fields}}}]}}"#
+        );
+        ChatCompletionsRequest::parse(body.as_bytes()).map(|read| read.request.messages[1].parts.clone())
+    };
+    let plain = vec![Part::Reasoning(Reasoning::new("why")), Part::Text("x".into())];
+    assert_eq!(turn(r#""reasoning_content":"why""#).unwrap(), plain);
+    assert_eq!(turn(r#""reasoning":"why","reasoning_details":null"#).unwrap(), plain);
+    assert_eq!(turn(r#""reasoning":{"effort":"high"}"#).unwrap(), [Part::Text("x".into())]);
+    let error = turn(r#""reasoning_details":[5]"#).unwrap_err();
+    assert!(error.message().contains("`messages[1].reasoning_details[0]`"), "{}", error.message());
+}
+
+/// The entries go back to the host that signed them as they came, with any text next to them.
+#[test]
+fn reasoning_details_return_unchanged() {
+    let details = serde_json::json!([
+        {"type": "reasoning.summary", "summary": "why", "format": "openai-responses-v1", "index": 0},
+        {"type": "reasoning.encrypted", "data": "AA", "id": "rs_1", "index": 1},
+        {"type": "reasoning.text", "text": "more", "signature": "s", "index": 2},
+    ]);
+    let body = serde_json::json!({"model": "m", "messages": [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "x", "reasoning": "whymore", "reasoning_details": details},
+        {"role": "user", "content": "b"},
+    ]});
+    let read = ChatCompletionsRequest::parse(body.to_string().as_bytes()).unwrap();
+    let openrouter = Dialect::find("openrouter").unwrap();
+    let sent = crate::encode::body(&read.request, "m", false, openrouter).unwrap();
+    let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(sent["messages"][1]["reasoning_details"], details);
+    assert!(sent["messages"][1]["reasoning"].is_null(), "its texts are in the entries");
+}
