@@ -18,8 +18,10 @@ use crate::decode::non_empty_error;
 use crate::dto::json;
 
 mod events;
+mod items;
 
 use events::{list, read, text, whole_json};
+use items::{HeldCall, ItemKind, ItemState, is_item, is_progress, item_kind, same_kind};
 
 /// Separates two paragraphs of reasoning that the wire sends as separate parts.
 const PARAGRAPH: &str = "\n\n";
@@ -39,27 +41,6 @@ pub(super) struct ResponseDecoder {
     tool_calls: u32,
     /// Whether a tool without a schema was called, which the caller must answer, too.
     custom_tool_called: bool,
-}
-
-/// An item being received.
-#[derive(Debug, Default)]
-struct ItemState {
-    output_index: Option<u64>,
-    id: String,
-    kind: ItemKind,
-    /// Whether any of its deltas have been emitted.
-    emitted: bool,
-    annotations: usize,
-    done: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ItemKind {
-    Call(u32),
-    Message,
-    #[default]
-    Other,
-    Reasoning,
 }
 
 impl ResponseDecoder {
@@ -194,11 +175,7 @@ impl ResponseDecoder {
             }
         };
         self.announce(&response, events);
-        if self.items.is_empty() {
-            for raw in response.output.iter().flatten() {
-                self.item(raw, None, events)?;
-            }
-        }
+        self.complete(response.output.as_deref().unwrap_or_default(), events)?;
         if let Some(usage) = &response.usage {
             events.push(Event::Usage(Box::new(usage.to_core())));
         }
@@ -211,6 +188,50 @@ impl ResponseDecoder {
             },
         )));
         Ok(())
+    }
+
+    /// Emits what only the copy of the answer at its end contains.
+    fn complete(&mut self, output: &[&RawValue], events: &mut Emit<'_>) -> Result<(), Error> {
+        if self.items.is_empty() {
+            return output.iter().try_for_each(|raw| self.item(raw, None, events));
+        }
+        for position in 0..self.items.len() {
+            let state = &self.items[position];
+            if state.done || state.emitted || state.kind == ItemKind::Other {
+                continue;
+            }
+            let twin = |same: &dyn Fn(usize, &Item<'_>) -> bool| {
+                let is_twin = |(at, raw): &(usize, &&RawValue)| {
+                    let item = read::<Item<'_>>(raw.get()).unwrap_or_default();
+                    same_kind(item_kind(&item), state.kind) && same(*at, &item)
+                };
+                output.iter().enumerate().find(is_twin).map(|(_, raw)| *raw)
+            };
+            let by_id = twin(&|_, item| !state.id.is_empty() && text(&item.id) == state.id);
+            let by_place = || twin(&|at, _| state.output_index == u64::try_from(at).ok());
+            match by_id.or_else(by_place) {
+                Some(raw) => self.item(raw, Some(position), events)?,
+                // A host that lists its items and not this call has made the call itself.
+                None if !output.is_empty() => {}
+                None => self.release(position, events),
+            }
+            if let ItemState { kind: ItemKind::Call(Some(_)), done: false, emitted: false, .. } =
+                &self.items[position]
+            {
+                return Err(Error::new(Kind::Truncated, "the answer ended before a call's arguments"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Emits a call that was held.
+    fn release(&mut self, position: usize, events: &mut Emit<'_>) {
+        let Some(call) = self.items[position].held_call.take() else { return };
+        let index = self.start_call(position, call.id, call.name, events);
+        if !call.arguments.is_empty() {
+            self.items[position].emitted = true;
+            events.push(Event::ToolDelta { index, arguments: call.arguments });
+        }
     }
 
     /// Begins an item.
@@ -226,18 +247,29 @@ impl ResponseDecoder {
             ..ItemState::default()
         });
         if let ItemKind::Call(_) = kind {
-            self.call(position, &item, events);
+            let arguments = item.arguments.map(json_text).unwrap_or_default();
+            if arguments.is_empty() {
+                self.call(position, &item, events);
+            } else {
+                // Complete from the start. One host announces its own searches so, and replaces them by their results.
+                let (id, name, arguments) = (call_id(&item), text(&item.name), arguments.into_owned());
+                self.items[position].held_call = Some(HeldCall { id, name, arguments });
+            }
         }
         Ok(())
     }
 
-    fn call(&mut self, position: usize, item: &Item<'_>, events: &mut Emit<'_>) {
+    fn call(&mut self, position: usize, item: &Item<'_>, events: &mut Emit<'_>) -> u32 {
+        self.start_call(position, call_id(item), text(&item.name), events)
+    }
+
+    fn start_call(&mut self, position: usize, id: String, name: String, events: &mut Emit<'_>) -> u32 {
         let index = self.tool_calls;
         self.tool_calls += 1;
-        self.items[position].kind = ItemKind::Call(index);
-        let id = [text(&item.call_id), text(&item.id)].into_iter().find(|id| !id.is_empty());
-        let id = id.unwrap_or_else(|| format!("call_{index}"));
-        events.push(Event::ToolStarted { index, id, name: text(&item.name) });
+        self.items[position].kind = ItemKind::Call(Some(index));
+        let id = if id.is_empty() { format!("call_{index}") } else { id };
+        events.push(Event::ToolStarted { index, id, name });
+        index
     }
 
     /// Ends an item.
@@ -289,11 +321,15 @@ impl ResponseDecoder {
                 events.extend(annotations.map(Event::Annotation));
             }
             ItemKind::Call(_) => {
-                if !matches!(self.items[position].kind, ItemKind::Call(_)) {
-                    self.call(position, &item, events);
+                let arguments = item.arguments.map(json_text).filter(|text| !text.is_empty());
+                if arguments.is_none() {
+                    self.release(position, events);
                 }
-                let ItemKind::Call(index) = self.items[position].kind else { return Ok(()) };
-                let arguments = item.arguments.map(json_text).filter(|text| !emitted && !text.is_empty());
+                let index = match self.items[position].kind {
+                    ItemKind::Call(Some(index)) => index,
+                    _ => self.call(position, &item, events),
+                };
+                let arguments = arguments.filter(|_| !emitted);
                 events.extend(arguments.map(|text| Event::ToolDelta { index, arguments: text.into_owned() }));
             }
             ItemKind::Reasoning => self.reasoning(raw, &item, emitted, events)?,
@@ -376,13 +412,18 @@ impl ResponseDecoder {
         whole: bool,
         events: &mut Emit<'_>,
     ) {
-        let position = self.find(frame, ItemKind::Call(0));
-        let state = &mut self.items[position];
-        let ItemKind::Call(index) = state.kind else { return };
-        if whole && state.emitted {
+        let position = self.find(frame, ItemKind::Call(None));
+        let state = &self.items[position];
+        if (whole && state.emitted) || !matches!(state.kind, ItemKind::Call(_)) {
             return;
         }
         if let Some(text) = arguments.map(json_text).filter(|text| !text.is_empty()) {
+            let index = match (state.kind, self.items[position].held_call.take()) {
+                (ItemKind::Call(Some(index)), _) => index,
+                (_, Some(call)) => self.start_call(position, call.id, call.name, events),
+                _ => return,
+            };
+            let state = &mut self.items[position];
             state.emitted = true;
             events.push(Event::ToolDelta { index, arguments: text.into_owned() });
         }
@@ -440,45 +481,14 @@ impl Decoder for ResponseDecoder {
     }
 }
 
+/// The id under which a call is answered.
+fn call_id(item: &Item<'_>) -> String {
+    let id = text(&item.call_id);
+    if id.is_empty() { text(&item.id) } else { id }
+}
+
 fn unexplained_failure() -> Error {
     Error::new(Kind::Server, "the provider failed without an explanation")
-}
-
-/// Frames that only report the progress of a tool that the provider runs: the finished item holds the result.
-fn is_progress(kind: &str) -> bool {
-    let ends = [".in_progress", ".searching", ".interpreting", ".generating", ".completed", ".failed"];
-    let argument_ends = [
-        "_arguments.delta",
-        "_arguments.done",
-        "_call_code.delta",
-        "_call_code.done",
-        "_input.delta",
-        "_input.done",
-    ];
-    let ends = ends.iter().chain(&argument_ends);
-    kind.starts_with("response.") && ends.into_iter().any(|end| kind.ends_with(end))
-        || matches!(kind, "keepalive" | "ping")
-}
-
-fn item_kind(item: &Item<'_>) -> ItemKind {
-    let own = item.role.as_ref().is_none_or(|role| role.0 == "assistant");
-    match item.kind.as_ref().map(|kind| &*kind.0) {
-        Some("message") if own => ItemKind::Message,
-        Some("function_call") => ItemKind::Call(0),
-        Some("reasoning") => ItemKind::Reasoning,
-        _ => ItemKind::Other,
-    }
-}
-
-fn same_kind(one: ItemKind, other: ItemKind) -> bool {
-    std::mem::discriminant(&one) == std::mem::discriminant(&other)
-}
-
-fn is_item(state: &ItemState, output_index: Option<u64>, id: &str) -> bool {
-    match (state.output_index, output_index) {
-        (Some(one), Some(other)) => one == other,
-        _ => !id.is_empty() && state.id == id,
-    }
 }
 
 #[cfg(test)]

@@ -245,3 +245,54 @@ fn failed_response_without_details_is_an_error() {
     let blank = r#"{"object":"response","id":"r","status":"completed","error":{},"output":[{"type":"message","content":[{"type":"output_text","text":"Hi"}]}]}"#;
     assert!(decode(&[blank]).unwrap().contains(&text("Hi")), "an empty error is none");
 }
+
+/// One host announces its own search as a call, complete, and then replaces it by the results.
+#[test]
+fn call_that_the_host_made_itself_is_not_the_callers() {
+    let added = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc","call_id":"c","name":"search_web","arguments":"{\"q\":1}","status":"completed"}}"#;
+    let results = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"search_results","results":[]}}"#;
+    let said = r#"{"type":"response.output_text.delta","output_index":1,"item_id":"m","delta":"Paris"}"#;
+    let completed = r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"search_results"},{"type":"message","id":"m","content":[{"type":"output_text","text":"Paris"}]}]}}"#;
+    for frames in [vec![CREATED, added, results, said, completed], vec![CREATED, added, said, completed]] {
+        let events = decode(&frames).unwrap();
+        assert!(!events.iter().any(|event| matches!(event, Event::ToolStarted { .. })), "{events:?}");
+        assert!(events.contains(&text("Paris")));
+        assert_eq!(events.last(), Some(&Event::Finished(FinishReason::Stop)));
+    }
+}
+
+/// Arguments and texts that come without deltas and without a finished item.
+#[test]
+fn content_missing_from_the_items_is_taken_from_the_first_or_last_copy() {
+    let added = |arguments: &str| {
+        format!(
+            r#"{{"type":"response.output_item.added","output_index":0,"item":{{"type":"function_call","id":"a","call_id":"c","name":"f","arguments":"{arguments}"}}}}"#
+        )
+    };
+    let copy = |output: &str| {
+        format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{output}]}}}}"#)
+    };
+    let call = r#"{"type":"function_call","id":"a","call_id":"c","name":"f","arguments":"{\"x\":1}"}"#;
+    let called = [
+        Event::ToolStarted { index: 0, id: "c".into(), name: "f".into() },
+        Event::ToolDelta { index: 0, arguments: r#"{"x":1}"#.into() },
+        Event::Finished(FinishReason::ToolCalls),
+    ];
+    let whole = added(r#"{\"x\":1}"#);
+    let delta = r#"{"type":"response.function_call_arguments.delta","output_index":0,"item_id":"a","delta":"{\"x\":1}"}"#;
+    for frames in [
+        vec![CREATED, &whole, &copy("")],
+        vec![CREATED, &whole, &copy(call)],
+        vec![CREATED, &whole, delta, &copy("")],
+        vec![CREATED, &added(""), &copy(call)],
+        vec![CREATED, &added(""), &copy(&call.replace(r#""id":"a""#, r#""id":"other""#))],
+    ] {
+        assert_eq!(decode(&frames).unwrap()[1..], called, "{frames:?}");
+    }
+    let message = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"message","id":"a","content":[]}}"#;
+    let said = copy(r#"{"type":"message","id":"x","content":[{"type":"output_text","text":"hi"}]}"#);
+    let events = decode(&[CREATED, message, &said]).unwrap();
+    assert_eq!(events[1..], [text("hi"), Event::Finished(FinishReason::Stop)]);
+    let nothing = decode(&[CREATED, &added(""), &copy("")]).unwrap_err();
+    assert_eq!(nothing.kind(), Kind::Truncated);
+}
