@@ -27,6 +27,8 @@ pub(crate) struct MessagesDecoder {
     tool_calls: u32,
     /// The open block.
     open: OpenBlock,
+    /// The stop reason that came with the head of a stream.
+    early_stop: Option<String>,
 }
 
 /// The parts of the prompt's token count, as last reported: a later report omits what has not changed.
@@ -95,7 +97,17 @@ impl MessagesDecoder {
 
     fn frame(&mut self, data: &[u8], frame: dto::Frame<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         match frame.kind.as_ref().map(|kind| kind.0.as_ref()) {
-            Some("message_start") => self.start(frame.message.unwrap_or_default(), events),
+            Some("message_start") => {
+                // Calls by code that the provider runs arrive whole, with the head.
+                let message = frame.message.unwrap_or_default();
+                let blocks = message.content.clone().unwrap_or_default();
+                self.early_stop = message.stop_reason.as_ref().map(|word| word.0.clone().into_owned());
+                self.start(message, events);
+                for block in blocks {
+                    self.block(block, events);
+                    self.close(events);
+                }
+            }
             Some("content_block_start") => {
                 if let Some(block) = frame.content_block {
                     self.block(block, events);
@@ -125,7 +137,14 @@ impl MessagesDecoder {
                     self.end(&word.0, events);
                 }
             }
-            Some("message_stop" | "ping") => {}
+            Some("message_stop") => {
+                if let Some(word) = self.early_stop.take().filter(|_| !self.finished) {
+                    self.end(&word, events);
+                    // The frame has no stop reason.
+                    events.detach();
+                }
+            }
+            Some("ping") => {}
             Some("error") => {
                 let raw = frame.error.map_or("", RawValue::get);
                 return Err(classify::in_reply(raw));

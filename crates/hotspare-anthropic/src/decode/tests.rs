@@ -263,3 +263,22 @@ fn finish_reason_is_tool_calls_if_there_are_any() {
     });
     assert_eq!(passed.collect::<Vec<_>>(), frames("tool_use").map(Bytes::from));
 }
+
+/// A call by code that the provider runs arrives with the head of the stream, and so does the stop reason.
+#[test]
+fn answer_in_the_head_of_a_stream_is_read() {
+    let head = r#"{"type":"message_start","message":{"id":"m","model":"c","content":[{"type":"code_execution_tool_result","tool_use_id":"s1","content":[]},{"type":"tool_use","id":"t1","name":"f","input":{"id":1},"caller":{"type":"code_execution_20250825","tool_id":"x"}}],"stop_reason":"tool_use"}}"#;
+    let delta = r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":3}}"#;
+    let stop = r#"{"type":"message_stop"}"#;
+    for frames in [vec![head, stop], vec![head, delta, stop]] {
+        let (events, result) = run(&sse(&frames), &[]);
+        result.unwrap();
+        let called = Event::ToolStarted { index: 0, id: "t1".into(), name: "f".into() };
+        let given = Event::ToolDelta { index: 0, arguments: r#"{"id":1}"#.into() };
+        assert!(matches!(events[1], Event::Native(_)), "{events:?}");
+        assert_eq!(events[2..4], [called, given], "{events:?}");
+        let ends = events.iter().filter(|event| matches!(event, Event::Finished(_)));
+        assert_eq!(ends.collect::<Vec<_>>(), [&Event::Finished(FinishReason::ToolCalls)]);
+    }
+    assert_eq!(run(&sse(&[head]), &[]).1.unwrap_err(), Kind::Truncated);
+}
