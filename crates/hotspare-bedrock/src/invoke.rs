@@ -119,6 +119,10 @@ impl Decoder for UsageDecoder {
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         self.inner.finish(out)
     }
+
+    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        self.inner.interrupt(out);
+    }
 }
 
 /// The token counts in a whole reply's head.
@@ -178,6 +182,10 @@ impl Decoder for EnvelopeDecoder {
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         self.inner.finish(out)
+    }
+
+    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        self.inner.interrupt(out);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Frames to events, for streams and whole answers.
 //!
 //! A stream has no end mark besides a finish reason and the end of its body. The end is emitted with the finish reason,
-//! so that a connection that breaks after it loses nothing; only if the model ran something, or has not produced any
-//! content yet, can a stream continue after a first finish reason, and then the end is emitted when the body ends. Only
+//! so that a connection that breaks after it loses nothing. A stream can continue after a first finish reason if the
+//! model ran something, or if no earlier frame had content: some servers write a reason into every frame. Then the end is
+//! emitted when the body ends, or breaks off before a second frame. Only
 //! the first of several candidates is read. Parts that only this wire has (code that the model ran, media that it made)
 //! are emitted as [`Event::Native`]. Invariant: an answer is complete once a finish reason was seen; a body that ends
 //! without one is truncated, whatever it contained.
@@ -31,6 +32,8 @@ pub(crate) struct ContentDecoder {
     ended: bool,
     /// Some text, reasoning or a call has been emitted.
     has_content: bool,
+    /// The answer went on after a finish reason.
+    went_on: bool,
     /// Some parts were ones that only this wire has.
     has_native: bool,
     /// Tool calls so far.
@@ -46,6 +49,7 @@ impl ContentDecoder {
             finish: None,
             ended: false,
             has_content: false,
+            went_on: false,
             has_native: false,
             tool_calls: 0,
         }
@@ -80,8 +84,12 @@ impl ContentDecoder {
             );
         }
         let first = candidates.into_iter().find(|candidate| candidate.index.unwrap_or(0) == 0);
+        let (had_content, had_finish) = (self.has_content, self.finish.is_some());
+        self.has_content = false;
         self.candidate(first.unwrap_or_default(), events);
-        if self.has_content && !self.has_native { self.end(events) } else { Ok(()) }
+        self.went_on |= had_finish && self.has_content;
+        self.has_content |= had_content;
+        if had_content && !self.went_on && !self.has_native { self.end(events) } else { Ok(()) }
     }
 
     fn candidate(&mut self, candidate: dto::Candidate<'_>, events: &mut Emit<'_>) {
@@ -182,6 +190,13 @@ impl Decoder for ContentDecoder {
                 frames.iter().try_for_each(|frame| self.reply(frame.get().as_bytes(), &mut events))
             }
             Some(_) => self.reply(data, &mut events),
+        }
+    }
+
+    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        if self.has_content && !self.went_on && !self.has_native {
+            // A reason that stands for a failure is no better than the interruption itself.
+            let _ = self.end(&mut Emit::bare(out));
         }
     }
 

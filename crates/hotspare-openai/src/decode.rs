@@ -2,7 +2,8 @@
 //!
 //! The two differ in the name of one field, so one reader handles both. Hosts differ in many small ways (see the tests)
 //! that do not change the meaning. Invariant: an answer is complete once its finish reason was seen; a body that ends
-//! without one is truncated, whatever it contained. An empty finish reason counts as `stop` only in a whole answer.
+//! without one is truncated, whatever it contained. An empty finish reason counts as `stop` only in a whole answer. A
+//! reason that arrives before any text is not believed until the next frame shows that nothing follows it.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -42,8 +43,13 @@ pub(crate) struct ChatDecoder {
     calls: ToolCalls,
     /// The host uses the legacy `function_call`, which has a finish reason of its own.
     legacy_function: bool,
-    /// A finish event held back until the next frame: some hosts finish each of several tool calls.
+    /// A finish event held back until the next frame, where it may not be the end: some hosts finish each of several
+    /// tool calls, and some write a reason into every frame, or into the last one of the reasoning.
     held_finish: Option<Chunk>,
+    /// The last reason after which the answer went on.
+    premature_finish: Option<FinishReason>,
+    /// Some frame before the current one had text or a call.
+    has_answer: bool,
 }
 
 impl ChatDecoder {
@@ -111,21 +117,29 @@ impl ChatDecoder {
                 events.push(Event::LogProbs(logprobs));
             }
             if let Some(Text(word)) = choice.finish_reason.as_ref()
-                && (self.whole || !word.is_empty())
                 && !self.finished
             {
+                let is_blank = word.is_empty() || word == "null";
+                if is_blank && !self.whole {
+                    if !word.is_empty() {
+                        events.detach();
+                    }
+                    continue;
+                }
                 self.finished = true;
                 // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
                 self.calls.end(&self.id, events);
                 if let Some(Text(native)) = &choice.native_finish_reason {
                     self.finish_reason(native)?;
                 }
-                let reason = self.finish_reason(if word.is_empty() { "stop" } else { word })?;
+                let reason = self.finish_reason(if is_blank { "stop" } else { word })?;
                 let own = finish_reason_name(&reason);
                 if own != word && !self.legacy_function {
                     events.replace_word(word, own);
                 }
-                if reason == FinishReason::ToolCalls && !self.whole {
+                let may_go_on =
+                    reason == FinishReason::ToolCalls || self.premature_finish.is_some() || !self.has_answer;
+                if may_go_on && !self.whole {
                     self.held_finish = Some(events.chunk(Event::Finished(reason)));
                 } else {
                     events.push(Event::Finished(reason));
@@ -217,12 +231,14 @@ impl ChatDecoder {
                     (true, false) => FinishReason::Stop,
                 }
             }
-            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
-                FinishReason::Length
-            }
+            "length"
+            | "max_output_tokens"
+            | "max_tokens"
+            | "model_length"
+            | "model_context_window_exceeded" => FinishReason::Length,
             "tool_calls" | "tool_call" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-            "content_filter" | "safety" | "recitation" | "blocklist" | "prohibited_content" | "spii"
-            | "sensitive" => FinishReason::ContentFilter,
+            "content_filter" | "content_filtered" | "safety" | "recitation" | "blocklist"
+            | "prohibited_content" | "spii" | "sensitive" => FinishReason::ContentFilter,
             "refusal" => FinishReason::Refusal,
             "function_call_filter" | "malformed_function_call" => {
                 return Err(Error::new(Kind::BadOutput, "the model's tool call is malformed").with_code(word));
@@ -238,13 +254,15 @@ impl ChatDecoder {
 
     fn usage(&self, wire: &crate::dto::UsageDto) -> Usage {
         let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens.0);
-        let mut output = wire.completion_tokens.0.or(wire.output_tokens.0);
+        let input = wire.prompt_tokens.0.or(wire.input_tokens.0);
+        let rest = || wire.total_tokens.0?.checked_sub(input?);
+        let mut output = wire.completion_tokens.0.or(wire.output_tokens.0).or_else(rest);
         if self.reasoning_beside_output
             && let (Some(answer), Some(thought)) = (output, reasoning)
         {
             output = Some(answer.saturating_add(thought));
         }
-        let mut usage = Usage::reported(wire.prompt_tokens.0.or(wire.input_tokens.0), output);
+        let mut usage = Usage::reported(input, output);
         usage.reasoning = reasoning;
         let details = wire.prompt_tokens_details;
         let cached = details.and_then(|details| details.cached_tokens.0);
@@ -267,12 +285,15 @@ impl Decoder for ChatDecoder {
         self.whole = frame.whole;
         if data == b"[DONE]" {
             out.extend(self.held_finish.take());
-            // A host without a finish reason: it has sent usage and the end mark, which no truncated stream has.
-            if !self.finished && self.started && self.has_usage {
+            // A host without a finish reason at the end: it has sent the end mark, and usage or an earlier reason, which no
+            // truncated stream has.
+            let premature = self.premature_finish.take();
+            if !self.finished && self.started && (self.has_usage || premature.is_some()) {
                 self.finished = true;
                 let mut events = Emit::bare(out);
                 self.calls.end(&self.id, &mut events);
-                events.push(Event::Finished(self.finish_reason("stop")?));
+                let reason = premature.filter(|reason| *reason != FinishReason::Stop);
+                events.push(Event::Finished(reason.map_or_else(|| self.finish_reason("stop"), Ok)?));
             }
             return Ok(());
         }
@@ -299,19 +320,27 @@ impl Decoder for ChatDecoder {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
         if let Some(end) = self.held_finish.take() {
-            let calls = |choice: &Choice<'_>| {
-                let delta = choice.delta.as_ref();
-                delta.and_then(|delta| delta.tool_calls.as_ref()).is_some_and(|calls| !calls.is_empty())
-            };
-            if reply.choices.iter().any(calls) {
-                // Not the end after all: another call follows.
+            if reply.choices.iter().any(has_content) {
+                // Not the end after all.
                 self.finished = false;
+                if let Event::Finished(reason) = end.event {
+                    self.premature_finish = Some(reason);
+                }
             } else {
                 out.push_back(end);
             }
         }
+        let from = out.len();
         let mut events = Emit::framed(out, WIRE, frame.data.clone());
-        self.read(text, &mut reply, &mut events)
+        self.read(text, &mut reply, &mut events)?;
+        self.has_answer = self.has_answer || out.range(from..).any(|chunk| is_answer(&chunk.event));
+        Ok(())
+    }
+
+    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        if self.premature_finish.is_none() {
+            out.extend(self.held_finish.take());
+        }
     }
 
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
@@ -329,6 +358,30 @@ impl Decoder for ChatDecoder {
 /// The error, if there is one: hosts that write every field send an empty value where there is none.
 pub(crate) fn non_empty_error(error: Option<&RawValue>) -> Option<&RawValue> {
     error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\""))
+}
+
+/// Whether a choice adds something to the answer.
+fn has_content(choice: &Choice<'_>) -> bool {
+    let text = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+    let content = |content: &Content<'_>| match content {
+        Content::None => false,
+        Content::Text(text) => !text.0.is_empty(),
+        Content::Parts(parts) => !parts.is_empty(),
+    };
+    choice.index.0.unwrap_or(0) == 0
+        && (text(&choice.text)
+            || choice.delta.as_ref().is_some_and(|delta| {
+                content(&delta.content)
+                    || content(&delta.reasoning)
+                    || text(&delta.reasoning_content)
+                    || text(&delta.reasoning_text)
+                    || text(&delta.refusal)
+                    || delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+            }))
+}
+
+fn is_answer(event: &Event) -> bool {
+    event.is_content() && !matches!(event, Event::ReasoningDelta(_))
 }
 
 fn push_content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {

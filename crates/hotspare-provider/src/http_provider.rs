@@ -260,7 +260,10 @@ impl Stream for ReplyStream {
                         return Poll::Ready(Some(Ok(Signal::Alive)));
                     }
                 }
-                Some(Err(error)) => this.fail(error),
+                Some(Err(error)) => {
+                    this.decoding.decoder.interrupt(&mut this.chunks);
+                    this.fail(error);
+                }
                 None => {
                     this.body = None;
                     if let Err(error) = this.end() {

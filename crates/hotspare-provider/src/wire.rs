@@ -162,4 +162,10 @@ pub trait Decoder: Send {
     /// # Errors
     /// [`Kind::Truncated`](hotspare_core::Kind::Truncated) if the answer was incomplete.
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error>;
+
+    /// The body broke off. Appends an end that was held only because more might have followed, and nothing else: an
+    /// answer that may be incomplete has no end.
+    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        let _ = out;
+    }
 }

@@ -127,6 +127,7 @@ fn finish_reason_ends_the_answer_before_the_body_ends() {
     let (mut decoder, mut out) = (ContentDecoder::new(Host::GEMINI), VecDeque::new());
     let frame = Frame::piece(Bytes::from(finish("\"STOP\"")));
     decoder.push(frame, &mut out).unwrap();
+    decoder.interrupt(&mut out);
     assert_eq!(out.back().map(|chunk| &chunk.event), Some(&Event::Finished(FinishReason::Stop)));
     let count = r#"{"usageMetadata":{"promptTokenCount":1,"totalTokenCount":3}}"#;
     let (events, result) = streamed(&[&finish("\"STOP\""), count]);
@@ -211,4 +212,35 @@ proptest! {
         let part = format!(r#"{{"candidates":[{{"content":{{"parts":[{inner}]}},"finishReason":{inner}}}]}}"#);
         let _ = streamed(&[&part, &inner]);
     }
+}
+
+/// Some servers on this wire write `STOP` into every frame.
+#[test]
+fn answer_goes_on_after_an_early_finish_reason() {
+    let frame = |text: &str, reason: &str| {
+        format!(r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}]}}{reason}}}]}}"#)
+    };
+    let stop = r#","finishReason":"STOP""#;
+    for last in [stop, ""] {
+        let frames = [frame("a", stop), frame("b", stop), frame("c", last)];
+        let (events, result) = streamed(&frames.each_ref().map(String::as_str));
+        result.unwrap();
+        let texts = ["a", "b", "c"].map(|text| Event::TextDelta(text.into()));
+        assert_eq!(events[1..], [&texts[..], &[Event::Finished(FinishReason::Stop)]].concat(), "{last}");
+    }
+    // A reason after other frames is the end, and needs no end of the body.
+    let mut decoder = ContentDecoder::new(Host::GEMINI);
+    let mut out = VecDeque::new();
+    for frame in [frame("a", ""), frame("b", stop)] {
+        decoder.push(Frame::piece(frame.into_bytes()), &mut out).unwrap();
+    }
+    assert!(matches!(out.back().unwrap().event, Event::Finished(FinishReason::Stop)));
+    // An answer that went on after a reason may be incomplete when it breaks off.
+    let mut decoder = ContentDecoder::new(Host::GEMINI);
+    let mut out = VecDeque::new();
+    for frame in [frame("a", stop), frame("b", stop)] {
+        decoder.push(Frame::piece(frame.into_bytes()), &mut out).unwrap();
+    }
+    decoder.interrupt(&mut out);
+    assert_eq!(out.back().map(|chunk| &chunk.event), Some(&Event::TextDelta("b".into())));
 }

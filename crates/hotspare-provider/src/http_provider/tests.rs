@@ -47,6 +47,10 @@ impl Decoder for Lines {
     fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
         Ok(())
     }
+
+    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        out.push_back(hotspare_core::Event::Finished(hotspare_core::FinishReason::Stop).into());
+    }
 }
 
 /// Replies with a fixed response, whose headers may be changed, and records the requests.
@@ -108,6 +112,30 @@ fn every_part_of_a_key_is_redacted() {
     let key = "AKIDEXAMPLE:wJalrXUtnFEMI:AQoDYXdzEJr:the";
     let error = now(provider.send(call(Some(key)))).map(drop).unwrap_err();
     assert_eq!(error.message(), "the canonical request for [key] with [key] and [key] was wrong");
+}
+
+/// Replies with one line and then breaks off.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl Transport for Broken {
+    async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Error> {
+        let head =
+            Head { status: StatusCode::OK, headers: HeaderMap::new(), received_at: SystemTime::UNIX_EPOCH };
+        let cut = Err(Error::new(Kind::Connect, "the connection was reset"));
+        Ok(HttpResponse { head, body: Box::pin(stream::iter([Ok(Bytes::from_static(b"hello\n")), cut])) })
+    }
+}
+
+#[test]
+fn end_held_by_the_decoder_is_delivered_before_an_interruption() {
+    let provider = HttpProvider::new(Lines, Arc::new(Broken));
+    let signals = now(provider.send(call(None))).map_err(|error| error.kind()).unwrap();
+    let heard: Vec<_> = now(signals.collect());
+    let end = |signal: &Signal| matches!(signal, Signal::Chunk(chunk) if matches!(chunk.event, hotspare_core::Event::Finished(_)));
+    assert!(heard[2].as_ref().is_ok_and(end), "{heard:?}");
+    assert!(heard[3].as_ref().is_err_and(|error| error.kind() == Kind::Connect), "{heard:?}");
 }
 
 #[test]

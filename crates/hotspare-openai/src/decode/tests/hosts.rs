@@ -201,3 +201,71 @@ fn reads_cached_tokens_under_any_name() {
     let two = r#""cache_read_input_tokens":4,"cache_creation_input_tokens":3"#;
     assert_eq!(usage(two), (Some(4), Some(3)));
 }
+
+/// Some hosts write a finish reason into every frame, or into the last one of the reasoning.
+#[test]
+fn answer_goes_on_after_an_early_finish_reason() {
+    let frame = |delta: &str, reason: &str| {
+        format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{{delta}}},"finish_reason":{reason}}}]}}"#)
+    };
+    let (a, b) = (r#""content":"a""#, r#""content":"b""#);
+    let (stop, null) = (r#""stop""#, "null");
+    let call = r#""tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"{}"}}]"#;
+    let reasoning = |text: &str| Event::ReasoningDelta(text.into());
+    for (deltas, content, reason) in [
+        (vec![(a, stop), (b, stop), (a, stop)], vec![text("a"), text("b"), text("a")], FinishReason::Stop),
+        (vec![(a, stop), (b, null)], vec![text("a"), text("b")], FinishReason::Stop),
+        (vec![(a, r#""null""#), (b, stop)], vec![text("a"), text("b")], FinishReason::Stop),
+        (vec![(a, r#""length""#), (b, null)], vec![text("a"), text("b")], FinishReason::Length),
+        (
+            vec![
+                (r#""reasoning_content":"r""#, null),
+                (r#""reasoning_content":"s""#, stop),
+                (a, stop),
+                (b, stop),
+            ],
+            vec![reasoning("r"), reasoning("s"), text("a"), text("b")],
+            FinishReason::Stop,
+        ),
+        (
+            vec![(a, stop), (call, r#""tool_calls""#)],
+            vec![
+                text("a"),
+                Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() },
+                Event::ToolDelta { index: 0, arguments: "{}".into() },
+            ],
+            FinishReason::ToolCalls,
+        ),
+    ] {
+        let mut frames: Vec<String> = deltas.iter().map(|(delta, reason)| frame(delta, reason)).collect();
+        frames.push("[DONE]".into());
+        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+        let (events, result) = run(&sse(&frames), &[]);
+        result.unwrap();
+        let expected = [content, vec![Event::Finished(reason)]].concat();
+        assert_eq!(events[1..], expected, "{deltas:?}");
+    }
+    // Without the end mark, what follows an early reason may have been cut off.
+    let (_, result) = run(&sse(&[&frame(a, stop), &frame(b, null)]), &[]);
+    assert_eq!(result.unwrap_err(), Kind::Truncated);
+    for (frames, ends) in [(vec![frame(a, stop)], true), (vec![frame(a, stop), frame(b, stop)], false)] {
+        let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+        for frame in frames {
+            decoder.push(Frame::piece(frame.into_bytes()), &mut out).unwrap();
+        }
+        decoder.interrupt(&mut out);
+        assert_eq!(matches!(out.back().unwrap().event, Event::Finished(_)), ends);
+    }
+}
+
+#[test]
+fn missing_output_count_is_the_rest_of_the_total() {
+    let reply = r#"{"id":"c","choices":[{"message":{"content":"hi"},"finish_reason":"content_filtered"}],"usage":{"prompt_tokens":19,"total_tokens":32}}"#;
+    let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
+    let mut frame = Frame::piece(reply.as_bytes().to_vec());
+    frame.whole = true;
+    decoder.push(frame, &mut out).unwrap();
+    let events: Vec<Event> = out.into_iter().map(|chunk| chunk.event).collect();
+    assert!(events.contains(&Event::Usage(Box::new(Usage::reported(Some(19), Some(13))))), "{events:?}");
+    assert!(events.contains(&Event::Finished(FinishReason::ContentFilter)), "{events:?}");
+}
