@@ -145,6 +145,8 @@ fn sentences_are_classified_alike_on_every_wire() {
         (400, "The provided model identifier is invalid.", ModelUnavailable),
         (503, "分组 default 下模型 m 无可用渠道（distributor）", ModelUnavailable),
         (503, "No available channel for model m under group default (distributor)", ModelUnavailable),
+        (400, "The model `m` has been retired and is no longer available", ModelUnavailable),
+        (400, "Image content is not available for this model", Unsupported),
         (400, "invalid beta flag", Unsupported),
         (400, "tools.0.custom.strict: Extra inputs are not permitted", Unsupported),
         (

@@ -111,6 +111,7 @@ const MODEL: &[&str] = &[
     "model * not found",
     "model * is not found",
     "model * has been deprecated",
+    "model * has been retired",
     "model does not exist",
     "model doesn't exist",
     "model not exist",
@@ -162,6 +163,7 @@ const UNSUPPORTED: &[&str] = &[
     "unsupported mime type",
     "to be a supported format",
     "unsupported content",
+    "unknown part type",
     "unsupported parameter",
     "' is unsupported",
     "models require at least one of",
@@ -184,6 +186,8 @@ const UNSUPPORTED: &[&str] = &[
     "is allowed for this model",
     "is limited for this model",
     "is unavailable for this model",
+    "not available for this model",
+    "which is greater than max allowed",
     "'response_format.type' must be",
     "response_format type is unavailable",
     "reasoning is mandatory",
@@ -200,6 +204,7 @@ const UNSUPPORTED: &[&str] = &[
     "grammar error",
     "grammar is too complex",
     "too complex for compilation",
+    "schema is too complex",
     "too many parameters with union types",
     "too many optional parameters",
     "too many states for serving",
@@ -271,13 +276,19 @@ pub const SENTENCES: &[Rule] = &[
     text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
     // The request alone exceeds what is left or what is allowed: waiting will not help, a smaller one still fits.
     text(&["can only afford", "required for long context requests"], Kind::Unsupported),
-    at(413, &["tokens per min", "request too large"], Kind::Unsupported),
+    at(413, &["tokens per min"], Kind::Unsupported),
     at(429, &["request too large"], Kind::Unsupported),
     // An allowance of a day or of a plan's period belongs to the model; money belongs to the key.
     at(429, &["per day", "per-day", "perday", "per_day", "byday", "daily rate limit"], Kind::QuotaExhausted)
         .within(Scope::CredentialModel),
     text(
-        &["usage limit reached", "usage limit exceeded", "usage limit for this billing cycle", "用量上限"],
+        &[
+            "usage limit reached",
+            "usage limit exceeded",
+            "usage limit has been reached",
+            "usage limit for this billing cycle",
+            "用量上限",
+        ],
         Kind::QuotaExhausted,
     )
     .within(Scope::CredentialModel),
@@ -310,6 +321,7 @@ pub const SENTENCES: &[Rule] = &[
             "content management policy",
             "blocked by content filtering policy",
             "violates usage guidelines",
+            "blocked by safety",
             "content exists risk",
             "datainspectionfailed",
             "new_sensitive",
@@ -339,6 +351,7 @@ pub const SENTENCES: &[Rule] = &[
         &[
             "model is not supported when using",
             "not supported for free plan",
+            "not available on your plan",
             "token plan not support model",
             "is not allowed to use publisher model",
             "user location is not supported",

@@ -219,6 +219,7 @@ const SPECIFIC: &[Rule] = &[
     word(&["1001"], Kind::Timeout).saying(&["timeout"]),
     word(&["1002", "1039", "1041"], Kind::RateLimited).saying(&["limit"]),
     word(&["10000"], Kind::Auth).saying(&["authentication error"]),
+    at(413, &["request too large"], Kind::Unsupported),
     // A malformed URL works at no host, unlike one that this host cannot reach.
     text(&["image url is invalid"], Kind::InvalidRequest),
 ];
