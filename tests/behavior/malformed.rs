@@ -23,7 +23,7 @@ const PLANTED_KEY: &str = "sk-planted-0123456789";
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// A configuration, and what the error must contain.
-const CONFIGS: [(&str, &str); 45] = [
+const CONFIGS: [(&str, &str); 47] = [
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nproxy = \"socks5://u:hunter2@h:1\"",
         "line 1: target `a`: the proxy's address must be http://",
@@ -117,6 +117,14 @@ const CONFIGS: [(&str, &str); 45] = [
     ("[targets.a]\nprovider = \"olama\"\nmodel = \"m\"", "unknown provider `olama`"),
     ("[targets.a]\nprovider = \"ollama\"", "model"),
     ("[targets.a]\nprovider = \"ollama\"\nmodel = 7", "line 3: targets.a.model: invalid type: integer `7`"),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nprofile = { price = 3 }",
+        "line 4: targets.a.profile.price: invalid type: integer `3`, expected a table",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nlimits = \"10s\"",
+        "line 6: routes.r.limits: invalid type: string, expected a table",
+    ),
     ("[targets.a]\nprovider = \"ollama\"\nmodel = \"\"", "the model's name is empty"),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\ncolour = 1",

@@ -329,6 +329,8 @@ fn describe(message: &str) -> String {
         "a boolean" => "true or false",
         "a map" => "a table",
         "a sequence" => "a list",
+        // Names of types mean nothing to an operator.
+        other if other.starts_with("struct ") => "a table",
         other => other,
     };
     format!("{found}, expected {expected}")
