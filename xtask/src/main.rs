@@ -6,6 +6,7 @@
 
 mod catalog;
 mod ci;
+mod circles;
 mod doc_references;
 mod licences;
 mod mutants;

@@ -2,7 +2,7 @@
 //!
 //! Layers: a crate depends only on lower ones; no crate depends on those outside the layers; the pure ones depend on no
 //! runtime, socket, clock or randomness. Files: each starts with a description, none is too long or has a meaningless
-//! name, and shared crates name no provider; each is compiled. Lists: each mutant still applies to the code. Dependencies: all have
+//! name, and shared crates name no provider; each is compiled, and none import each other in a circle. Lists: each mutant still applies to the code. Dependencies: all have
 //! permissive licences.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::run::{cargo, root};
-use crate::{licences, mutants};
+use crate::{circles, licences, mutants};
 
 /// Maximum length of a file before its tests, in lines.
 const MAX_FILE_LINES: usize = 500;
@@ -58,6 +58,7 @@ pub(crate) fn run() -> Result<(), String> {
         sources.insert(name, text);
     }
     violations.extend(orphans(&sources));
+    violations.extend(circles::find(&sources));
     violations.extend(links(&root())?);
     violations.extend(doc_references(&root())?);
     violations.extend(mutants::stale(&root()));

@@ -12,7 +12,7 @@ use hotspare_core::{
 use hotspare_health::{Observation, Outcome};
 use hotspare_routing::Reason;
 
-use super::{Call, start};
+use super::{Call, refusals};
 use crate::attempt::Attempt;
 use crate::ending::Ending;
 use crate::judgement::Reask;
@@ -374,7 +374,7 @@ impl Call {
     /// How long until the same request may be served, if known: until the first target becomes available.
     fn pause(&mut self, now: Moment, world: &mut World) -> Option<Duration> {
         // A last resort serves the next call as soon as its budget allows.
-        let ill = self.refused.iter().any(|(_, refusal)| start::is_overridden(refusal));
+        let ill = self.refused.iter().any(|(_, refusal)| refusals::is_overridden(refusal));
         let resort = world.last_resort_at(now).filter(|_| ill);
         let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until).chain(resort);
         let times: Vec<Moment> = times.chain(self.affordable_at(now, world)).collect();
@@ -425,8 +425,8 @@ impl Call {
     /// Whether the only remedy is to wait: every target in service is rate limited.
     fn is_rate_limited(&self) -> bool {
         let refusals = self.refused.iter().map(|(_, refusal)| refusal);
-        let mut in_service = refusals.filter(|refusal| start::is_in_service(refusal)).peekable();
-        in_service.peek().is_some() && in_service.all(start::is_rate_limit)
+        let mut in_service = refusals.filter(|refusal| refusals::is_in_service(refusal)).peekable();
+        in_service.peek().is_some() && in_service.all(refusals::is_rate_limit)
     }
 
     /// Why no target was asked, in the route's order.
@@ -436,7 +436,7 @@ impl Call {
             members.iter().position(|&member| self.fleet.targets()[member].id == *target)
         };
         let refused = self.refused.iter().map(|(choice, refusal)| {
-            (&self.fleet.targets()[choice.target].id, start::why_refused(now, refusal))
+            (&self.fleet.targets()[choice.target].id, refusals::why_refused(now, refusal))
         });
         let skipped = self.trail.skipped.iter().map(|skipped| (&skipped.target, skipped.why.clone()));
         let mut reasons: Vec<_> = refused.chain(skipped).collect();

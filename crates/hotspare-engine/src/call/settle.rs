@@ -11,7 +11,7 @@ use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::continuation::empty_answer;
 use super::timers::exceeds_norm;
-use super::{Call, start};
+use super::{Call, refusals};
 use crate::attempt::Attempt;
 use crate::ending::{End, Ending};
 use crate::rules::OnRefusal;
@@ -237,11 +237,11 @@ impl Call {
 
     fn finish(&mut self, now: Moment, result: Result<Summary, Error>) {
         for (place, (at, refusal)) in std::mem::take(&mut self.refusals) {
-            let why = start::why_refused(at, &refusal);
+            let why = refusals::why_refused(at, &refusal);
             let again = self.attempts.iter().any(|attempt| attempt.choice.target == place);
             let why = if again { format!("not asked again: {why}") } else { why };
             let skipped = Skipped::new(self.fleet.targets()[place].id.clone(), why);
-            self.trail.skipped.push(skipped.with_retry_after(start::usable_in(now, &refusal)));
+            self.trail.skipped.push(skipped.with_retry_after(refusals::usable_in(now, &refusal)));
         }
         self.refused.clear();
         self.waiting.clear();

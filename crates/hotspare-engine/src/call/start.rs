@@ -13,6 +13,7 @@ use hotspare_routing::Start;
 
 use super::Call;
 use super::failover::Retry;
+use super::refusals::{is_overridden, passes_soon, why_refused};
 use crate::attempt::Attempt;
 use crate::judgement::Fold;
 use crate::plan::PlannedTarget;
@@ -377,61 +378,5 @@ impl Call {
             most_prompt_tokens,
             route: self.route.index,
         }
-    }
-}
-
-/// Whether a last resort overrides this refusal.
-pub(super) fn is_overridden(refusal: &Refusal) -> bool {
-    matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
-}
-
-/// Whether the obstacle passes without the target having to recover: room, or the end of a pause.
-fn passes_soon(refusal: &Refusal) -> bool {
-    refusal.cause == Cause::Full || is_rate_limit(refusal)
-}
-
-/// Whether only the rate of requests is the obstacle.
-pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
-    matches!(
-        refusal.cause,
-        Cause::Growing
-            | Cause::LimitReached
-            | Cause::Queued
-            | Cause::QuotaSpent
-            | Cause::RateLimited
-            | Cause::ResumeProbe
-    )
-}
-
-/// Whether the target is in service, so that the obstacle passes by itself.
-pub(super) fn is_in_service(refusal: &Refusal) -> bool {
-    !matches!(refusal.cause, Cause::Cordoned | Cause::Disabled)
-}
-
-/// How long until a target that is in service may admit a call.
-pub(super) fn usable_in(now: Moment, refusal: &Refusal) -> Option<Duration> {
-    refusal.until.filter(|_| is_in_service(refusal)).map(|until| until.saturating_since(now))
-}
-
-/// Describes a refusal for humans.
-pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
-    let cause = match refusal.cause {
-        Cause::Full => "all its slots are in use",
-        Cause::LimitReached => "its limit per minute is exhausted",
-        Cause::Queued => "other calls are queued for it",
-        Cause::Open => "its breaker is open",
-        Cause::HalfOpenBusy => "its breaker is half-open and a probe is in flight",
-        Cause::Growing => "it limits how fast traffic may grow",
-        Cause::NetworkSuspected => "no host is reachable from here, so it waits",
-        Cause::QuotaSpent => "its quota appears to be exhausted",
-        Cause::RateLimited => "it is rate limited",
-        Cause::ResumeProbe => "another call is testing whether its pause is over",
-        Cause::Disabled => "it is disabled",
-        Cause::Cordoned => "an operator took it out of service",
-        _ => "it is blocked",
-    };
-    match refusal.until {
-        Some(until) => format!("{cause} for {:.1} s more", until.saturating_since(now).as_secs_f64()),
-        None => cause.to_owned(),
     }
 }

@@ -1,0 +1,64 @@
+//! What it means for a call that health refuses a target.
+//!
+//! Not what the call does about it. Invariant: every cause has words that the trail can show.
+
+use std::time::Duration;
+
+use hotspare_core::Moment;
+use hotspare_health::{Cause, Refusal};
+
+/// Whether a last resort overrides this refusal.
+pub(super) fn is_overridden(refusal: &Refusal) -> bool {
+    matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
+}
+
+/// Whether the obstacle passes without the target having to recover: room, or the end of a pause.
+pub(super) fn passes_soon(refusal: &Refusal) -> bool {
+    refusal.cause == Cause::Full || is_rate_limit(refusal)
+}
+
+/// Whether only the rate of requests is the obstacle.
+pub(super) fn is_rate_limit(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.cause,
+        Cause::Growing
+            | Cause::LimitReached
+            | Cause::Queued
+            | Cause::QuotaSpent
+            | Cause::RateLimited
+            | Cause::ResumeProbe
+    )
+}
+
+/// Whether the target is in service, so that the obstacle passes by itself.
+pub(super) fn is_in_service(refusal: &Refusal) -> bool {
+    !matches!(refusal.cause, Cause::Cordoned | Cause::Disabled)
+}
+
+/// How long until a target that is in service may admit a call.
+pub(super) fn usable_in(now: Moment, refusal: &Refusal) -> Option<Duration> {
+    refusal.until.filter(|_| is_in_service(refusal)).map(|until| until.saturating_since(now))
+}
+
+/// Describes a refusal for humans.
+pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
+    let cause = match refusal.cause {
+        Cause::Full => "all its slots are in use",
+        Cause::LimitReached => "its limit per minute is exhausted",
+        Cause::Queued => "other calls are queued for it",
+        Cause::Open => "its breaker is open",
+        Cause::HalfOpenBusy => "its breaker is half-open and a probe is in flight",
+        Cause::Growing => "it limits how fast traffic may grow",
+        Cause::NetworkSuspected => "no host is reachable from here, so it waits",
+        Cause::QuotaSpent => "its quota appears to be exhausted",
+        Cause::RateLimited => "it is rate limited",
+        Cause::ResumeProbe => "another call is testing whether its pause is over",
+        Cause::Disabled => "it is disabled",
+        Cause::Cordoned => "an operator took it out of service",
+        _ => "it is blocked",
+    };
+    match refusal.until {
+        Some(until) => format!("{cause} for {:.1} s more", until.saturating_since(now).as_secs_f64()),
+        None => cause.to_owned(),
+    }
+}
