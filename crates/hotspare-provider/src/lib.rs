@@ -20,7 +20,6 @@ mod provider;
 mod retry_after;
 mod rule;
 mod secret;
-mod sentences;
 mod sign;
 mod text;
 mod timestamp;
@@ -38,9 +37,11 @@ pub use http_provider::{HttpProvider, failure};
 pub use json_object::{JsonObject, function_tools};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::{MAX_RETRY_AFTER, pause, reset_in_text, retry_after, retry_after_in_text};
-pub use rule::{BY_STATUS, Classification, ErrorFields, Rule, Rules, apply_rules, by_status, plain_message};
+pub use rule::{
+    BY_STATUS, Classification, ErrorFields, Rule, Rules, SENTENCES, apply_rules, by_status, plain_message,
+};
 pub use secret::Secret;
-pub use sentences::SENTENCES;
+
 pub use sign::{Credentials, Signer};
 pub use text::{Count, Text, count, json_text};
 pub use timestamp::timestamp;

@@ -4,9 +4,11 @@
 //! to bottom, the most specific rule first. Invariant: a table is data, so it can be printed, reviewed and tested as a
 //! whole.
 
+mod sentences;
+
 use hotspare_core::{Error, Kind, Scope};
 
-use crate::sentences::SENTENCES;
+pub use self::sentences::SENTENCES;
 
 /// One rule: every condition it states must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

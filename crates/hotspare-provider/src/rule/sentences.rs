@@ -7,7 +7,7 @@
 
 use hotspare_core::{Kind, Scope};
 
-use crate::rule::Rule;
+use super::Rule;
 
 const fn text(text: &'static [&'static str], kind: Kind) -> Rule {
     Rule::text(text, kind)
