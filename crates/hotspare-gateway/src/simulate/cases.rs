@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hotspare_sim::{Player, RivalKind, Scenario, Setup, Swarm};
 
 use super::args::{Origin, SimulateArgs};
-use super::{files, output};
+use super::{files, notes};
 
 /// Names of the variants of a scenario's own route.
 const VARIANTS: [&str; 2] = ["unhedged", "defaults"];
@@ -33,7 +33,7 @@ pub(super) fn cases(args: &SimulateArgs) -> Result<Vec<Case>, String> {
         .into_iter()
         .map(|(scenario, origin)| case(args, &setups, scenario, origin, &mut notes))
         .collect::<Result<_, _>>()?;
-    notes.iter().for_each(|note| output::note(&format!("note: {note}")));
+    notes.iter().for_each(|note| notes::note(&format!("note: {note}")));
     Ok(cases)
 }
 

@@ -1,7 +1,6 @@
-//! Files that a simulation reads, such as scenarios, configurations and recordings, and those that it writes.
+//! Files that a simulation reads: scenarios, configurations and recordings.
 //!
-//! Invariant: only tables are written, and only between their markers in a document; errors about unreadable files
-//! name them.
+//! Invariant: errors about unreadable files name them.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,11 +8,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use hotspare::config::Config;
-use hotspare_sim::report::{Provenance, html, replace_section, tables};
-use hotspare_sim::{Scenario, ScenarioRuns, Setup};
-
-use super::{SimulateArgs, output};
-use crate::output::OutputFile;
+use hotspare_sim::{Scenario, Setup};
 
 /// Maximum size of a recording, unpacked, as a guard against zip bombs.
 const MAX_RECORDING_BYTES: u64 = 1 << 30;
@@ -58,65 +53,6 @@ pub(super) fn setup(path: &Path, name: String, route: Option<&str>) -> Result<Se
         limits: route.limits.clone(),
         rules: route.rules.clone(),
     })
-}
-
-/// A document with generated tables.
-#[derive(Debug)]
-pub(super) struct Document(OutputFile);
-
-impl Document {
-    /// Opens a document that must have these sections.
-    pub(super) fn open(path: &Path, sections: &[&str]) -> Result<Self, String> {
-        let document = Self(OutputFile::open(path, false)?);
-        let empty: Vec<(&str, String)> = sections.iter().map(|name| (*name, String::new())).collect();
-        document.updated(&empty)?;
-        Ok(document)
-    }
-
-    /// Replaces these sections.
-    pub(super) fn update(self, tables: &[(&str, String)]) -> Result<(), String> {
-        let text = self.updated(tables)?;
-        self.0.write(&text)
-    }
-
-    fn updated(&self, tables: &[(&str, String)]) -> Result<String, String> {
-        let path = self.0.path();
-        tables.iter().try_fold(text(path)?, |document, (name, table)| {
-            replace_section(&document, name, table).map_err(|what| format!("{}: {what}", path.display()))
-        })
-    }
-}
-
-/// The files that the results of a suite go to.
-#[derive(Debug)]
-pub(super) struct Destinations {
-    report: Option<OutputFile>,
-    docs: Option<Document>,
-    junit: Option<OutputFile>,
-}
-
-impl Destinations {
-    /// Opens those that the arguments name. `sections` are those of the document that will be updated.
-    pub(super) fn open(args: &SimulateArgs, sections: &[&str]) -> Result<Self, String> {
-        let open =
-            |path: &Option<PathBuf>| path.as_deref().map(|path| OutputFile::open(path, true)).transpose();
-        let docs = args.docs.as_deref().map(|path| Document::open(path, sections)).transpose()?;
-        Ok(Self { report: open(&args.report)?, docs, junit: open(&args.junit)? })
-    }
-
-    /// Writes the results.
-    pub(super) fn write(self, provenance: &Provenance, runs: &[ScenarioRuns]) -> Result<(), String> {
-        if let Some(report) = self.report {
-            report.write(&html(provenance, runs))?;
-        }
-        if let Some(docs) = self.docs {
-            docs.update(&tables(provenance, runs))?;
-        }
-        match self.junit {
-            Some(junit) => junit.write(&output::junit(runs, provenance.wall_secs)),
-            None => Ok(()),
-        }
-    }
 }
 
 /// The folder itself if it exists, or the one of that name among the recordings.

@@ -5,7 +5,9 @@
 
 mod args;
 mod cases;
+mod destinations;
 mod files;
+mod notes;
 mod output;
 mod replay;
 mod work;
@@ -19,7 +21,7 @@ use hotspare_sim::{Digest, RivalKind, RunOptions, Scenario, ScenarioRuns, Swarm,
 use crate::output::Output;
 use args::Origin;
 use cases::Case;
-use files::Destinations;
+use destinations::Destinations;
 use work::Job;
 
 pub use args::SimulateArgs;
@@ -136,7 +138,7 @@ fn finish(
         0 => String::new(),
         some => format!(", {some} not fully judged"),
     };
-    output::note(&format!("{passed} passed, {failed} failed{rest}"));
+    notes::note(&format!("{passed} passed, {failed} failed{rest}"));
     if args.shrink
         && let Some((case, _)) = cases.iter().zip(runs).find(|(_, run)| run.failed())
     {

@@ -3,7 +3,6 @@
 //! Invariant: each failure comes with the command that repeats it.
 
 use std::fmt::Write as _;
-use std::io::Write;
 
 use hotspare_sim::report::grouped;
 use hotspare_sim::{DIGEST_MEASURES, Digest, MarkResult, Measure, ScenarioRuns, quantile};
@@ -11,11 +10,6 @@ use serde_json::{Value, json as object};
 
 use super::SimulateArgs;
 use super::cases::Case;
-
-/// Prints to standard error.
-pub(super) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
 
 pub(super) fn table(runs: &[ScenarioRuns]) -> String {
     let mut out = String::new();

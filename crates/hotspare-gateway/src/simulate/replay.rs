@@ -8,7 +8,8 @@ use std::time::Instant;
 use hotspare_sim::trace::{ModelTrace, arrivals, availability};
 use hotspare_sim::{Digest, Estimate, Measure, Player, RivalKind, RunOptions, Scenario, run};
 
-use super::files::{self, Document};
+use super::destinations::Document;
+use super::files;
 use super::{SimulateArgs, work};
 use crate::output::Output;
 
