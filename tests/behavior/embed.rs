@@ -7,7 +7,7 @@ use hotspare::{
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 
 fn target(server: &ChaosServer, model: &str) -> Endpoint {
-    openai::compatible(server.base_url(), model).endpoint()
+    openai::compatible(server.base_url(), model).into()
 }
 
 async fn server() -> ChaosServer {
@@ -53,7 +53,7 @@ async fn embeddings_charge_only_for_input() {
         let mut profile = ModelProfile::default();
         profile.price = Some(Price::per_million(1_000_000, 1_000_000));
         let target = match wire {
-            WireFormat::Gemini => gemini::target("e").base_url(server.base_url()).endpoint(),
+            WireFormat::Gemini => gemini::target("e").base_url(server.base_url()).into(),
             _ => target(&server, "e"),
         };
         let client = client(vec![target.profile(profile)]);
@@ -72,8 +72,8 @@ async fn failover_to_another_wire_gives_the_same_vectors() {
     for fault in [Fault::Status(503), Fault::RateLimited(7), Fault::CutAfter(1), Fault::ErrorEventAfter(0)] {
         let main = ChaosServer::start(Settings::new(WireFormat::Gemini)).await.unwrap();
         let spare = server().await;
-        let gemini = gemini::target("e").base_url(main.base_url()).endpoint();
-        let client = client(vec![gemini, target(&spare, "e")]);
+        let gemini = gemini::target("e").base_url(main.base_url());
+        let client = client(vec![gemini.into(), target(&spare, "e")]);
         let well = client.embed(sample_request().dimensions(5)).await.unwrap();
         assert_eq!((well.dimensions(), well.vectors.len(), well.usage.input.is_some()), (5, 2, true));
         main.set_fault(Some(fault)).await;
@@ -96,11 +96,11 @@ async fn incompatible_embedding_models_are_skipped() {
     longer.embedding_dimensions = Some(16);
     let mut short = longer.clone();
     short.embedding_dimensions = Some(8);
-    let chat = anthropic::target("claude-demo").base_url(spare.base_url()).endpoint();
+    let chat = anthropic::target("claude-demo").base_url(spare.base_url());
     let others = [
         (target(&spare, "other"), "its embedding family is other, that of the route e"),
         (target(&spare, "f").profile(longer), "its vectors have 16 dimensions, those of the route 8"),
-        (chat, "it does not support embeddings"),
+        (chat.into(), "it does not support embeddings"),
     ];
     for (other, why) in others {
         main.set_fault(None).await;
@@ -134,7 +134,7 @@ async fn vectors_of_unexpected_length_are_rejected() {
 async fn base64_and_float_vectors_are_equal() {
     let server = server().await;
     let openai = openai::target("e").base_url(server.base_url()).key(hotspare_tests::key());
-    let [base64, numbers] = [openai, target(&server, "e")].map(|target| client(vec![target]));
+    let [base64, numbers] = [openai.into_any(), target(&server, "e")].map(|target| client(vec![target]));
     assert_eq!(
         base64.embed(sample_request()).await.unwrap().vectors,
         numbers.embed(sample_request()).await.unwrap().vectors

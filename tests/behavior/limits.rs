@@ -150,7 +150,7 @@ async fn stalled_error_server() -> std::net::SocketAddr {
 #[tokio::test]
 async fn stalled_error_body_keeps_its_status() {
     let address = stalled_error_server().await;
-    let target = hotspare::openai::compatible(format!("http://{address}/v1"), "m").endpoint();
+    let target = hotspare::openai::compatible(format!("http://{address}/v1"), "m");
     let client = Client::builder().target("main", target).build().unwrap();
     let error = client.chat(ChatRequest::to("main").user("hi")).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (hotspare::Kind::RateLimited, Some(429)), "{error}");

@@ -38,8 +38,8 @@ fn two_models(target: fn(&str) -> Endpoint, transport: RejectingTransport) -> Cl
 
 #[tokio::test]
 async fn daily_quota_of_one_model_does_not_affect_other_models() {
-    let gemini: fn(&str) -> Endpoint = |model| gemini::target(model).key(hotspare_tests::key());
-    let chat: fn(&str) -> Endpoint = |model| openai::target(model).key(hotspare_tests::key());
+    let gemini: fn(&str) -> Endpoint = |model| gemini::target(model).key(hotspare_tests::key()).into();
+    let chat: fn(&str) -> Endpoint = |model| openai::target(model).key(hotspare_tests::key()).into();
     let says_gemini =
         r#"{"candidates":[{"content":{"parts":[{"text":"hi"}],"role":"model"},"finishReason":"STOP"}]}"#;
     let says_chat = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;

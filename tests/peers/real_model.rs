@@ -62,6 +62,7 @@ fn real_endpoint(port: u16) -> hotspare::Endpoint {
     openai::compatible(format!("http://127.0.0.1:{port}/v1"), "smollm2")
         .key(Key::from_secret(Secret::new("sk-real")))
         .breaker(hotspare::BreakerConfig::never())
+        .into()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,15 +87,18 @@ impl Rig {
 pub fn endpoint(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     let model = wire.model();
     match wire {
-        WireFormat::Anthropic => anthropic::target(model).base_url(server.base_url()).endpoint(),
-        WireFormat::Gemini => gemini::target(model).base_url(server.base_url()).key(key()),
-        WireFormat::Responses => openai::target(model).responses().base_url(server.base_url()).key(key()),
+        WireFormat::Anthropic => anthropic::target(model).base_url(server.base_url()).into(),
+        WireFormat::Gemini => gemini::target(model).base_url(server.base_url()).key(key()).into(),
+        WireFormat::Responses => {
+            openai::target(model).responses().base_url(server.base_url()).key(key()).into()
+        }
         WireFormat::Bedrock => bedrock::target(model)
             .region("us-east-1")
             .base_url(server.base_url())
-            .key(bedrock::access_key("AKIDEXAMPLE", "test-secret-key", None)),
-        WireFormat::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()),
-        _ => openai::target(model).base_url(server.base_url()).key(key()),
+            .key(bedrock::access_key("AKIDEXAMPLE", "test-secret-key", None))
+            .into(),
+        WireFormat::DeepSeek => openai::deepseek(model).base_url(server.base_url()).key(key()).into(),
+        _ => openai::target(model).base_url(server.base_url()).key(key()).into(),
     }
 }
 

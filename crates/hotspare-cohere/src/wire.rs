@@ -4,8 +4,9 @@
 
 use hotspare_core::{Allowance, ChatRequest, Error, Json, Kind, RateLimits, Request};
 use hotspare_provider::{
-    Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire,
+    Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire, header,
 };
+use http::HeaderMap;
 
 use crate::decode::ChatDecoder;
 use crate::{WIRE, classify, embed, encode};
@@ -15,6 +16,7 @@ use crate::{WIRE, classify, embed, encode};
 pub struct Cohere {
     chat_url: String,
     embed_url: String,
+    headers: HeaderMap,
 }
 
 impl Default for Cohere {
@@ -27,7 +29,8 @@ impl Cohere {
     /// The wire at Cohere's public API.
     #[must_use]
     pub fn new() -> Self {
-        Self { chat_url: String::new(), embed_url: String::new() }.with_base_url("https://api.cohere.com/v2")
+        Self { chat_url: String::new(), embed_url: String::new(), headers: HeaderMap::new() }
+            .with_base_url("https://api.cohere.com/v2")
     }
 
     /// Sets the base URL, up to and including the version.
@@ -37,6 +40,16 @@ impl Cohere {
         self.chat_url = format!("{base_url}/chat");
         self.embed_url = format!("{base_url}/embed");
         self
+    }
+
+    /// Adds a header to every request.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if the name or value is not valid in a header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let (name, value) = header(name, value)?;
+        self.headers.insert(name, value);
+        Ok(self)
     }
 }
 
@@ -55,7 +68,7 @@ impl Wire for Cohere {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let request = match &call.request {
+        let mut request = match &call.request {
             Request::Chat(chat) => {
                 HttpRequest::post_json(self.chat_url.clone(), encode::body(chat, &call.model, call.stream)?)
             }
@@ -63,6 +76,7 @@ impl Wire for Cohere {
                 HttpRequest::post_json(self.embed_url.clone(), embed::body(asked, &call.model)?)
             }
         };
+        request.headers.extend(self.headers.clone());
         request.with_bearer(call.secret.as_ref())
     }
 

@@ -79,9 +79,9 @@ struct DefaultTarget {
 impl DefaultTarget {
     fn endpoint(self, key: Key) -> Option<Endpoint> {
         Some(match self.host {
-            "anthropic" => anthropic::target(self.model).key(key),
-            "gemini" => gemini::target(self.model).key(key),
-            host => openai::dialect(Dialect::find(host)?, self.model).key(key),
+            "anthropic" => anthropic::target(self.model).key(key).into(),
+            "gemini" => gemini::target(self.model).key(key).into(),
+            host => openai::dialect(Dialect::find(host)?, self.model).key(key).into(),
         })
     }
 }
@@ -250,7 +250,7 @@ mod tests {
     /// gateway's, too.
     #[test]
     fn target_at_the_gateways_own_address_is_rejected() {
-        let local = openai::compatible("http://localhost:8080/v1", "m").endpoint().health_group("gpu-box");
+        let local = openai::compatible("http://localhost:8080/v1", "m").health_group("gpu-box");
         let route = RouteSpec::new(Sequential::new(["local"])).answers_to(["*"]);
         let client = Client::builder().target("local", local).route("chat", route).build().unwrap();
         let setup = Setup::of(client, String::new());

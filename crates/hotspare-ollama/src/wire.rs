@@ -3,7 +3,10 @@
 //! Invariant: the key goes into one header and nowhere else.
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Request};
-use hotspare_provider::{Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Whole, Wire};
+use hotspare_provider::{
+    Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Whole, Wire, header,
+};
+use http::HeaderMap;
 
 use crate::decode::ChatDecoder;
 use crate::{WIRE, classify, embed, encode};
@@ -13,6 +16,7 @@ use crate::{WIRE, classify, embed, encode};
 pub struct Ollama {
     chat_url: String,
     embed_url: String,
+    headers: HeaderMap,
 }
 
 impl Default for Ollama {
@@ -25,7 +29,8 @@ impl Ollama {
     /// The wire at a server on this machine.
     #[must_use]
     pub fn new() -> Self {
-        Self { chat_url: String::new(), embed_url: String::new() }.with_base_url("http://127.0.0.1:11434")
+        Self { chat_url: String::new(), embed_url: String::new(), headers: HeaderMap::new() }
+            .with_base_url("http://127.0.0.1:11434")
     }
 
     /// Sets the base URL, without `/api`.
@@ -35,6 +40,16 @@ impl Ollama {
         self.chat_url = format!("{base_url}/api/chat");
         self.embed_url = format!("{base_url}/api/embed");
         self
+    }
+
+    /// Adds a header to every request.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if the name or value is not valid in a header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let (name, value) = header(name, value)?;
+        self.headers.insert(name, value);
+        Ok(self)
     }
 }
 
@@ -50,7 +65,7 @@ impl Wire for Ollama {
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
-        let request = match &call.request {
+        let mut request = match &call.request {
             Request::Chat(chat) => {
                 HttpRequest::post_json(self.chat_url.clone(), encode::body(chat, &call.model, call.stream)?)
             }
@@ -58,6 +73,7 @@ impl Wire for Ollama {
                 HttpRequest::post_json(self.embed_url.clone(), embed::body(asked, &call.model)?)
             }
         };
+        request.headers.extend(self.headers.clone());
         request.with_bearer(call.secret.as_ref())
     }
 

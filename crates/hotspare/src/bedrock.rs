@@ -11,21 +11,20 @@ pub use hotspare_bedrock::{Bedrock, Invoke, SigV4, WIRE};
 use std::sync::Arc;
 
 use hotspare_anthropic::{Anthropic, Host};
-use hotspare_core::Error;
 use hotspare_provider::{Secret, Wire};
 
 use crate::Key;
-use crate::endpoint::{Endpoint, url_mistakes};
+use crate::endpoint::{AnyWire, Endpoint, HttpOptions, WireSettings};
 use files::Files;
 
 /// A model at Bedrock, by its id, inference profile or ARN, over the Converse wire.
-pub fn target(model: impl Into<String>) -> BedrockTarget {
-    BedrockTarget::new(model.into(), false)
+pub fn target(model: impl Into<String>) -> Endpoint<Settings> {
+    Endpoint::new(Settings { messages: false, region: None }, model.into(), Some("bedrock".into()))
 }
 
 /// An Anthropic model on Bedrock, over the Messages wire, so features that only this wire has need no translation.
-pub fn anthropic(model: impl Into<String>) -> BedrockTarget {
-    BedrockTarget::new(model.into(), true)
+pub fn anthropic(model: impl Into<String>) -> Endpoint<Settings> {
+    Endpoint::new(Settings { messages: true, region: None }, model.into(), Some("bedrock".into()))
 }
 
 /// Looks for keys where AWS's own tools do: a bearer key or an access key (with an optional session token) in the
@@ -77,63 +76,33 @@ fn region() -> Option<String> {
         .or_else(|| Files::from_env().region(&profile_name()))
 }
 
-/// A target whose region, address and headers can still be changed; it becomes an [`Endpoint`] with `key` or
-/// `endpoint`.
+/// Settings of this module's endpoints.
 #[derive(Clone, Debug)]
-pub struct BedrockTarget {
-    model: String,
+pub struct Settings {
     /// Whether to use the Messages wire instead of Converse.
     messages: bool,
     region: Option<String>,
-    base_url: Option<String>,
-    headers: Vec<(String, String)>,
 }
 
-impl BedrockTarget {
-    fn new(model: String, messages: bool) -> Self {
-        Self { model, messages, region: None, base_url: None, headers: Vec::new() }
-    }
-
+impl Endpoint<Settings> {
     /// Sets the region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile's region.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
+        self.wire.region = Some(region.into());
         self
     }
+}
 
-    /// Sets the base URL: scheme and host. A key becomes optional.
-    #[must_use]
-    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.base_url = Some(base_url.into());
-        self
-    }
-
-    /// Adds a header to each request.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Adds a key, such as [`profile`], instead of looking for one.
-    #[must_use]
-    pub fn key(self, key: Key) -> Endpoint {
-        self.endpoint().key(key)
-    }
-
-    /// Finishes the description without adding a key.
-    #[must_use]
-    pub fn endpoint(self) -> Endpoint {
-        let mut mistakes = Vec::new();
-        let own_address = self.base_url.is_some();
-        let region = self.region.clone().or_else(region);
+impl WireSettings for Settings {
+    fn connect(self, model: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        let region = self.region.or_else(region);
         // The region becomes part of the host name, so it must not contain anything else.
         let is_name = |region: &String| {
             !region.is_empty() && region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         };
         match &region {
-            None if !own_address => {
-                mistakes.push("it needs a region; set one with `region`, or AWS_REGION".into())
+            None if http.base_url.is_none() => {
+                mistakes.push("it needs a region; set one with `region`, or AWS_REGION".into());
             }
             Some(region) if !is_name(region) => {
                 mistakes.push(format!("region `{region}` is not a region's name such as us-east-1"));
@@ -141,44 +110,18 @@ impl BedrockTarget {
             _ => {}
         }
         let region = region.filter(is_name).unwrap_or_else(|| "us-east-1".into());
-        let base_url = self.base_url.clone().unwrap_or_else(|| Bedrock::address(&region));
-        mistakes.extend(url_mistakes(&base_url));
-        let wire = self.wire(&base_url, &mut mistakes);
-        let mut endpoint = Endpoint::reached(wire, self.model, &base_url);
-        endpoint.signer = Some(Arc::new(SigV4::new(region)));
-        endpoint.needs_key = !own_address;
-        endpoint.default_key = (!own_address).then(credentials);
-        endpoint.catalog = Some("bedrock".into());
-        endpoint.mistakes = mistakes;
-        endpoint
-    }
-
-    fn wire(&self, base_url: &str, mistakes: &mut Vec<String>) -> Arc<dyn Wire> {
-        if self.messages {
-            let wire = Anthropic::at(Host::BEDROCK, base_url);
-            return Arc::new(Invoke::new(self.with_headers(wire, Anthropic::with_header, mistakes)));
+        let base_url = http.base_url.clone().unwrap_or_else(|| Bedrock::address(&region));
+        let wire: Arc<dyn Wire> = if self.messages {
+            let wire = Anthropic::at(Host::BEDROCK, &base_url);
+            Arc::new(Invoke::new(http.with_headers(wire, Anthropic::with_header, mistakes)))
+        } else {
+            let wire = Bedrock::new("").with_base_url(&base_url).for_model(model);
+            Arc::new(http.with_headers(wire, Bedrock::with_header, mistakes))
+        };
+        AnyWire {
+            default_key: Some(credentials()),
+            signer: Some(Arc::new(SigV4::new(region))),
+            ..AnyWire::at(&base_url, wire, mistakes)
         }
-        let wire = Bedrock::new("").with_base_url(base_url).for_model(&self.model);
-        Arc::new(self.with_headers(wire, Bedrock::with_header, mistakes))
-    }
-
-    fn with_headers<W: Clone>(
-        &self,
-        wire: W,
-        add: fn(W, &str, &str) -> Result<W, Error>,
-        mistakes: &mut Vec<String>,
-    ) -> W {
-        self.headers.iter().fold(wire, |wire, (name, value)| {
-            add(wire.clone(), name, value).unwrap_or_else(|error| {
-                mistakes.push(format!("header `{name}`: {}", error.message()));
-                wire
-            })
-        })
-    }
-}
-
-impl From<BedrockTarget> for Endpoint {
-    fn from(target: BedrockTarget) -> Self {
-        target.endpoint()
     }
 }

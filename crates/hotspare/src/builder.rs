@@ -123,7 +123,7 @@ impl ClientBuilder {
         let mut custom_hosts = Vec::new();
         for (name, mut endpoint) in self.targets {
             assign_custom_host(&name, &mut endpoint, &mut custom_hosts);
-            spend_limits.extend(endpoint.spend_limit.map(|limit| (specs.len(), limit)));
+            spend_limits.extend(endpoint.options.spend_limit.map(|limit| (specs.len(), limit)));
             let mut target_mistakes = Vec::new();
             let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut target_mistakes);
             for what in target_mistakes {

@@ -6,84 +6,44 @@ use std::sync::Arc;
 
 use hotspare_core::Error;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{AnyWire, Endpoint, HttpOptions, WireSettings};
 
 /// A model on the Gemini API, with an API key.
-pub fn target(model: impl Into<String>) -> GeminiTarget {
-    GeminiTarget::new(Host::GEMINI, Ok(Gemini::new()), model.into())
+pub fn target(model: impl Into<String>) -> Endpoint<Settings> {
+    endpoint(Host::GEMINI, Ok(Gemini::new()), model.into())
 }
 
 /// A model on Vertex AI. `location` is a region such as `europe-west4`, or `global`. The key is an OAuth access token
 /// that lasts an hour: keep a file up to date (`gcloud auth print-access-token`) and pass it as
 /// [`Key::file`](crate::Key::file), which is re-read when the token is rejected.
-pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> GeminiTarget {
-    GeminiTarget::new(Host::VERTEX, Gemini::vertex(project, location), model.into())
+pub fn vertex(project: &str, location: &str, model: impl Into<String>) -> Endpoint<Settings> {
+    endpoint(Host::VERTEX, Gemini::vertex(project, location), model.into())
 }
 
-/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.
+fn endpoint(host: Host, wire: Result<Gemini, Error>, model: String) -> Endpoint<Settings> {
+    let catalog = host.id.into();
+    Endpoint::new(Settings { host, wire }, model, Some(catalog))
+}
+
+/// Settings of this module's endpoints: none of their own.
 #[derive(Clone, Debug)]
-pub struct GeminiTarget {
-    wire: Gemini,
+pub struct Settings {
     host: Host,
-    model: String,
-    own_address: bool,
-    headers: Vec<(String, String)>,
-    mistakes: Vec<String>,
+    /// The wire at the host's own address, if that address is valid.
+    wire: Result<Gemini, Error>,
 }
 
-impl GeminiTarget {
-    fn new(host: Host, wire: Result<Gemini, Error>, model: String) -> Self {
-        let mistakes = wire.as_ref().err().map(|error| error.message().to_owned()).into_iter().collect();
-        let wire = wire.unwrap_or_default();
-        Self { wire, host, model, own_address: false, headers: Vec::new(), mistakes }
-    }
-
-    /// Sets the base URL: the part of the address before the models.
-    #[must_use]
-    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
-        let base_url = base_url.into();
-        self.mistakes.extend(crate::endpoint::url_mistakes(&base_url));
-        self.wire = Gemini::at(self.host.clone(), base_url);
-        self.own_address = true;
-        self
-    }
-
-    /// Adds a header to each request.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Adds a key.
-    #[must_use]
-    pub fn key(self, key: crate::Key) -> Endpoint {
-        self.endpoint().key(key)
-    }
-
-    /// Finishes the description without adding a key.
-    #[must_use]
-    pub fn endpoint(mut self) -> Endpoint {
-        for (name, value) in &self.headers {
-            self.wire = match self.wire.clone().with_header(name, value) {
-                Ok(wire) => wire,
-                Err(error) => {
-                    self.mistakes.push(format!("header `{name}`: {}", error.message()));
-                    self.wire
-                }
-            };
-        }
-        let base_url = self.wire.base_url().to_owned();
-        let mut endpoint = Endpoint::reached(Arc::new(self.wire), self.model, &base_url);
-        endpoint.needs_key = !self.own_address;
-        endpoint.catalog = Some(self.host.id.into());
-        endpoint.mistakes = self.mistakes;
-        endpoint
-    }
-}
-
-impl From<GeminiTarget> for Endpoint {
-    fn from(target: GeminiTarget) -> Self {
-        target.endpoint()
+impl WireSettings for Settings {
+    fn connect(self, _: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        let wire = match &http.base_url {
+            Some(base_url) => Gemini::at(self.host, base_url),
+            None => self.wire.unwrap_or_else(|error| {
+                mistakes.push(error.message().to_owned());
+                Gemini::new()
+            }),
+        };
+        let base_url = wire.base_url().to_owned();
+        let wire = http.with_headers(wire, Gemini::with_header, mistakes);
+        AnyWire::at(&base_url, Arc::new(wire), mistakes)
     }
 }

@@ -76,7 +76,9 @@ pub mod recorded;
 
 pub use builder::{ClientBuilder, Outline, RouteSpec};
 pub use client::Client;
-pub use endpoint::Endpoint;
+#[cfg(feature = "_http")]
+pub use endpoint::WireSettings;
+pub use endpoint::{AnyWire, Endpoint};
 pub use explain::{Explained, Explanation};
 pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,

@@ -1,54 +1,31 @@
-//! Targets that speak Ollama's own chat wire. The same servers speak the OpenAI wire too: see `openai::compatible`.
+//! Targets that speak Ollama's own chat wire, as the provider `ollama-native` does in a configuration. The same servers
+//! speak the OpenAI wire too: for that one, which is `ollama` in a configuration, see
+//! [`openai::compatible`](crate::openai::compatible).
 
 pub use hotspare_ollama::{Ollama, WIRE};
 
 use std::sync::Arc;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{AnyWire, Endpoint, HttpOptions, WireSettings};
 
 /// A server on this machine, on the default port.
 const BASE_URL: &str = "http://127.0.0.1:11434";
 
-/// A model on a server on this machine.
-pub fn target(model: impl Into<String>) -> OllamaTarget {
-    OllamaTarget { model: model.into(), base_url: BASE_URL.into() }
+/// A model on a server on this machine; set another one with [`base_url`](Endpoint::base_url), without `/api`. A key is
+/// optional and sent as a bearer token.
+pub fn target(model: impl Into<String>) -> Endpoint<Settings> {
+    Endpoint::new(Settings(()), model.into(), Some("ollama".into()))
 }
 
-/// A target whose address can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.
+/// Settings of this module's endpoints: none of their own.
 #[derive(Clone, Debug)]
-pub struct OllamaTarget {
-    model: String,
-    base_url: String,
-}
+pub struct Settings(());
 
-impl OllamaTarget {
-    /// Sets the base URL, without `/api`.
-    #[must_use]
-    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.base_url = base_url.into();
-        self
-    }
-
-    /// Adds a key, sent as a bearer token.
-    #[must_use]
-    pub fn key(self, key: crate::Key) -> Endpoint {
-        self.endpoint().key(key)
-    }
-
-    /// Finishes the description without adding a key.
-    #[must_use]
-    pub fn endpoint(self) -> Endpoint {
-        let wire = Ollama::new().with_base_url(&self.base_url);
-        let mut endpoint = Endpoint::reached(Arc::new(wire), self.model, &self.base_url);
-        endpoint.needs_key = false;
-        endpoint.catalog = Some("ollama".into());
-        endpoint.mistakes = crate::endpoint::url_mistakes(&self.base_url);
-        endpoint
-    }
-}
-
-impl From<OllamaTarget> for Endpoint {
-    fn from(target: OllamaTarget) -> Self {
-        target.endpoint()
+impl WireSettings for Settings {
+    fn connect(self, _: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        let base_url = http.base_url.as_deref().unwrap_or(BASE_URL);
+        let wire = Ollama::new().with_base_url(base_url);
+        let wire = http.with_headers(wire, Ollama::with_header, mistakes);
+        AnyWire { needs_key: false, ..AnyWire::at(base_url, Arc::new(wire), mistakes) }
     }
 }

@@ -11,26 +11,26 @@ use hotspare_catalog::Catalog;
 use hotspare_core::{ChatRequest, Error};
 use hotspare_provider::Wire;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{AnyWire, Endpoint, HttpOptions, WireSettings};
 
 /// A model at OpenAI.
-pub fn target(model: impl Into<String>) -> OpenAiTarget {
+pub fn target(model: impl Into<String>) -> Endpoint<Settings> {
     dialect(&Dialect::OPENAI, model)
 }
 
 /// A model at DeepSeek.
-pub fn deepseek(model: impl Into<String>) -> OpenAiTarget {
+pub fn deepseek(model: impl Into<String>) -> Endpoint<Settings> {
     dialect(&Dialect::DEEPSEEK, model)
 }
 
 /// A model on a host that speaks this wire, at `base_url` (up to and including the version). A key is optional.
-pub fn compatible(base_url: impl Into<String>, model: impl Into<String>) -> OpenAiTarget {
+pub fn compatible(base_url: impl Into<String>, model: impl Into<String>) -> Endpoint<Settings> {
     dialect(&Dialect::COMPATIBLE, model).base_url(base_url)
 }
 
 /// A model on the host described by this row.
-pub fn dialect(row: &Dialect, model: impl Into<String>) -> OpenAiTarget {
-    OpenAiTarget { dialect: row.clone(), model: model.into(), headers: Vec::new(), api: None }
+pub fn dialect(row: &Dialect, model: impl Into<String>) -> Endpoint<Settings> {
+    Endpoint::new(Settings { dialect: row.clone(), api: None }, model.into(), Some(row.catalog.to_string()))
 }
 
 /// Parses a request in this wire's JSON, so that code which already produces such bodies can send them to a route. The
@@ -42,12 +42,10 @@ pub fn request(json: &str) -> Result<ChatRequest, Error> {
     ChatCompletionsRequest::parse(json.as_bytes()).map(|incoming| incoming.request)
 }
 
-/// A target whose address and headers can still be changed; it becomes an [`Endpoint`] with `key` or `endpoint`.
+/// Settings of this module's endpoints.
 #[derive(Clone, Debug)]
-pub struct OpenAiTarget {
+pub struct Settings {
     dialect: Dialect,
-    model: String,
-    headers: Vec<(String, String)>,
     api: Option<Api>,
 }
 
@@ -58,93 +56,42 @@ enum Api {
     Responses,
 }
 
-impl OpenAiTarget {
+impl Endpoint<Settings> {
     /// Uses the Responses wire. This is the default for models that, according to the catalogue, no other wire serves.
     #[must_use]
     pub fn responses(mut self) -> Self {
-        self.api = Some(Api::Responses);
+        self.wire.api = Some(Api::Responses);
         self
     }
 
     /// Uses the chat wire regardless of the catalogue.
     #[must_use]
     pub fn chat(mut self) -> Self {
-        self.api = Some(Api::Chat);
+        self.wire.api = Some(Api::Chat);
         self
     }
+}
 
-    /// Sets the base URL, up to and including the version.
-    #[must_use]
-    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.dialect = self.dialect.at(base_url.into());
-        self
-    }
-
-    /// Adds a header to each request.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Adds a key.
-    #[must_use]
-    pub fn key(self, key: crate::Key) -> Endpoint {
-        self.endpoint().key(key)
-    }
-
-    /// Finishes the description without adding a key.
-    #[must_use]
-    pub fn endpoint(self) -> Endpoint {
-        let base_url = self.dialect.base_url.to_string();
-        let (list, needs_key) = (self.dialect.catalog.to_string(), self.dialect.auth != Auth::Optional);
-        let mut mistakes = crate::endpoint::url_mistakes(&self.dialect.base_url);
-        let api = self.api.unwrap_or_else(|| {
-            let known = Catalog::vendored().lookup(&list, &self.model).map(|entry| entry.profile());
+impl WireSettings for Settings {
+    fn connect(self, model: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        let Self { mut dialect, api } = self;
+        let api = api.unwrap_or_else(|| {
+            let known = Catalog::vendored().lookup(&dialect.catalog, model).map(|entry| entry.profile());
             match known.and_then(|profile| profile.mode).as_deref() {
                 Some("responses") => Api::Responses,
                 _ => Api::Chat,
             }
         });
+        if let Some(base_url) = &http.base_url {
+            dialect = dialect.at(base_url.clone());
+        }
+        let (base_url, needs_key) = (dialect.base_url.to_string(), dialect.auth != Auth::Optional);
         let wire: Arc<dyn Wire> = match api {
-            Api::Chat => {
-                Arc::new(headed(OpenAi::new(self.dialect), OpenAi::with_header, &self.headers, &mut mistakes))
-            }
+            Api::Chat => Arc::new(http.with_headers(OpenAi::new(dialect), OpenAi::with_header, mistakes)),
             Api::Responses => {
-                let wire = Responses::new(self.dialect);
-                Arc::new(headed(wire, Responses::with_header, &self.headers, &mut mistakes))
+                Arc::new(http.with_headers(Responses::new(dialect), Responses::with_header, mistakes))
             }
         };
-        let mut endpoint = Endpoint::reached(wire, self.model, &base_url);
-        endpoint.needs_key = needs_key;
-        endpoint.catalog = Some(list);
-        endpoint.mistakes = mistakes;
-        endpoint
+        AnyWire { needs_key, ..AnyWire::at(&base_url, wire, mistakes) }
     }
-}
-
-impl From<OpenAiTarget> for Endpoint {
-    fn from(target: OpenAiTarget) -> Self {
-        target.endpoint()
-    }
-}
-
-/// The wire with all valid headers added; the others are mistakes.
-fn headed<W: Clone>(
-    mut wire: W,
-    add: fn(W, &str, &str) -> Result<W, Error>,
-    headers: &[(String, String)],
-    mistakes: &mut Vec<String>,
-) -> W {
-    for (name, value) in headers {
-        match add(wire.clone(), name, value) {
-            Ok(more) => wire = more,
-            Err(error) => mistakes.push(mistake(name, &error)),
-        }
-    }
-    wire
-}
-
-fn mistake(name: &str, error: &Error) -> String {
-    format!("header `{name}`: {}", error.message())
 }

@@ -16,7 +16,7 @@ async fn rejected_key_is_shown_and_can_be_reenabled() {
     let endpoint = openai::target("m").base_url(server.base_url());
     let endpoint = ["sk-dead", "sk-good"]
         .into_iter()
-        .fold(endpoint.endpoint(), |endpoint, key| endpoint.key(Key::from_secret(Secret::new(key))));
+        .fold(endpoint, |endpoint, key| endpoint.key(Key::from_secret(Secret::new(key))));
     let route = RouteSpec::new(Sequential::new(["main"])).limits(short_limits());
     let client = Client::builder().target("main", endpoint).route("chat", route).build().unwrap();
     let gateway = start(client).await;

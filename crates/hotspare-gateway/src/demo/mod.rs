@@ -127,9 +127,9 @@ impl Embedded {
             let key = Key::from_secret(Secret::new("sk-embedded"));
             // Dollars per million tokens, as for real models of these hosts.
             let (endpoint, price) = match wire {
-                WireFormat::Anthropic => (anthropic::target(model).base_url(url).endpoint(), (3, 15)),
-                WireFormat::DeepSeek => (openai::deepseek(model).base_url(url).key(key), (1, 2)),
-                _ => (openai::target(model).base_url(url).key(key), (2, 10)),
+                WireFormat::Anthropic => (anthropic::target(model).base_url(url).into_any(), (3, 15)),
+                WireFormat::DeepSeek => (openai::deepseek(model).base_url(url).key(key).into_any(), (1, 2)),
+                _ => (openai::target(model).base_url(url).key(key).into_any(), (2, 10)),
             };
             let mut profile = ModelProfile::default();
             profile.price = Some(Price::per_million(price.0 * 1_000_000, price.1 * 1_000_000));

@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use hotspare_catalog::Catalog;
 use hotspare_core::TargetId;
 use hotspare_engine::TargetSpec;
 use hotspare_provider::{HttpProvider, Secret};
@@ -19,41 +18,44 @@ use crate::shared::ConnectedTarget;
 /// Connects a target. What is wrong with it is added to `mistakes`.
 pub(super) fn connect(
     name: TargetId,
-    mut endpoint: Endpoint,
+    endpoint: Endpoint,
     transports: &mut Transports,
     mistakes: &mut Vec<String>,
 ) -> (TargetSpec, ConnectedTarget) {
-    mistakes.append(&mut endpoint.mistakes);
-    if endpoint.keys.is_empty() {
-        endpoint.keys.extend(endpoint.default_key.take());
+    let mut profile = endpoint.model_profile();
+    let custom_transport = transports.custom.is_some();
+    mistakes.extend(ineffective_setting(&endpoint, custom_transport));
+    let Endpoint { wire, model, mut options, .. } = endpoint;
+    mistakes.append(&mut options.mistakes);
+    if options.keys.is_empty() {
+        options.keys.extend(wire.default_key);
     }
-    if endpoint.model.trim().is_empty() {
+    if model.trim().is_empty() {
         mistakes.push("the model's name is empty".into());
     }
-    if endpoint.needs_key && endpoint.keys.is_empty() {
+    if wire.needs_key && options.keys.is_empty() {
         mistakes.push(
             "it needs a key: `.key(Key::env(\"NAME\"))`, or keys = [{ env = \"NAME\" }] in a configuration"
                 .into(),
         );
     }
-    mistakes.extend(ineffective_setting(&endpoint, transports.custom.is_some()));
     let limits = [
-        ("max_in_flight", endpoint.max_in_flight.map(u64::from)),
-        ("requests_per_minute", endpoint.requests_per_minute),
-        ("tokens_per_minute", endpoint.tokens_per_minute),
+        ("max_in_flight", options.max_in_flight.map(u64::from)),
+        ("requests_per_minute", options.requests_per_minute),
+        ("tokens_per_minute", options.tokens_per_minute),
     ];
     for (knob, _) in limits.iter().filter(|(_, limit)| *limit == Some(0)) {
         mistakes.push(format!("{knob} must be at least 1"));
     }
-    if endpoint.network.connect.is_some_and(|limit| limit.is_zero()) {
+    if options.network.connect.is_some_and(|limit| limit.is_zero()) {
         mistakes.push("connect must be longer than 0s".into());
     }
-    if let Err(error) = endpoint.breaker.validate() {
+    if let Err(error) = options.breaker.validate() {
         mistakes.push(error.to_string());
     }
     let mut keys = Vec::new();
     let mut fingerprints = Vec::new();
-    for key in &endpoint.keys {
+    for key in &options.keys {
         if let Some(credentials) = key.credentials() {
             fingerprints.push(Arc::as_ptr(credentials).addr() as u64);
             keys.push(Arc::new(KeySlot::fetched(Arc::clone(credentials))));
@@ -67,12 +69,13 @@ pub(super) fn connect(
             Err(what) => mistakes.push(what),
         }
     }
-    let provider = match endpoint.backend {
+    let provider = match wire.backend {
         Backend::Provider(provider) => provider,
-        Backend::Wire(wire) => match transports.for_options(&endpoint.network) {
+        Backend::Wire(codec) => match transports.for_options(&options.network) {
             Ok(transport) => {
-                let mut provider = HttpProvider::new(wire, transport).with_signer(endpoint.signer);
-                if let Some(name) = &endpoint.deadline_header {
+                let mut provider =
+                    HttpProvider::new(codec, transport).with_signer(options.signer.or(wire.signer));
+                if let Some(name) = &options.deadline_header {
                     match hotspare_provider::header(name, "") {
                         Ok((name, _)) => provider = provider.with_deadline_header(name),
                         Err(error) => mistakes.push(format!("deadline_header: {}", error.message())),
@@ -82,36 +85,30 @@ pub(super) fn connect(
             }
             Err(what) => {
                 mistakes.push(what);
-                Arc::new(HttpProvider::new(wire, Arc::new(NoTransport)))
+                Arc::new(HttpProvider::new(codec, Arc::new(NoTransport)))
             }
         },
     };
-    let mut profile = endpoint.profile.unwrap_or_else(|| {
-        let entry =
-            endpoint.catalog.as_deref().and_then(|list| Catalog::vendored().lookup(list, &endpoint.model));
-        entry.map(|found| found.profile()).unwrap_or_default()
-    });
-    profile.think_tags = endpoint.think_tags.or(profile.think_tags);
-    profile.capabilities = profile.capabilities.or(&provider.capabilities(&endpoint.model));
+    profile.think_tags = options.think_tags.or(profile.think_tags);
+    profile.capabilities = profile.capabilities.or(&provider.capabilities(&model));
     let spec = TargetSpec {
         id: name.clone(),
-        endpoint: endpoint.host,
-        address: endpoint.address,
-        model: endpoint.model.clone(),
+        endpoint: options.health_group.clone().unwrap_or(wire.host),
+        address: options.health_group.unwrap_or(wire.address),
+        model: model.clone(),
         profile,
         wire: provider.wire(),
         keys: fingerprints,
-        max_in_flight: endpoint.max_in_flight,
-        requests_per_minute: endpoint.requests_per_minute,
-        tokens_per_minute: endpoint.tokens_per_minute,
-        health: endpoint.breaker,
-        probe: endpoint.probe,
+        max_in_flight: options.max_in_flight,
+        requests_per_minute: options.requests_per_minute,
+        tokens_per_minute: options.tokens_per_minute,
+        health: options.breaker,
+        probe: options.probe,
     };
-    let model = endpoint.model.into();
+    let model = model.into();
     let embeds = AtomicBool::new(spec.profile.embeds());
-    let base_url = endpoint.base_url;
-    let target =
-        ConnectedTarget { id: name, provider, model, keys, prompt: endpoint.prompt, base_url, embeds };
+    let (prompt, base_url) = (options.prompt, wire.base_url);
+    let target = ConnectedTarget { id: name, provider, model, keys, prompt, base_url, embeds };
     (spec, target)
 }
 
@@ -121,8 +118,8 @@ pub(super) fn assign_custom_host(
     endpoint: &mut Endpoint,
     custom_hosts: &mut Vec<(*const (), String)>,
 ) {
-    let Backend::Provider(provider) = &endpoint.backend else { return };
-    if !endpoint.host.is_empty() {
+    let Backend::Provider(provider) = &endpoint.wire.backend else { return };
+    if !endpoint.wire.host.is_empty() {
         return;
     }
     let at = Arc::as_ptr(provider).cast::<()>();
@@ -132,19 +129,19 @@ pub(super) fn assign_custom_host(
         custom_hosts.push((at, host.clone()));
         host
     });
-    endpoint.address.clone_from(&host);
-    endpoint.host = host;
+    endpoint.wire.address.clone_from(&host);
+    endpoint.wire.host = host;
 }
 
 /// Connection settings that would have no effect because the connection is not made here. They are mistakes: ignoring a
 /// proxy, for one, could go unnoticed.
 fn ineffective_setting(endpoint: &Endpoint, custom_transport: bool) -> Option<String> {
-    let custom = matches!(endpoint.backend, Backend::Provider(_));
-    let has_network_options = endpoint.network != NetworkOptions::default();
+    let custom = matches!(endpoint.wire.backend, Backend::Provider(_));
+    let has_network_options = endpoint.options.network != NetworkOptions::default();
     let settings = [
         ("proxy, ca and connect_timeout", has_network_options && (custom || custom_transport)),
-        ("a signer", custom && endpoint.signer.is_some()),
-        ("deadline_header", custom && endpoint.deadline_header.is_some()),
+        ("a signer", custom && endpoint.options.signer.is_some()),
+        ("deadline_header", custom && endpoint.options.deadline_header.is_some()),
     ];
     let what = settings.iter().find(|(_, ineffective)| *ineffective)?.0;
     let whose = if custom { "its provider" } else { "the transport that the client was given" };

@@ -32,12 +32,12 @@ impl ClientBuilder {
     pub fn outline(mut self) -> Result<Outline, Error> {
         self.transport = Some(Arc::new(NoTransport));
         for (_, endpoint) in &mut self.targets {
-            endpoint.network = NetworkOptions::default();
-            if endpoint.needs_key && endpoint.keys.is_empty() {
-                endpoint.keys.push(Key::from_secret(Secret::new("none")));
+            endpoint.options.network = NetworkOptions::default();
+            if endpoint.wire.needs_key && endpoint.options.keys.is_empty() {
+                endpoint.options.keys.push(Key::from_secret(Secret::new("none")));
             }
             // Equal sources stay equal, because targets that share a key share its health.
-            for key in &mut endpoint.keys {
+            for key in &mut endpoint.options.keys {
                 *key = Key::from_secret(placeholder_key(key));
             }
         }

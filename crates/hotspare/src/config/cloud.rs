@@ -3,9 +3,9 @@
 //! Invariant: a provider that this build leaves out is reported as such, not as unknown.
 
 use super::like::ProviderDto;
-use crate::anthropic::{self, AnthropicTarget};
+use crate::anthropic;
 use crate::endpoint::Endpoint;
-use crate::gemini::{self, GeminiTarget};
+use crate::gemini;
 use crate::key::Key;
 
 /// Names of these providers.
@@ -23,16 +23,12 @@ pub(super) fn endpoint(like: &ProviderDto, model: &str) -> Option<Result<Endpoin
 
 fn vertex(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
     let (project, location) = project_and_location(like)?;
-    let target = gemini::vertex(project, location, model);
-    let target = like.base_url.iter().fold(target, GeminiTarget::base_url);
-    Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+    Ok(like.locate(gemini::vertex(project, location, model)))
 }
 
 fn anthropic_vertex(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
     let (project, location) = project_and_location(like)?;
-    let target = anthropic::vertex(project, location, model);
-    let target = like.base_url.iter().fold(target, AnthropicTarget::base_url);
-    Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+    Ok(like.locate(anthropic::vertex(project, location, model)))
 }
 
 /// The project and the location.
@@ -46,11 +42,12 @@ fn project_and_location(like: &ProviderDto) -> Result<(&String, &String), String
 
 #[cfg(feature = "bedrock")]
 fn bedrock(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
-    use crate::bedrock::{self, BedrockTarget};
-    let target = if like.like == "bedrock" { bedrock::target(model) } else { bedrock::anthropic(model) };
-    let target = like.region.iter().fold(target, BedrockTarget::region);
-    let target = like.base_url.iter().fold(target, BedrockTarget::base_url);
-    Ok(like.headers.iter().fold(target, |target, (name, value)| target.header(name, value)).endpoint())
+    use crate::bedrock;
+    let mut target = if like.like == "bedrock" { bedrock::target(model) } else { bedrock::anthropic(model) };
+    if let Some(region) = &like.region {
+        target = target.region(region);
+    }
+    Ok(like.locate(target))
 }
 
 #[cfg(not(feature = "bedrock"))]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::text_or::TextOrTable;
+use crate::endpoint::{Endpoint, WireSettings};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,4 +28,14 @@ pub(super) struct ProviderDto {
 impl TextOrTable for ProviderDto {
     const EXPECTED: &'static str =
         "a provider is a name such as \"openai\", or { like = \"compatible\", base_url = \"…\" }";
+}
+
+impl ProviderDto {
+    /// The endpoint at the configured address, with the configured headers.
+    pub(super) fn locate<W: WireSettings>(&self, mut endpoint: Endpoint<W>) -> Endpoint {
+        if let Some(url) = &self.base_url {
+            endpoint = endpoint.base_url(url);
+        }
+        self.headers.iter().fold(endpoint, |endpoint, (name, value)| endpoint.header(name, value)).into()
+    }
 }

@@ -13,17 +13,13 @@ pub(super) fn endpoint(like: &ProviderDto, model: &str) -> Option<Result<Endpoin
     if !NAMES.contains(&like.like.as_str()) {
         return None;
     }
-    if !like.headers.is_empty() {
-        return Some(Err(format!("`headers` are not supported by the provider `{}`", like.like)));
-    }
     Some(if like.like == "cohere-native" { cohere(like, model) } else { ollama(like, model) })
 }
 
 #[cfg(feature = "cohere")]
 #[expect(clippy::unnecessary_wraps, reason = "fails only without the feature")]
 fn cohere(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
-    use crate::cohere::{self, CohereTarget};
-    Ok(like.base_url.iter().fold(cohere::target(model), CohereTarget::base_url).endpoint())
+    Ok(like.locate(crate::cohere::target(model)))
 }
 
 #[cfg(not(feature = "cohere"))]
@@ -34,8 +30,7 @@ fn cohere(_: &ProviderDto, _: &str) -> Result<Endpoint, String> {
 #[cfg(feature = "ollama")]
 #[expect(clippy::unnecessary_wraps, reason = "fails only without the feature")]
 fn ollama(like: &ProviderDto, model: &str) -> Result<Endpoint, String> {
-    use crate::ollama::{self, OllamaTarget};
-    Ok(like.base_url.iter().fold(ollama::target(model), OllamaTarget::base_url).endpoint())
+    Ok(like.locate(crate::ollama::target(model)))
 }
 
 #[cfg(not(feature = "ollama"))]

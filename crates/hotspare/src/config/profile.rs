@@ -1,6 +1,6 @@
 //! `[targets.NAME.profile]`: what a model can do, holds and costs.
 //!
-//! Invariant: what is written here overrides the catalogue entry named by `like`; nothing is guessed from a name.
+//! Invariant: what is written here overrides the catalogue's entry: the model's own, or the one named by `like`.
 
 use hotspare_catalog::Catalog;
 use hotspare_core::{Encoding, LongPrice, ModelProfile, Price, ReasoningMode};
@@ -77,19 +77,17 @@ struct LongDto {
 }
 
 impl ProfileDto {
-    pub(super) fn profile(&self) -> Result<ModelProfile, String> {
-        let mut profile = match &self.like {
-            None => ModelProfile::default(),
-            Some(name) => {
-                let found = name.split_once('/').and_then(|(list, id)| Catalog::vendored().lookup(list, id));
-                let found = found.ok_or_else(|| {
-                    format!(
-                        "profile.like is `{name}`; expected a model of the catalogue such as \"openai/gpt-4o\""
-                    )
-                })?;
-                found.profile()
-            }
-        };
+    /// Overrides what is known about the model.
+    pub(super) fn apply(&self, profile: &mut ModelProfile) -> Result<(), String> {
+        if let Some(name) = &self.like {
+            let found = name.split_once('/').and_then(|(list, id)| Catalog::vendored().lookup(list, id));
+            let found = found.ok_or_else(|| {
+                format!(
+                    "profile.like is `{name}`; expected a model of the catalogue such as \"openai/gpt-4o\""
+                )
+            })?;
+            *profile = found.profile();
+        }
         profile.context_window = self.context_window.or(profile.context_window);
         profile.max_output = self.max_output.or(profile.max_output);
         profile.encoding = self.encoding.or(profile.encoding);
@@ -108,9 +106,11 @@ impl ProfileDto {
         if let Some(price) = self.price {
             profile.price = Some(price.price()?);
         }
-        profile.embedding_family = self.embedding_family.clone().or(profile.embedding_family);
+        if let Some(family) = &self.embedding_family {
+            profile.embedding_family = Some(family.clone());
+        }
         profile.embedding_dimensions = self.embedding_dimensions.or(profile.embedding_dimensions);
-        Ok(profile)
+        Ok(())
     }
 }
 

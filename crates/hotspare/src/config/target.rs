@@ -119,12 +119,15 @@ impl TargetDto {
         };
         let in_flight = self.max_in_flight.or(like.max_in_flight);
         let mut mistakes = Vec::new();
-        let endpoint = valid(provider(like, self.model, self.api), &mut mistakes);
+        let endpoint = valid(provider(&like, self.model, self.api), &mut mistakes);
         let keys: Vec<_> = self.keys.iter().filter_map(|key| valid(key.source(), &mut mistakes)).collect();
         let tags = self.think_tags.and_then(|tags| valid(tags.tags(), &mut mistakes)?);
         let ca = self.ca.and_then(|ca| valid(ca.pem(), &mut mistakes));
         let breaker = self.breaker.and_then(|breaker| valid(breaker.config(), &mut mistakes));
-        let profile = self.profile.and_then(|profile| valid(profile.profile(), &mut mistakes));
+        let profile = self.profile.and_then(|dto| {
+            let mut profile = endpoint.as_ref().map(Endpoint::model_profile).unwrap_or_default();
+            valid(dto.apply(&mut profile).map(|()| profile), &mut mistakes)
+        });
         let template = self.prompt.and_then(|prompt| valid(prompt.template(), &mut mistakes)?);
         let Some(mut endpoint) = endpoint.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         for key in keys {
@@ -177,39 +180,25 @@ impl TargetDto {
     }
 }
 
-fn provider(like: ProviderDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
+fn provider(like: &ProviderDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
     if api.is_some() && Dialect::find(&like.like).is_none() {
         return Err(format!("`api` is not supported by the provider `{}`", like.like));
     }
-    if let Some(endpoint) = cloud::endpoint(&like, &model) {
+    if let Some(endpoint) = cloud::endpoint(like, &model) {
         return endpoint;
     }
     if like.region.is_some() || like.project.is_some() || like.location.is_some() {
         let what = "`region`, `project` and `location` are not supported by the provider";
         return Err(format!("{what} `{}`", like.like));
     }
-    if let Some(endpoint) = native::endpoint(&like, &model) {
+    if let Some(endpoint) = native::endpoint(like, &model) {
         return endpoint;
     }
     if like.like == "gemini" {
-        let mut target = gemini::target(model);
-        if let Some(url) = like.base_url {
-            target = target.base_url(url);
-        }
-        for (name, value) in like.headers {
-            target = target.header(name, value);
-        }
-        return Ok(target.endpoint());
+        return Ok(like.locate(gemini::target(model)));
     }
     if like.like == "anthropic" {
-        let mut target = anthropic::target(model);
-        if let Some(url) = like.base_url {
-            target = target.base_url(url);
-        }
-        for (name, value) in like.headers {
-            target = target.header(name, value);
-        }
-        return Ok(target.endpoint());
+        return Ok(like.locate(anthropic::target(model)));
     }
     let Some(row) = Dialect::find(&like.like) else {
         let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
@@ -219,21 +208,10 @@ fn provider(like: ProviderDto, model: String, api: Option<ApiDto>) -> Result<End
         let hint = hint(&like.like, &known);
         return Err(format!("unknown provider `{}`; valid values are {}{hint}", like.like, known.join(", ")));
     };
-    // A custom host may not need a key, even if it is like a host that does.
-    let own = like.base_url.is_some();
-    let mut target = openai::dialect(row, model);
-    target = match api {
+    let target = openai::dialect(row, model);
+    Ok(like.locate(match api {
         Some(ApiDto::Responses) => target.responses(),
         Some(ApiDto::Chat) => target.chat(),
         None => target,
-    };
-    if let Some(url) = like.base_url {
-        target = target.base_url(url);
-    }
-    for (name, value) in like.headers {
-        target = target.header(name, value);
-    }
-    let mut endpoint = target.endpoint();
-    endpoint.needs_key &= !own;
-    Ok(endpoint)
+    }))
 }

@@ -200,7 +200,8 @@ async fn one_dead_key() -> Vec<Mark> {
             0 => hotspare::openai::target("m")
                 .base_url(server.base_url())
                 .key(key("sk-dead-key"))
-                .key(key("sk-good-key")),
+                .key(key("sk-good-key"))
+                .into(),
             _ => target,
         }
     })

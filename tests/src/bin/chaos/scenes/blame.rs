@@ -43,9 +43,10 @@ async fn blackhole() -> Vec<Mark> {
     let settings = vec![Settings::new(WireFormat::OpenAi); 2];
     // The shipped connect timeout, 1 s.
     let rig = Fixture::new(settings, Limits::default(), |index, _, target| match index {
-        0 => {
-            hotspare::openai::target("m").base_url(format!("http://{address}/v1")).key(hotspare_tests::key())
-        }
+        0 => hotspare::openai::target("m")
+            .base_url(format!("http://{address}/v1"))
+            .key(hotspare_tests::key())
+            .into(),
         _ => target,
     })
     .await;
@@ -134,7 +135,7 @@ async fn three_models() -> Vec<Mark> {
         4 => target,
         _ => {
             let model = hotspare::openai::target(format!("m{index}")).base_url(server.base_url());
-            model.key(hotspare_tests::key()).health_group("https://one.host")
+            model.key(hotspare_tests::key()).health_group("https://one.host").into()
         }
     })
     .await;
