@@ -86,6 +86,28 @@ impl EmbedRequest {
         self
     }
 
+    /// Starts no attempt that would raise the call's expected cost above this, at list price; targets without a known
+    /// price are exempt.
+    #[must_use]
+    pub fn max_cost(mut self, cost: Cost) -> Self {
+        self.options.max_cost = Some(cost);
+        self
+    }
+
+    /// Names the end user, for providers' abuse detection and for session affinity.
+    #[must_use]
+    pub fn end_user(mut self, id: impl Into<String>) -> Self {
+        self.end_user = Some(id.into());
+        self
+    }
+
+    /// Adds a field that only one wire has. It is sent verbatim, to that wire only.
+    #[must_use]
+    pub fn extra(mut self, wire: impl Into<String>, name: impl Into<String>, value: impl Into<Json>) -> Self {
+        self.extras.entry(wire.into()).or_default().insert(name.into(), value.into());
+        self
+    }
+
     /// Tries only these targets of the route.
     #[must_use]
     pub fn only(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
@@ -110,6 +132,7 @@ impl EmbedRequest {
 
 /// An input to embed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EmbedInput {
     /// A text.

@@ -18,6 +18,7 @@ use crate::usage::Usage;
 
 /// An event of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
     /// A citation or other annotation of the text, as the provider wrote it.
@@ -84,6 +85,15 @@ pub enum Event {
 }
 
 impl Event {
+    /// The piece of text, if this is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::TextDelta(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether this is content that a caller waits for: text, reasoning, a refusal, a tool call, a native part or a
     /// vector. Role frames, pings, empty deltas and usage are not. The first content commits a call to its target.
     #[must_use]

@@ -4,6 +4,7 @@
 //! in which the schema lists them. Invariant: a [`Json`] always holds one valid JSON value.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -48,6 +49,15 @@ pub fn describe_json_error(error: &serde_json::Error) -> String {
     match (message.split_once(": "), message.rsplit_once(", expected ")) {
         (Some((what, _)), Some((_, wanted))) => format!("{what}, expected {wanted}"),
         _ => message,
+    }
+}
+
+impl FromStr for Json {
+    type Err = Error;
+
+    /// As [`Json::parse`].
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Kind {
     Forbidden,
     /// The provider limits how fast traffic may grow. Hotspare sends it less and moves on.
     GrowthLimited,
-    /// The request is malformed: the caller's mistake. Returned at once, unless Hotspare had to translate it: then a
+    /// The request is invalid: the caller's mistake. Returned at once, unless Hotspare had to translate it: then a
     /// target on another wire is asked first. Correct the request.
     InvalidRequest,
     /// The model is unknown or retired at this target. Hotspare disables it there and moves on. Correct the model's
@@ -54,8 +54,8 @@ pub enum Kind {
     /// The account is out of money or quota. Hotspare disables the key, or only the key for this model if the quota is
     /// the model's, and moves on. Add funds, or raise the quota.
     QuotaExhausted,
-    /// Too many requests or tokens for now. Not ill health: Hotspare sends nothing with this key until the hinted time
-    /// and moves on.
+    /// Too many requests or tokens for now. Does not affect health: Hotspare sends nothing with this key until the
+    /// hinted time and moves on.
     RateLimited,
     /// The provider failed (500, 502 and the like). Hotspare tries the same target once more if it was healthy, then
     /// moves on.
@@ -177,7 +177,7 @@ impl Kind {
             Self::Disconnected => "the connection was closed before a reply",
             Self::Forbidden => "the key may not use this model",
             Self::GrowthLimited => "the provider limits how fast traffic may grow",
-            Self::InvalidRequest => "the request is malformed",
+            Self::InvalidRequest => "the request is invalid",
             Self::ModelUnavailable => "the model is unknown or retired",
             Self::NoTarget => "no target could be tried",
             Self::Overloaded => "the provider is overloaded",
@@ -201,6 +201,7 @@ impl fmt::Display for Kind {
 
 /// What follows from a failure: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policy {
     /// Who is to blame.
     pub blame: Blame,

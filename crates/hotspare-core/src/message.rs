@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::json::Json;
@@ -12,6 +14,7 @@ use crate::tool::ToolCall;
 
 /// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Role {
     /// The model.
@@ -81,6 +84,7 @@ impl Message {
 
 /// A part of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Part {
     /// A document, such as a PDF.
@@ -113,10 +117,42 @@ impl Part {
             _ => None,
         }
     }
+
+    /// An image by its `https:` or `data:` URL.
+    ///
+    /// ```
+    /// use hotspare_core::{ChatRequest, Message, Part, Role};
+    ///
+    /// let question = vec![Part::from("What is this?"), Part::image("https://example.com/pump.jpg")];
+    /// let request = ChatRequest::to("chat").message(Message::new(Role::User, question));
+    /// ```
+    #[must_use]
+    pub fn image(url: impl AsRef<str>) -> Self {
+        Self::Image(Media::from_url(url.as_ref()))
+    }
+
+    /// An image as bytes, with its media type, such as `image/png`.
+    #[must_use]
+    pub fn image_bytes(media_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::Image(Media::from_bytes(media_type, bytes))
+    }
+}
+
+impl From<String> for Part {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Part {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
 }
 
 /// An image or document, by URL or inline.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Media {
     /// Bytes in base64 with their media type (`image/png`).
@@ -139,6 +175,12 @@ impl Media {
             .and_then(|rest| rest.split_once(";base64,"))
             .map(|(media_type, data)| Self::Base64 { media_type: media_type.into(), data: data.into() });
         embedded.unwrap_or_else(|| Self::Url(url.into()))
+    }
+
+    /// Encodes bytes, with their media type, such as `application/pdf`.
+    #[must_use]
+    pub fn from_bytes(media_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
+        Self::Base64 { media_type: media_type.into(), data: STANDARD.encode(bytes) }
     }
 
     /// The URL, or the bytes as a `data:` URL.
@@ -274,5 +316,14 @@ mod tests {
         );
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
+    }
+
+    /// Applications store conversations: this spelling is part of the interface.
+    #[test]
+    fn stored_spelling_is_snake_case() {
+        let parts = vec![Part::from("see"), Part::image_bytes("image/png", [0, 0, 0])];
+        let text = serde_json::to_string(&Message::new(Role::User, parts)).unwrap();
+        let expected = r#"{"role":"user","parts":[{"text":"see"},{"image":{"base64":{"media_type":"image/png","data":"AAAA"}}}]}"#;
+        assert_eq!(text, expected);
     }
 }

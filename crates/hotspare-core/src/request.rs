@@ -3,6 +3,8 @@
 //! Not a wire format. Invariant: everything here is supported by more than one provider, or sits in `extras` under the
 //! name of the wire it is meant for.
 
+mod setters;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -59,6 +61,7 @@ pub struct ChatRequest {
 /// Something that not every target can serve. Either state that one provider keeps: the first target of the route that
 /// uses `wire` is assumed to have it. Or a feature that only `wire` has, which any target of that wire may serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Bound {
     /// The wire it belongs to.
     pub wire: String,
@@ -96,145 +99,6 @@ impl ChatRequest {
             return Err(Error::new(Kind::InvalidRequest, "max_output must be at least 1"));
         }
         Ok(())
-    }
-
-    /// Appends a message.
-    #[must_use]
-    pub fn message(mut self, message: Message) -> Self {
-        self.messages.push(message);
-        self
-    }
-
-    /// Appends a user message.
-    #[must_use]
-    pub fn user(self, text: impl Into<String>) -> Self {
-        self.message(Message::user(text))
-    }
-
-    /// Appends a system message.
-    #[must_use]
-    pub fn system(self, text: impl Into<String>) -> Self {
-        self.message(Message::system(text))
-    }
-
-    /// Appends an assistant message.
-    #[must_use]
-    pub fn assistant(self, text: impl Into<String>) -> Self {
-        self.message(Message::assistant(text))
-    }
-
-    /// Offers a tool.
-    #[must_use]
-    pub fn tool(mut self, tool: Tool) -> Self {
-        self.tools.push(tool);
-        self
-    }
-
-    /// Limits the answer's length in tokens.
-    #[must_use]
-    pub fn max_output(mut self, tokens: u64) -> Self {
-        self.max_output = Some(tokens);
-        self
-    }
-
-    /// Sets the sampling temperature.
-    #[must_use]
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.sampling.temperature = Some(temperature);
-        self
-    }
-
-    /// Sets nucleus sampling, 0 to 1.
-    #[must_use]
-    pub fn top_p(mut self, share: f64) -> Self {
-        self.sampling.top_p = Some(share);
-        self
-    }
-
-    /// Sets the seed, for answers as repeatable as the provider can make them.
-    #[must_use]
-    pub fn seed(mut self, seed: i64) -> Self {
-        self.sampling.seed = Some(seed);
-        self
-    }
-
-    /// Adds a stop sequence.
-    #[must_use]
-    pub fn stop(mut self, text: impl Into<String>) -> Self {
-        self.stop.push(text.into());
-        self
-    }
-
-    /// Sets whether a tool is to be called, and which.
-    #[must_use]
-    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
-        self.tool_choice = Some(choice);
-        self
-    }
-
-    /// Sets how much to reason, in the providers' terms: `none`, `minimal`, `low`, `medium`, `high`.
-    #[must_use]
-    pub fn reasoning_effort(mut self, effort: impl Into<String>) -> Self {
-        self.reasoning_effort = Some(effort.into());
-        self
-    }
-
-    /// Names the end user, for providers' abuse detection and for session affinity.
-    #[must_use]
-    pub fn end_user(mut self, id: impl Into<String>) -> Self {
-        self.end_user = Some(id.into());
-        self
-    }
-
-    /// Starts no hedge and no race for this request. A target whose first content is late is still joined by the next
-    /// one: that is failover.
-    #[must_use]
-    pub fn no_hedge(mut self) -> Self {
-        self.options.no_hedge = true;
-        self
-    }
-
-    /// Sets the output format.
-    #[must_use]
-    pub fn output(mut self, output: OutputFormat) -> Self {
-        self.output = output;
-        self
-    }
-
-    /// Sets the time within which the answer must be complete.
-    #[must_use]
-    pub fn deadline(mut self, within: Duration) -> Self {
-        self.options.deadline = Some(within);
-        self
-    }
-
-    /// Tries only these targets of the route.
-    #[must_use]
-    pub fn only(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
-        self.options.only = targets.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Excludes these targets of the route.
-    #[must_use]
-    pub fn without(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {
-        self.options.without = targets.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Tries one target only.
-    #[must_use]
-    pub fn no_failover(mut self) -> Self {
-        self.options.no_failover = true;
-        self
-    }
-
-    /// Starts no attempt that would raise the call's expected cost above this, at list price; targets without a known
-    /// price are exempt.
-    #[must_use]
-    pub fn max_cost(mut self, cost: Cost) -> Self {
-        self.options.max_cost = Some(cost);
-        self
     }
 
     /// Whether the request asks for reasoning or turns it off, by its effort; `None` if it has none. A minimal effort
@@ -306,6 +170,7 @@ impl ChatRequest {
 
 /// The output format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OutputFormat {
     /// Any JSON object.

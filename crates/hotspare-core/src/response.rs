@@ -67,6 +67,25 @@ impl ChatResponse {
         self.content.iter().filter_map(Part::as_text).collect()
     }
 
+    /// All reasoning that the provider reveals; empty if there is none.
+    #[must_use]
+    pub fn reasoning(&self) -> String {
+        let texts = self.content.iter().filter_map(|part| match part {
+            Part::Reasoning(reasoning) => Some(reasoning.text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// The model's refusal, if it refused.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        self.content.iter().find_map(|part| match part {
+            Part::Refusal(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// What the call cost at list price, every attempt included; `None` if no price is known.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
@@ -85,5 +104,11 @@ impl ChatResponse {
     #[must_use]
     pub fn to_message(&self) -> Message {
         Message::new(Role::Assistant, self.content.clone())
+    }
+
+    /// As [`ChatResponse::to_message`], without a copy.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        Message::new(Role::Assistant, self.content)
     }
 }

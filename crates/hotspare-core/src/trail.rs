@@ -33,6 +33,16 @@ impl Trail {
         self.attempts.iter().rfind(|attempt| matches!(attempt.outcome, Outcome::Served | Outcome::Running))
     }
 
+    /// The tokens of all attempts together, losers included, as far as they are known.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let mut total = Usage::default();
+        for attempt in &self.attempts {
+            total += &attempt.usage;
+        }
+        total
+    }
+
     /// The cost of all attempts together, losers included; `None` if no price is known for any of them.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
@@ -95,6 +105,7 @@ impl Attempt {
 
 /// How an attempt went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// It was stopped because another attempt or the caller made it unnecessary.
@@ -174,7 +185,7 @@ impl fmt::Display for Trail {
             writeln!(f)?;
         }
         for skipped in &self.skipped {
-            writeln!(f, "-  {}: passed over, {}", skipped.target, skipped.why)?;
+            writeln!(f, "-  {}: skipped, {}", skipped.target, skipped.why)?;
         }
         Ok(())
     }

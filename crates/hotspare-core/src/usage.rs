@@ -82,6 +82,7 @@ impl AddAssign<&Usage> for Usage {
 
 /// Who counted the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UsageSource {
     /// Hotspare, by estimate.

@@ -364,6 +364,12 @@ impl Call {
         &self.route.name
     }
 
+    /// Whether the caller asked for a stream.
+    #[must_use]
+    pub fn is_streamed(&self) -> bool {
+        self.spec.stream
+    }
+
     /// When it started.
     #[must_use]
     pub fn started(&self) -> Moment {

@@ -28,7 +28,7 @@ const LEAST_BUFFER: usize = 16 << 10;
 pub struct Limits {
     /// Time to the first content of a streamed attempt. When it has passed, the next target starts and the late one
     /// stays alive: the first with content serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s),
-    /// and short enough for a person who waits.
+    /// and short enough for an interactive user.
     pub first_content: Duration,
     /// The same for a model that reasons before it answers: because it does by default and the request does not turn it
     /// off, or because the request asks for it. Default 60 s: healthy ones need 20 to 90 s; being late only starts the

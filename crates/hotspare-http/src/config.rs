@@ -67,7 +67,7 @@ impl HttpConfig {
         self
     }
 
-    /// Uses the proxies set in the environment (`HTTPS_PROXY` and its siblings).
+    /// Uses the proxies set in the environment (`HTTPS_PROXY` and related variables).
     #[must_use]
     pub fn proxy_from_env(mut self) -> Self {
         self.proxy_from_env = true;

@@ -185,7 +185,8 @@ impl Dialect {
         ..Self::AZURE
     };
 
-    const ALIBABA: Self = Self {
+    /// Alibaba Cloud Model Studio, the international endpoint.
+    pub const ALIBABA: Self = Self {
         id: Borrowed("alibaba"),
         catalog: Borrowed("alibaba"),
         base_url: Borrowed("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
@@ -194,7 +195,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const CEREBRAS: Self = Self {
+    /// Cerebras.
+    pub const CEREBRAS: Self = Self {
         id: Borrowed("cerebras"),
         catalog: Borrowed("cerebras"),
         base_url: Borrowed("https://api.cerebras.ai/v1"),
@@ -207,7 +209,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const COHERE: Self = Self {
+    /// Cohere's compatibility API.
+    pub const COHERE: Self = Self {
         id: Borrowed("cohere"),
         catalog: Borrowed("cohere"),
         base_url: Borrowed("https://api.cohere.ai/compatibility/v1"),
@@ -238,8 +241,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    /// It takes earlier reasoning in `reasoning_content` (Fireworks' guide "Reasoning").
-    const FIREWORKS: Self = Self {
+    /// Fireworks. It takes earlier reasoning in `reasoning_content` (Fireworks' guide "Reasoning").
+    pub const FIREWORKS: Self = Self {
         id: Borrowed("fireworks"),
         catalog: Borrowed("fireworks"),
         base_url: Borrowed("https://api.fireworks.ai/inference/v1"),
@@ -248,7 +251,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const GITHUB: Self = Self {
+    /// GitHub Models.
+    pub const GITHUB: Self = Self {
         id: Borrowed("github"),
         catalog: Borrowed("github"),
         base_url: Borrowed("https://models.github.ai/inference"),
@@ -259,7 +263,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const GROQ: Self = Self {
+    /// Groq.
+    pub const GROQ: Self = Self {
         id: Borrowed("groq"),
         catalog: Borrowed("groq"),
         base_url: Borrowed("https://api.groq.com/openai/v1"),
@@ -272,7 +277,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const HUGGING_FACE: Self = Self {
+    /// Hugging Face's router.
+    pub const HUGGING_FACE: Self = Self {
         id: Borrowed("huggingface"),
         catalog: Borrowed("huggingface"),
         base_url: Borrowed("https://router.huggingface.co/v1"),
@@ -283,16 +289,17 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    /// It takes earlier reasoning in `reasoning_content`, if the model's template has a place for it
-    /// (ggml-org/llama.cpp#18994).
-    const LLAMA_CPP: Self = Self {
+    /// llama.cpp's server on this machine. It takes earlier reasoning in `reasoning_content`, if the model's template has
+    /// a place for it (ggml-org/llama.cpp#18994).
+    pub const LLAMA_CPP: Self = Self {
         id: Borrowed("llamacpp"),
         catalog: Borrowed("llamacpp"),
         base_url: Borrowed("http://127.0.0.1:8080/v1"),
         ..Self::COMPATIBLE
     };
 
-    const MISTRAL: Self = Self {
+    /// Mistral.
+    pub const MISTRAL: Self = Self {
         id: Borrowed("mistral"),
         catalog: Borrowed("mistral"),
         base_url: Borrowed("https://api.mistral.ai/v1"),
@@ -312,7 +319,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const OLLAMA: Self = Self {
+    /// Ollama on this machine, by its OpenAI-compatible API.
+    pub const OLLAMA: Self = Self {
         id: Borrowed("ollama"),
         catalog: Borrowed("ollama"),
         base_url: Borrowed("http://127.0.0.1:11434/v1"),
@@ -322,7 +330,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const OPENROUTER: Self = Self {
+    /// OpenRouter.
+    pub const OPENROUTER: Self = Self {
         id: Borrowed("openrouter"),
         catalog: Borrowed("openrouter"),
         base_url: Borrowed("https://openrouter.ai/api/v1"),
@@ -335,7 +344,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const PERPLEXITY: Self = Self {
+    /// Perplexity.
+    pub const PERPLEXITY: Self = Self {
         id: Borrowed("perplexity"),
         catalog: Borrowed("perplexity"),
         base_url: Borrowed("https://api.perplexity.ai"),
@@ -348,7 +358,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const TOGETHER: Self = Self {
+    /// Together.
+    pub const TOGETHER: Self = Self {
         id: Borrowed("together"),
         catalog: Borrowed("together"),
         base_url: Borrowed("https://api.together.xyz/v1"),
@@ -359,7 +370,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const VLLM: Self = Self {
+    /// vLLM on this machine.
+    pub const VLLM: Self = Self {
         id: Borrowed("vllm"),
         catalog: Borrowed("vllm"),
         base_url: Borrowed("http://127.0.0.1:8000/v1"),
@@ -369,7 +381,8 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
-    const XAI: Self = Self {
+    /// xAI.
+    pub const XAI: Self = Self {
         id: Borrowed("xai"),
         catalog: Borrowed("xai"),
         base_url: Borrowed("https://api.x.ai/v1"),

@@ -11,12 +11,12 @@
 //!
 //! Conformance::new(wire())
 //!     .whole(Reply::json(200, r#"{"text":"hello","done":true}"#), "hello")
-//!     .cannot(Scenario::Streamed, "the server only answers whole")
+//!     .cannot(Scenario::Streamed, "the server never streams")
 //!     .cannot(Scenario::ToolCall, "the wire has no tools")
-//!     .cannot(Scenario::Length, "the server never says why it stopped")
+//!     .cannot(Scenario::Length, "the server gives no finish reason")
 //!     .cannot(Scenario::LateFailure, "nothing is streamed")
-//!     .failure(Kind::Auth, Reply::json(401, r#"{"oops":"bad key"}"#))
-//!     .failure(Kind::RateLimited, Reply::json(429, r#"{"oops":"slow down"}"#))
+//!     .failure(Kind::Auth, Reply::json(401, r#"{"error":"bad key"}"#))
+//!     .failure(Kind::RateLimited, Reply::json(429, r#"{"error":"slow down"}"#))
 //!     .run()
 //!     .assert();
 //! ```

@@ -33,7 +33,7 @@ pub trait Credentials: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever kept the key from being fetched, classified as if the provider had reported it:
     /// [`Kind::Auth`](hotspare_core::Kind::Auth) disables the key, [`Kind::Connect`](hotspare_core::Kind::Connect) and
-    /// its siblings count against the target.
+    /// similar kinds count against the target.
     async fn secret(&self, now: SystemTime) -> Result<Secret, Error>;
 
     /// Reports that the provider rejected this key, which must be dropped. Returns whether another may be available.

@@ -16,7 +16,7 @@ const EXPLORE: u64 = 50;
 /// all keeps clients from rushing to the same target at once (the power of two choices, Mitzenmacher 2001). The
 /// estimate counts a failure as slow, so a target that fails fast never looks fast. Since only calls update an
 /// estimate, one call in fifty goes to a usable target other than the best, degraded or not, so that a bad hour does not
-/// count against it for ever.
+/// count against it forever.
 #[derive(Clone, Debug)]
 pub struct Fastest {
     members: Vec<TargetId>,
