@@ -1,16 +1,11 @@
 //! Fault injection for LLM providers.
 //!
 //! Faults are data ([`Fault`], [`FaultPlan`]). The same fault can be injected into a provider's events ([`ChaosProvider`]), the
-//! bytes below it ([`ChaosTransport`]), or a server on a loopback socket ([`ChaosServer`]). [`Scripted`] is a provider for
-//! tests of your own application:
+//! bytes below it ([`ChaosTransport`]), or a server on a loopback socket ([`ChaosServer`]).
 //!
-//! ```
-//! # #[cfg(feature = "provider")] {
-//! use hotspare_chaos::Scripted;
-//!
-//! let main = Scripted::new().text("hi").status(429).stall();
-//! # let _ = main; }
-//! ```
+//! [`Scripted`] is a provider for tests of your own application: `Scripted::new().text("hi").status(429).stall()` answers
+//! the first request, rejects the second and leaves all others without an answer. `Endpoint::custom` of the `hotspare`
+//! crate makes a target of it; `docs/testing.md` shows such tests.
 
 mod fault;
 mod plan;
@@ -30,6 +25,6 @@ pub use provider::ChaosProvider;
 #[cfg(feature = "provider")]
 pub use scripted::{Scripted, ScriptedRequest};
 #[cfg(feature = "server")]
-pub use server::{ChaosServer, Settings, Stats, WireFormat};
+pub use server::{ChaosServer, ServerStats, Settings, WireFormat};
 #[cfg(feature = "provider")]
 pub use transport::ChaosTransport;

@@ -3,6 +3,7 @@
 //! For tests of applications, and of Hotspare with a paused clock. Invariant: replies come in the order added, the last
 //! one repeatedly; all requests are recorded.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,10 @@ use futures::stream::{self, BoxStream};
 use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
 use hotspare_provider::{Outbound, Provider, Signal, by_status};
 
-/// A scripted provider. Each of its replies is added by one method call.
+/// A scripted provider. Each of its replies is added by one method call, and each attempt uses one: a single 500 is
+/// retried in place and takes the next reply, too. Concurrent calls need [`Scripted::respond`].
+///
+/// Clones share the log of requests.
 #[derive(Clone, Debug, Default)]
 pub struct Scripted {
     replies: Vec<Reply>,
@@ -41,7 +45,7 @@ impl ScriptedRequest {
     pub fn chat(&self) -> &ChatRequest {
         match &self.request {
             Request::Chat(chat) => chat,
-            other => panic!("the scripted provider received no chat request, but one for {other:?}"),
+            other => panic!("expected a chat request, got {other:?}"),
         }
     }
 }
@@ -57,6 +61,19 @@ enum Reply {
     Fail(Error),
     Stall,
     Events(Vec<Event>),
+    Respond(Respond),
+}
+
+type RespondFn = dyn Fn(&ScriptedRequest) -> Result<Vec<Event>, Error> + Send + Sync;
+
+/// Answers by the request.
+#[derive(Clone)]
+struct Respond(Arc<RespondFn>);
+
+impl fmt::Debug for Respond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Respond")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +127,7 @@ impl Scripted {
         self
     }
 
-    /// Fails with a status, with the kind that most hosts mean by it.
+    /// Fails with this HTTP status, classified as most providers mean it.
     #[must_use]
     pub fn status(self, status: u16) -> Self {
         self.fail(failure(status, "failed by the script"))
@@ -148,6 +165,27 @@ impl Scripted {
         self
     }
 
+    /// Answers by the request: with these events after `Started`, or an error. As a script's last reply it serves any
+    /// number of concurrent calls.
+    ///
+    /// ```
+    /// use hotspare_chaos::Scripted;
+    /// use hotspare_core::{Event, FinishReason};
+    ///
+    /// let echo = Scripted::new().respond(|request| {
+    ///     let question = request.chat().messages.last().map(|message| message.joined_text());
+    ///     Ok(vec![Event::TextDelta(question.unwrap_or_default()), Event::Finished(FinishReason::Stop)])
+    /// });
+    /// ```
+    #[must_use]
+    pub fn respond(
+        mut self,
+        respond: impl Fn(&ScriptedRequest) -> Result<Vec<Event>, Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.replies.push(Reply::Respond(Respond(Arc::new(respond))));
+        self
+    }
+
     /// Fails with this error.
     #[must_use]
     pub fn fail(mut self, error: Error) -> Self {
@@ -181,9 +219,10 @@ impl Provider for Scripted {
 
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let request = call.request;
+        let request = ScriptedRequest { request, model: call.model, stream: call.stream };
         let index = {
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push(ScriptedRequest { request, model: call.model, stream: call.stream });
+            log.push(request.clone());
             log.len() - 1
         };
         let reply = self.replies.get(index).or(self.replies.last()).cloned();
@@ -192,13 +231,16 @@ impl Provider for Scripted {
             Some(Reply::Fail(error)) => Err(error),
             Some(Reply::Stall) => std::future::pending().await,
             Some(Reply::Text { delay, pieces, end }) => Ok(text_signals(delay, pieces, end)),
-            Some(Reply::Events(events)) => {
-                let events = std::iter::once(Event::Started { id: None, model: None }).chain(events);
-                let chunks = events.map(|event| Ok(Signal::Chunk(Chunk::from(event))));
-                Ok(Box::pin(stream::iter([Ok(Signal::Opened(Box::default()))]).chain(stream::iter(chunks))))
-            }
+            Some(Reply::Events(events)) => Ok(event_signals(events)),
+            Some(Reply::Respond(Respond(respond))) => respond(&request).map(event_signals),
         }
     }
+}
+
+fn event_signals(events: Vec<Event>) -> BoxStream<'static, Result<Signal, Error>> {
+    let events = std::iter::once(Event::Started { id: None, model: None }).chain(events);
+    let chunks = events.map(|event| Ok(Signal::Chunk(Chunk::from(event))));
+    Box::pin(stream::iter([Ok(Signal::Opened(Box::default()))]).chain(stream::iter(chunks)))
 }
 
 /// The error that hosts without rules of their own mean by a status.

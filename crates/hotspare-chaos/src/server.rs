@@ -124,7 +124,7 @@ impl Settings {
 /// A server's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Stats {
+pub struct ServerStats {
     /// Connections accepted.
     pub connections: u64,
     /// Requests received.
@@ -232,9 +232,9 @@ impl ChaosServer {
 
     /// Its counters.
     #[must_use]
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> ServerStats {
         let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
-        Stats {
+        ServerStats {
             connections: read(&self.shared.connections),
             requests: read(&self.shared.requests),
             completed: read(&self.shared.completed),
