@@ -11,13 +11,13 @@ async fn invalid_requests_are_typed_errors() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let cases = [
         (ChatRequest::to("chat"), Kind::InvalidRequest, "no messages"),
-        (ChatRequest::to("caht").user("x"), Kind::InvalidRequest, "the nearest are `chat`"),
+        (ChatRequest::to("caht").user("x"), Kind::InvalidRequest, "did you mean `chat`"),
         (
             ChatRequest::to("chat").user("x").only(["mian"]),
             Kind::InvalidRequest,
-            "no target `mian`; the nearest are `main`",
+            "unknown target `mian`; did you mean `main`",
         ),
-        (ChatRequest::to("chat").user("x").without(["nope"]), Kind::InvalidRequest, "no target `nope`"),
+        (ChatRequest::to("chat").user("x").without(["nope"]), Kind::InvalidRequest, "unknown target `nope`"),
         (
             ChatRequest::to("chat").user("x").temperature(f64::NAN),
             Kind::InvalidRequest,
@@ -62,7 +62,6 @@ async fn every_fault_ends_in_an_answer_or_a_typed_error() {
             let error = if stream {
                 match rig.client.stream(request).await {
                     Ok(mut stream) => {
-                        use futures::StreamExt;
                         let mut last = None;
                         while let Some(event) = stream.next().await {
                             last = event.err();
@@ -111,7 +110,7 @@ async fn each_key_can_be_checked_individually() {
     assert_eq!(target.keys.len(), 2);
     assert_eq!(client.check_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
     client.check_key(&target.id, 1).await.unwrap();
-    assert_eq!(client.check_key(&"nobody".into(), 0).await.unwrap_err().kind(), Kind::Config);
+    assert_eq!(client.check_key("nobody", 0).await.unwrap_err().kind(), Kind::Config);
     assert!(client.targets()[0].view.usable, "health is unaffected");
 }
 

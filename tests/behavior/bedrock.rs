@@ -1,6 +1,5 @@
 //! The Converse wire through sockets: binary streams, signed requests, keys that are renewed, and other wires beside it.
 
-use futures::StreamExt;
 use hotspare::bedrock;
 use hotspare::{
     ChatRequest, Client, Event, FinishReason, Json, Key, Kind, OnCut, RouteSpec, Rules, Secret, Sequential,

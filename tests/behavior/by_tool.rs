@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use hotspare::{
     ChatRequest, Client, Endpoint, Event, FinishReason, Json, Kind, ModelProfile, OutputFormat, Part,
     RouteSpec, Rules, Sequential, Tool, ToolChoice, Trail, ValidateOutput,

@@ -4,7 +4,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, ReasoningMode, Secret, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 

@@ -37,7 +37,6 @@ async fn every_fault_of_the_main_target_fails_over() {
 }
 
 async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail) {
-    use futures::StreamExt;
     use hotspare::Event;
     if !stream {
         let answer = rig

@@ -7,8 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hotspare::{
-    CallEnd, ChatRequest, Client, Cost, Endpoint, Json, Key, Kind, ModelProfile, OutputFormat, Price,
-    Provider, Secret, Sequential, Sticky, Weighted, openai,
+    CallEnd, ChatRequest, Client, Cost, Endpoint, Event, FinishReason, Json, Key, Kind, ModelProfile,
+    OutputFormat, Price, Provider, Secret, Sequential, Sticky, Weighted, openai,
 };
 use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -86,7 +86,7 @@ async fn public_message_names_neither_targets_nor_costs() {
     let error = client.chat(sample_request().max_cost(Cost::ZERO)).await.unwrap_err();
     assert_eq!(
         error.public_message(),
-        "the option `max_cost_usd` is too low for any target of the route `chat`"
+        "the maximum cost is below that of the prompt at any target of the route `chat`"
     );
     client.cordon("acme-prod-eu").unwrap();
     let error = client.chat(sample_request()).await.unwrap_err();
@@ -344,4 +344,85 @@ fn explanation_shows_the_most_likely_order() {
             explanation.unwrap().choices.iter().map(|choice| choice.target.to_string()).collect();
         assert_eq!(order, ["main", "canary"]);
     }
+}
+
+async fn read_all(stream: &mut hotspare::ChatStream) -> String {
+    let mut text = String::new();
+    while let Some(event) = stream.next().await {
+        text.push_str(event.unwrap().as_text().unwrap_or_default());
+    }
+    text
+}
+
+/// An application that streams needs the complete answer for the next turn, whenever it asks for it.
+#[tokio::test]
+async fn assembled_stream_has_the_complete_answer_at_any_time() {
+    let events = || {
+        [
+            Event::ReasoningDelta("hm".into()),
+            Event::TextDelta("look".into()),
+            Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() },
+            Event::ToolDelta { index: 0, arguments: r#"{"a":1}"#.into() },
+            Event::Finished(FinishReason::ToolCalls),
+        ]
+    };
+    for read in 0..=7 {
+        let client =
+            Client::builder().target("chat", scripted(Scripted::new().events(events()))).build().unwrap();
+        let mut stream = client.stream(sample_request()).await.unwrap().assembled();
+        for _ in 0..read {
+            stream.next().await.transpose().unwrap();
+        }
+        let answer = stream.into_response().await.unwrap();
+        assert_eq!((answer.text().as_str(), answer.reasoning().as_str()), ("look", "hm"), "{read}");
+        assert_eq!(answer.tool_calls().next().unwrap().arguments, r#"{"a":1}"#, "{read}");
+        assert_eq!(answer.served_by.as_ref().unwrap().as_str(), "chat");
+        assert_eq!(answer.trail.attempts[0].outcome, hotspare::Outcome::Served);
+    }
+}
+
+/// The caller's slip must not look like a provider's fault.
+#[tokio::test]
+async fn stream_read_without_assembling_cannot_become_an_answer() {
+    let client = Client::builder()
+        .target("chat", scripted(Scripted::new().pieces(["a", "b"]).pieces(["a", "b"]).cut(["a"])))
+        .build()
+        .unwrap();
+    let mut stream = client.stream(sample_request()).await.unwrap();
+    assert_eq!(read_all(&mut stream).await, "ab");
+    let error = stream.into_response().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("`assembled`"), "{error}");
+    let unread = client.stream(sample_request()).await.unwrap();
+    assert_eq!(unread.into_response().await.unwrap().text(), "ab");
+    let mut cut = client.stream(sample_request()).await.unwrap().assembled();
+    while let Some(Ok(_)) = cut.next().await {}
+    assert_eq!(cut.into_response().await.unwrap_err().kind(), Kind::Truncated);
+}
+
+/// Costs and failures per user and kind of call, for the application's metrics.
+#[tokio::test]
+async fn call_reports_name_the_end_user_and_the_kind_of_call() {
+    let client = Client::builder().target("chat", scripted(Scripted::new().text("hi"))).build().unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&heard);
+    client.on_call(move |report| {
+        listener.lock().unwrap().push((report.end_user.clone(), report.stream, report.trail.usage().output));
+    });
+    client.chat(sample_request().end_user("ada")).await.unwrap();
+    read_all(&mut client.stream(sample_request()).await.unwrap()).await;
+    assert_eq!(*heard.lock().unwrap(), [(Some("ada".into()), false, Some(1)), (None, true, Some(1))]);
+}
+
+/// Ordered replies cannot serve concurrent calls.
+#[tokio::test]
+async fn scripted_provider_can_answer_by_the_request() {
+    let echo = Scripted::new().respond(|request| {
+        let text = request.chat().messages[0].joined_text();
+        Ok(vec![Event::TextDelta(text), Event::Finished(FinishReason::Stop)])
+    });
+    let client = Client::builder().target("chat", scripted(echo)).build().unwrap();
+    let ask = |text: &str| client.chat(ChatRequest::to("chat").user(text));
+    let (one, two) = tokio::join!(ask("one"), ask("two"));
+    assert_eq!((one.unwrap().text(), two.unwrap().text()), ("one".into(), "two".into()));
 }

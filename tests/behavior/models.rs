@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use hotspare::{
     ChatRequest, Client, Cost, CostKind, Endpoint, Error, Event, FinishReason, Kind, Message, ModelProfile,
@@ -381,7 +380,7 @@ async fn route_prompts_match_targets_and_families() {
     let sent: Vec<String> = a.requests().iter().map(|request| request.instructions().unwrap()).collect();
     assert_eq!(sent, ["sys family", "named", "own"]);
     assert!(trails[0].starts_with("prompt m* (") && trails[1].starts_with("prompt one ("), "{trails:?}");
-    assert_eq!(client.try_prompts(), Ok(3));
+    assert_eq!(client.check_prompts(), Ok(3));
     let nobody = Client::builder()
         .target("one", endpoint(&a, ModelProfile::default()))
         .route("r", RouteSpec::new(Sequential::new(["one"])).prompt("gpt*", "x").prompt("one", "{{ nope }}"))

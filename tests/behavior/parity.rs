@@ -1,6 +1,5 @@
 //! An answer from the spare is as usable as one from the main target: form, prompts, history, money.
 
-use futures::StreamExt;
 use hotspare::{
     ChatRequest, Client, Cost, Endpoint, Event, Json, Kind, ModelProfile, OutputFormat, Price, Role,
     RouteSpec, Sequential, Trail,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential};
 use hotspare_chaos::{Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits};

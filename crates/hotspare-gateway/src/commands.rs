@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Event};
 use hotspare_gateway::{Output, Setup};
 
@@ -217,14 +216,14 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
     for name in routes(&client) {
         let explanation =
             client.explain(&ChatRequest::to(name).user("hello")).map_err(|error| error.to_string())?;
-        if explanation.at_once > 1 {
+        if explanation.width > 1 {
             note(&format!(
                 "route {} starts {} targets at once; each one is billed",
-                explanation.route, explanation.at_once
+                explanation.route, explanation.width
             ));
         }
     }
-    if let Err(wrong) = client.try_prompts() {
+    if let Err(wrong) = client.check_prompts() {
         return Err(wrong.join("\n"));
     }
     for lint in client.lint(Some(&today())) {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use hotspare_core::{
     ChatRequest, ChatResponse, Cost, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment, OutputFormat,
-    Request, Response, TargetId,
+    Request, Response,
 };
 use hotspare_engine::{Call, CallSpec, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
-use crate::explain::{Explained, Explanation};
+use crate::explain::{Explanation, PlannedTarget};
 use crate::nearest::nearest;
 use crate::observe;
 use crate::prober_task;
@@ -167,10 +167,8 @@ impl Client {
     ///
     /// # Errors
     /// Whatever the target answers; [`Kind::Config`] if there is no such target.
-    pub async fn check_key(&self, target: &TargetId, key: usize) -> Result<(), Error> {
-        let index = self.shared.targets.iter().position(|connected| connected.id == *target);
-        let index =
-            index.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))?;
+    pub async fn check_key(&self, target: impl AsRef<str>, key: usize) -> Result<(), Error> {
+        let index = self.target_index(target.as_ref())?;
         prober_task::probe(&self.shared, index, key).await
     }
 
@@ -209,7 +207,7 @@ impl Client {
         let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, PlanSeed::default());
         let choices = plan.choices.iter().map(|choice| {
             let index = route.members.iter().position(|member| *member == choice.target);
-            Explained {
+            PlannedTarget {
                 target: self.shared.targets[choice.target].id.clone(),
                 why: choice.reason.to_string(),
                 prompt_tokens: choice.prompt_tokens,
@@ -220,7 +218,7 @@ impl Client {
         Ok(Explanation {
             route: route.name.clone(),
             strategy: route.strategy.name(),
-            at_once: route.strategy.width(),
+            width: route.strategy.width(),
             stream: stream || route.rules.stream_upstream,
             prompt_tokens: plan.prompt_tokens,
             choices: choices.collect(),
@@ -329,7 +327,7 @@ impl Client {
         let named = options.only.iter().chain(&options.without);
         if let Some(id) = named.into_iter().find(|id| targets.iter().all(|target| target.id != **id)) {
             let near = nearest(id.as_str(), targets.iter().map(|target| target.id.to_string()).collect());
-            let what = format!("there is no target `{id}`; the nearest are `{near}`");
+            let what = format!("unknown target `{id}`; did you mean {near}?");
             return Err(Error::new(Kind::InvalidRequest, what).with_code("target_not_found"));
         }
         if route.members.iter().any(|&index| options.allows(&targets[index].id)) {
@@ -354,7 +352,7 @@ impl Client {
             // Callers see this message, and prices are none of their business.
             Some(least) if least > most => {
                 let what = format!(
-                    "the option `max_cost_usd` is too low for any target of the route `{}`",
+                    "the maximum cost is below that of the prompt at any target of the route `{}`",
                     route.name
                 );
                 Err(Error::new(Kind::InvalidRequest, what).with_code(NO_TARGET_LEFT))
@@ -368,7 +366,7 @@ impl Client {
             let near = nearest(name, self.names());
             Error::new(
                 Kind::InvalidRequest,
-                format!("there is no route or target `{name}`; the nearest are `{near}`"),
+                format!("unknown route or target `{name}`; did you mean {near}?"),
             )
             .with_code("model_not_found")
             .with_status(404)

@@ -174,10 +174,15 @@ impl Driver {
         }
         let (end, trail) = end();
         let duration = now.saturating_since(self.call.started());
-        observe::notify(
-            &listeners,
-            &CallReport { route: self.call.route().to_owned(), end, trail, duration },
-        );
+        let report = CallReport {
+            route: self.call.route().to_owned(),
+            end_user: self.request.end_user().map(str::to_owned),
+            stream: self.call.is_streamed(),
+            end,
+            trail,
+            duration,
+        };
+        observe::notify(&listeners, &report);
     }
 
     /// Judges an answer: at once, or on the blocking pool if that might hold up other tasks of this thread.

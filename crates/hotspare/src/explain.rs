@@ -7,7 +7,7 @@ use std::fmt;
 use hotspare_core::{Skipped, TargetId, TargetView};
 
 /// A dry run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The route that the request takes.
@@ -15,21 +15,21 @@ pub struct Explanation {
     /// Its strategy.
     pub strategy: &'static str,
     /// How many targets start concurrently.
-    pub at_once: usize,
+    pub width: usize,
     /// Whether latencies are those of streams, up to the first content, or of whole answers.
     pub stream: bool,
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
     /// The targets it would try, in order.
-    pub choices: Vec<Explained>,
+    pub choices: Vec<PlannedTarget>,
     /// The targets it would not try, and why.
     pub skipped: Vec<Skipped>,
 }
 
 /// A target in a dry run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Explained {
+pub struct PlannedTarget {
     /// The target.
     pub target: TargetId,
     /// Why it is at this position.
@@ -45,8 +45,8 @@ pub struct Explained {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "route {} ({}), about {} prompt tokens", self.route, self.strategy, self.prompt_tokens)?;
-        if self.at_once > 1 {
-            writeln!(f, "   {} targets start at once; each one is billed", self.at_once)?;
+        if self.width > 1 {
+            writeln!(f, "   {} targets start at once; each one is billed", self.width)?;
         }
         for (index, choice) in self.choices.iter().enumerate() {
             let view = &choice.view;
@@ -80,7 +80,7 @@ impl fmt::Display for Explanation {
             }
         }
         for skipped in &self.skipped {
-            writeln!(f, "-  {}: passed over, {}", skipped.target, skipped.why)?;
+            writeln!(f, "-  {}: skipped, {}", skipped.target, skipped.why)?;
         }
         Ok(())
     }

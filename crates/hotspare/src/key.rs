@@ -44,9 +44,8 @@ impl Key {
     }
 
     /// A key that the application already holds.
-    #[must_use]
-    pub fn from_secret(secret: Secret) -> Self {
-        Self(Source::Literal(secret))
+    pub fn from_secret(secret: impl Into<Secret>) -> Self {
+        Self(Source::Literal(secret.into()))
     }
 
     /// A key that has to be fetched and expires, such as a cloud's access token.

@@ -19,7 +19,8 @@
 //! # }
 //! ```
 //!
-//! To test an application without a network, use the scripted provider of the `hotspare-chaos` crate.
+//! To test an application without a network, use the scripted provider of the `hotspare-chaos` crate, as in
+//! `docs/testing.md`.
 //!
 //! **Runtime.** Calls need a Tokio runtime with time enabled. A call has no task of its own: it advances while it is polled,
 //! and its timers with it. Dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream.
@@ -79,7 +80,7 @@ pub use client::Client;
 #[cfg(feature = "_http")]
 pub use endpoint::WireSettings;
 pub use endpoint::{AnyWire, Endpoint};
-pub use explain::{Explained, Explanation};
+pub use explain::{Explanation, PlannedTarget};
 pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,
@@ -101,7 +102,10 @@ pub use hotspare_normalize::JsonSchema;
 #[cfg(feature = "templates")]
 pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
-pub use hotspare_provider::{Credentials, HOPS_HEADER, Provider, Secret, Signer, Transport, Wire};
+pub use hotspare_provider::{
+    Credentials, Decoder, Decoding, Framer, HOPS_HEADER, Head, HttpRequest, HttpResponse, Opened, Outbound,
+    Provider, Secret, Signal, Signer, Transport, Wire,
+};
 pub use hotspare_routing::{
     Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,
     RoundRobin, Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted,

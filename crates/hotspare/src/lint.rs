@@ -66,7 +66,7 @@ impl Client {
     ///
     /// # Errors
     /// What is wrong, one fragment for each template that fails.
-    pub fn try_prompts(&self) -> Result<usize, Vec<String>> {
+    pub fn check_prompts(&self) -> Result<usize, Vec<String>> {
         let shared = self.shared();
         let bare = ChatRequest::to("sample").user("What happened?").assistant("Nothing.").user("And then?");
         let mut instructed = bare.clone();

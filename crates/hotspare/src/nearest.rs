@@ -2,14 +2,18 @@
 //!
 //! For error texts only: a name is never resolved to anything but itself.
 
-/// The three of `names` most likely meant by `name`. A shared prefix outweighs the edit distance: `gpt-9` is closer to
+/// The three of `names` most likely meant by `name`, as in "`a`, `b` or `c`". A shared prefix outweighs the edit distance: `gpt-9` is closer to
 /// `gpt-4o-mini` than to `o`.
 pub(crate) fn nearest(name: &str, mut names: Vec<String>) -> String {
     let shares_prefix =
         |known: &str| known.chars().zip(name.chars()).take_while(|(a, b)| a == b).count() >= 3;
     names.sort_by_key(|known| (!shares_prefix(known), distance(known, name)));
     names.truncate(3);
-    names.join("`, `")
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
 }
 
 /// The one of `names` that `name` is probably a misspelling of.
@@ -33,8 +37,8 @@ mod tests {
     #[test]
     fn common_prefix_beats_edit_distance() {
         let names = || ["o", "chat", "claude", "gpt-4o-mini"].map(str::to_owned).to_vec();
-        assert!(nearest("gpt-9", names()).starts_with("gpt-4o-mini`, `"));
-        assert!(nearest("caht", names()).starts_with("chat`, `"));
+        assert!(nearest("gpt-9", names()).starts_with("`gpt-4o-mini`, `"));
+        assert!(nearest("caht", names()).starts_with("`chat`, `"));
     }
 
     #[cfg(feature = "config")]

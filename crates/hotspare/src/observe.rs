@@ -238,7 +238,7 @@ pub(crate) fn log_failure(error: &Error) {
             Outcome::Failed { kind, .. } => format!("{}: {kind}", attempt.target),
             _ => format!("{}: cancelled", attempt.target),
         })
-        .chain(error.trail().skipped.iter().map(|skipped| format!("{}: passed over", skipped.target)))
+        .chain(error.trail().skipped.iter().map(|skipped| format!("{}: skipped", skipped.target)))
         .collect();
     let tried = tried.join(", ");
     let code = plain_token(error.code(), LONGEST_CODE);

@@ -12,6 +12,10 @@ use hotspare_core::{Error, TargetId, Trail};
 pub struct CallReport {
     /// The route.
     pub route: String,
+    /// The request's end user, if it named one.
+    pub end_user: Option<String>,
+    /// Whether the answer was requested as a stream.
+    pub stream: bool,
     /// How it ended.
     pub end: CallEnd,
     /// Its attempts, with their times, tokens and cost. If the call was dropped, those under way are still

@@ -10,7 +10,7 @@ use hotspare_engine::{Counts, KeyStatus, Route};
 use crate::client::Client;
 
 /// A target's state, for display and metrics.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TargetStatus {
     /// Its name.
@@ -38,7 +38,7 @@ pub struct TargetStatus {
 }
 
 /// A route's state, for display and metrics.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RouteStatus {
     /// Its name.
@@ -106,16 +106,16 @@ impl Client {
     ///
     /// # Errors
     /// If there is no such target.
-    pub fn cordon(&self, target: &str) -> Result<(), Error> {
-        self.set_cordoned(target, true)
+    pub fn cordon(&self, target: impl AsRef<str>) -> Result<(), Error> {
+        self.set_cordoned(target.as_ref(), true)
     }
 
     /// Puts a cordoned target back into service.
     ///
     /// # Errors
     /// If there is no such target.
-    pub fn uncordon(&self, target: &str) -> Result<(), Error> {
-        self.set_cordoned(target, false)
+    pub fn uncordon(&self, target: impl AsRef<str>) -> Result<(), Error> {
+        self.set_cordoned(target.as_ref(), false)
     }
 
     fn set_cordoned(&self, target: &str, cordoned: bool) -> Result<(), Error> {
@@ -129,8 +129,8 @@ impl Client {
     ///
     /// # Errors
     /// If there is no such target.
-    pub fn enable(&self, target: &str) -> Result<(), Error> {
-        let index = self.target_index(target)?;
+    pub fn enable(&self, target: impl AsRef<str>) -> Result<(), Error> {
+        let index = self.target_index(target.as_ref())?;
         self.shared().with_world(|world| world.enable(index));
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Client {
         futures::future::join_all(reloading).await.into_iter().sum()
     }
 
-    fn target_index(&self, target: &str) -> Result<usize, Error> {
+    pub(crate) fn target_index(&self, target: &str) -> Result<usize, Error> {
         let index = self.shared().fleet.find(target);
         index.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))
     }

@@ -1,12 +1,14 @@
 //! An answer as it arrives.
 //!
-//! Invariant: an error after the first content is the last item; dropping the stream cancels upstream.
+//! Invariant: an error after the first content is the last item; dropping the stream cancels upstream; events are kept
+//! only on request.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures::{Stream, StreamExt};
-use hotspare_core::{ChatResponse, Chunk, Error, Event, TargetId, Trail};
+use futures::Stream;
+use hotspare_core::{ChatResponse, Chunk, Error, Event, Kind, TargetId, Trail};
 use hotspare_engine::Summary;
 use hotspare_normalize::Assembler;
 
@@ -17,18 +19,23 @@ use crate::driver::{Driver, Output};
 ///
 /// After content has been delivered, an error is the last item. Dropping the stream cancels the request upstream.
 ///
+/// A chat application shows the pieces as they arrive and needs the complete answer for the next turn. That is what
+/// [`ChatStream::assembled`] is for:
+///
 /// ```no_run
-/// use futures::StreamExt;
-/// use hotspare::{ChatRequest, Client, Event};
+/// use hotspare::{ChatRequest, Client};
 ///
 /// # async fn run(client: Client) -> Result<(), hotspare::Error> {
-/// let mut stream = client.stream(ChatRequest::to("chat").user("Tell me a story.")).await?;
+/// let mut chat = ChatRequest::to("chat").user("Tell me a story.");
+/// let mut stream = client.stream(chat.clone()).await?.assembled();
 /// while let Some(event) = stream.next().await {
-///     if let Event::TextDelta(text) = event? {
+///     if let Some(text) = event?.as_text() {
 ///         print!("{text}");
 ///     }
 /// }
 /// println!("\n{}", stream.trail());
+/// let answer = stream.into_response().await?; // with tool calls, reasoning and token counts
+/// chat = chat.message(answer.into_message()).user("And then?");
 /// # Ok(())
 /// # }
 /// ```
@@ -39,11 +46,20 @@ pub struct ChatStream {
     end: Option<Summary>,
     failed: Option<Trail>,
     finished: bool,
+    events: Events,
+}
+
+/// What became of the events read so far.
+#[derive(Debug)]
+enum Events {
+    None,
+    Dropped,
+    Kept(Result<Box<Assembler>, Error>),
 }
 
 impl ChatStream {
     pub(crate) fn new(driver: Box<Driver>, first: Output) -> Self {
-        Self { driver, first: Some(first), end: None, failed: None, finished: false }
+        Self { driver, first: Some(first), end: None, failed: None, finished: false, events: Events::None }
     }
 
     /// The attempts so far, and their outcomes.
@@ -62,19 +78,41 @@ impl ChatStream {
         self.trail().serving().map(|attempt| &attempt.target)
     }
 
-    /// Collects the rest of the stream into an answer: text, reasoning, tool calls, usage, `served_by` and the trail,
-    /// as [`Client::chat`](crate::Client::chat) returns it. Events already read from the stream are not included.
+    /// Keeps a copy of the events as they are read, so that [`ChatStream::into_response`] can return the complete
+    /// answer afterwards. Call it before reading the first event.
+    #[must_use]
+    pub fn assembled(mut self) -> Self {
+        if matches!(self.events, Events::None) {
+            self.events = Events::Kept(Ok(Box::default()));
+        }
+        self
+    }
+
+    /// The next event; `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<Event, Error>> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Reads the rest of the stream and returns the complete answer: text, reasoning, tool calls, usage, `served_by`
+    /// and the trail, as [`Client::chat`](crate::Client::chat) does. If events were already read, the stream must have
+    /// been [`assembled`](ChatStream::assembled) from the start.
     ///
     /// # Errors
-    /// The error that ended the stream.
-    pub async fn into_response(mut self) -> Result<ChatResponse, Error> {
-        let mut answer = Assembler::default();
-        while let Some(event) = self.next().await {
-            answer.push(event?)?;
+    /// The error that ended the stream; [`Kind::Config`] if events were read that were not kept.
+    pub async fn into_response(self) -> Result<ChatResponse, Error> {
+        let mut stream = self.assembled();
+        while let Some(event) = stream.next().await {
+            event?;
         }
-        let mut response = answer.finish()?;
-        response.served_by = self.served_by().cloned();
-        response.trail = self.trail().clone();
+        let mut response = match std::mem::replace(&mut stream.events, Events::Dropped) {
+            Events::Kept(answer) => answer?.finish()?,
+            Events::None | Events::Dropped => {
+                let what = "events were read from the stream without keeping them; call `assembled` before the first one";
+                return Err(Error::new(Kind::Config, what));
+            }
+        };
+        response.served_by = stream.served_by().cloned();
+        response.trail = stream.trail().clone();
         Ok(response)
     }
 
@@ -83,9 +121,30 @@ impl ChatStream {
         if self.finished {
             return Poll::Ready(None);
         }
+        let next = ready!(self.poll_next_chunk(cx));
+        match (&mut self.events, &next) {
+            (Events::Kept(answer), Some(Ok(chunk))) => {
+                if let Ok(assembler) = answer
+                    && let Err(error) = assembler.push(chunk.event.clone())
+                {
+                    *answer = Err(error);
+                }
+            }
+            (Events::Kept(answer), Some(Err(error))) => *answer = Err(error.clone()),
+            (events @ Events::None, Some(_)) => *events = Events::Dropped,
+            _ => {}
+        }
+        Poll::Ready(next)
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        self.poll_chunk(cx).map(|next| next.map(|item| item.map(|chunk| chunk.event)))
+    }
+
+    fn poll_next_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, Error>>> {
         let output = match self.first.take() {
             Some(first) => first,
-            None => std::task::ready!(self.driver.poll_output(cx)),
+            None => ready!(self.driver.poll_output(cx)),
         };
         match output {
             Output::Chunk(chunk) => Poll::Ready(Some(Ok(chunk))),
@@ -110,6 +169,6 @@ impl Stream for ChatStream {
     type Item = Result<Event, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_chunk(cx).map(|next| next.map(|item| item.map(|chunk| chunk.event)))
+        self.poll_event(cx)
     }
 }

@@ -79,7 +79,8 @@ impl Client {
         match serde_json::from_str(&response.text()) {
             Ok(value) => Ok(Typed { value, response }),
             Err(_) => {
-                let finish = format!("the answer is not a value: it ended with {:?}", response.finish);
+                let finish =
+                    format!("the answer contains no value of this type; it ended with {}", response.finish);
                 Err(Error::new(Kind::BadOutput, finish).with_trail(Arc::new(response.trail)))
             }
         }

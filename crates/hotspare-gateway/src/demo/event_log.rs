@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use hotspare::{BreakerChange, BreakerState, ChatRequest, Client, Event, Scope, TargetId};
 
 /// Maximum number of lines kept.

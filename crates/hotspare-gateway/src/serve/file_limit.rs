@@ -20,7 +20,7 @@ pub fn raise_file_limit(connections: usize, client: &Client) -> usize {
 fn widest_start(client: &Client) -> usize {
     let at_once = |route: RouteStatus| {
         let request = ChatRequest::to(route.name).user("hello");
-        client.explain(&request).map_or(1, |explanation| explanation.at_once)
+        client.explain(&request).map_or(1, |explanation| explanation.width)
     };
     client.routes().into_iter().map(at_once).max().unwrap_or(1).max(1)
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use hotspare::{ChatRequest, Client, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 

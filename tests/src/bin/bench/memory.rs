@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use hotspare::{ChatRequest, ChatStream, Client, Key, Limits, RouteSpec, Secret, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 

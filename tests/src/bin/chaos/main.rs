@@ -11,7 +11,6 @@ mod scenes;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use hotspare::{AnswerLimit, ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_tests::{NAMES, Rig, short_limits};

@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use hotspare::{ChatRequest, Event, RouteSpec, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_sim::{Measure, Player, RunOptions, Scenario, quantile, run};

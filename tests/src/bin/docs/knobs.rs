@@ -21,7 +21,7 @@ const LIMITS: &[Row] = &[
     (
         "first_content",
         "limits.first_content",
-        "above the p99 of recorded chat endpoints (1 to 5 s), short enough for a person who waits",
+        "above the p99 of recorded chat endpoints (1 to 5 s), short enough for an interactive user",
         "short: healthy calls start the spare, and both are billed until one is dropped; long: a silent target delays its callers by this until its breaker opens",
     ),
     (
@@ -158,7 +158,7 @@ const RULES: &[Row] = &[
     (
         "trim",
         "trim",
-        "`never`: a target whose window is too small is passed over",
+        "`never`: a target whose window is too small is skipped",
         "`oldest_turns`: it gets the conversation without its oldest turns, and the trail has their number",
     ),
     (
@@ -333,7 +333,7 @@ pub(crate) fn document() -> Result<String, String> {
          \n## Target\n\n| name | default | extremes |\n|---|---|---|\n\
          | `max_in_flight` | none | small: up to 1,000 more calls wait in line, in order; needed for servers that queue silently |\n\
          | `requests_per_minute`, `tokens_per_minute` | none; reported quotas always apply | small: calls go to the next target, or wait if there is none |\n\
-         | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those in `HTTPS_PROXY` and its siblings |\n\
+         | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those in `HTTPS_PROXY` and related variables |\n\
          | `ca` | the system's | a PEM file of additional authorities, its path relative to the configuration |\n\
          | `health_group` | scheme, host and path of `base_url` | targets with the same name share their health |\n\
          | `connect` (in code `connect_timeout`) | 1 s | short: a distant host is never reached; long: an unresponsive address costs this time |\n\

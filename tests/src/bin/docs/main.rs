@@ -83,7 +83,7 @@ fn table() -> String {
             Evidence::Hard => "yes",
             Evidence::None => "no",
             Evidence::Path => "yes, unless no host is reachable",
-            Evidence::Soft => "a quarter at most; wholly while no call is answered",
+            Evidence::Soft => "at most a quarter; fully while no call is answered",
         };
         let scope = format!("{:?}", policy.scope)
             .to_lowercase()
@@ -91,8 +91,8 @@ fn table() -> String {
             .replace("credential", "key");
         let hold = match policy.hold {
             Hold::Disable => format!("{scope}: until a re-check after 10 min"),
-            Hold::Ease => format!("{scope}: the hinted time, then half of its traffic, rising"),
-            Hold::Floor => "the hinted time, once open".to_owned(),
+            Hold::Ease => format!("{scope}: the hinted time, then half the traffic, rising"),
+            Hold::Floor => "the hinted time, once the breaker is open".to_owned(),
             Hold::None => "–".to_owned(),
             Hold::Until => format!("{scope}: the hinted time, else 5 s, doubling"),
         };
