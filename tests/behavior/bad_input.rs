@@ -1,6 +1,6 @@
 //! Bad input: every case ends in a clear, typed error within its limit, and no key is ever shown.
 
-use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Role, Secret, Sequential, openai};
+use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Race, Role, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{LogCapture, Rig};
 
@@ -114,7 +114,7 @@ async fn each_key_can_be_checked_individually() {
     assert!(client.targets()[0].view.usable, "health is unaffected");
 }
 
-/// Captures all logs, down to TRACE, while a key is rejected and a target fails over.
+/// Captures all logs, down to TRACE, while a key is rejected, a target fails over, and two race.
 #[tokio::test]
 async fn logs_contain_neither_keys_nor_prompts() {
     let log = LogCapture::default();
@@ -122,6 +122,7 @@ async fn logs_contain_neither_keys_nor_prompts() {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter("hotspare=trace")
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
     // Global: with a per-thread subscriber, events get lost while other tests register their callsites.
@@ -130,19 +131,35 @@ async fn logs_contain_neither_keys_nor_prompts() {
     let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let planted = || Key::from_secret(Secret::new(PLANTED_KEY));
     let client = Client::builder()
-        .target("main", openai::target("m").base_url(main.base_url()).key(planted()))
-        .target("spare", openai::target("m").base_url(spare.base_url()).key(planted()))
-        .route("chat", Sequential::new(["main", "spare"]))
+        .target("logged-main", openai::target("m").base_url(main.base_url()).key(planted()))
+        .target("logged-spare", openai::target("m").base_url(spare.base_url()).key(planted()))
+        .target("logged-racer", openai::target("m").base_url(spare.base_url()).key(planted()))
+        .route("chat", Sequential::new(["logged-main", "logged-spare"]))
+        .route("race", Race::new(["logged-spare", "logged-racer"]))
         .build()
         .unwrap();
-    client.chat(ChatRequest::to("chat").user("a very private prompt")).await.unwrap();
+    for route in ["chat", "chat", "race"] {
+        client.chat(ChatRequest::to(route).user("a very private prompt")).await.unwrap();
+    }
     let text = log.text();
     for word in ["hotspare.call", "hotspare.attempt", "failing over", "spare"] {
         assert!(text.contains(word), "{word} is missing in:\n{text}");
     }
     assert!(!text.contains("planted") && !text.contains("private"), "{text}");
+    // Other tests write to the same log.
+    let about = |what: &str, target: &str| {
+        let mut lines = log.lines(what);
+        lines.retain(|line| line.contains(&format!("target=logged-{target}")));
+        lines
+    };
+    let failovers = about("failing over", "spare");
+    assert!(failovers.len() == 2 && failovers.iter().all(|line| line.contains("INFO")), "{text}");
+    assert!(failovers[0].contains("logged-main failed (auth)"), "{failovers:?}");
+    assert!(failovers[1].contains("logged-main is blocked (it is disabled"), "{failovers:?}");
+    let races = about("racing", "racer");
+    assert!(races.len() == 1 && races[0].contains("DEBUG"), "{text}");
     let lines = log.lines("out of service");
-    assert!(lines.iter().any(|line| line.contains("main")), "{text}");
+    assert!(lines.iter().any(|line| line.contains("logged-main")), "{text}");
     assert!(lines.iter().all(|line| !line.contains("hotspare.call")), "not part of a call: {lines:?}");
 }
 

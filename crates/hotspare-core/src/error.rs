@@ -30,6 +30,8 @@ struct Inner {
     code: Option<String>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
+    /// The provider asked not to be sent this request again.
+    rules_out_retry: bool,
     target: Option<TargetId>,
     trail: Option<Arc<Trail>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -51,6 +53,7 @@ impl Error {
             code: None,
             request_id: None,
             retry_after: None,
+            rules_out_retry: false,
             target: None,
             trail: None,
             source: None,
@@ -92,6 +95,13 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, pause: impl Into<Option<Duration>>) -> Self {
         self.0.retry_after = pause.into().or(self.0.retry_after);
+        self
+    }
+
+    /// Records that the provider asked not to be sent this request again, as it does with `x-should-retry: false`.
+    #[must_use]
+    pub fn with_retry_ruled_out(mut self) -> Self {
+        self.0.rules_out_retry = true;
         self
     }
 
@@ -253,6 +263,13 @@ impl Error {
         self.0.retry_after
     }
 
+    /// Whether the provider asked not to be sent this request again: not with this key, nor after
+    /// [`Error::retry_after`], which concerns other requests. Other targets may still serve it.
+    #[must_use]
+    pub fn rules_out_retry(&self) -> bool {
+        self.0.rules_out_retry
+    }
+
     /// The target that failed.
     #[must_use]
     pub fn target(&self) -> Option<&TargetId> {
@@ -328,6 +345,9 @@ impl fmt::Debug for Error {
         }
         if let Some(pause) = inner.retry_after {
             out.field("retry_after", &pause);
+        }
+        if inner.rules_out_retry {
+            out.field("rules_out_retry", &true);
         }
         if let Some(target) = &inner.target {
             out.field("target", target);

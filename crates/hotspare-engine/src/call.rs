@@ -33,6 +33,7 @@ use crate::world::World;
 mod continuation;
 mod failover;
 mod judging;
+mod reason;
 mod refusals;
 mod settle;
 mod start;

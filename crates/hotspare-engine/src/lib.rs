@@ -42,5 +42,5 @@ pub use rules::{
     ValidateToolCalls,
 };
 pub use spend::SpendLimit;
-pub use step::{AttemptId, AttemptStart, Input, Resume, Step, Summary};
+pub use step::{AttemptId, AttemptStart, Input, Resume, StartKind, Step, Summary};
 pub use world::{KeyStatus, ServiceChange, World};

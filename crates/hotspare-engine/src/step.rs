@@ -34,12 +34,32 @@ pub enum Step {
     Wait,
 }
 
+/// What part an attempt plays in its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StartKind {
+    /// The first attempt, at the target that ranks first.
+    First,
+    /// Another attempt at a target that the call has tried before.
+    Retry,
+    /// In place of a target that was blocked, failed, was late or cut its answer.
+    Failover,
+    /// Beside an attempt that takes longer than usual but is not late.
+    Hedge,
+    /// At a blocked target, because all targets are blocked.
+    LastResort,
+    /// Beside other attempts from the beginning, as the route's strategy wants it.
+    Race,
+}
+
 /// A request to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptStart {
     /// Identifies the attempt in inputs and events.
     pub id: AttemptId,
+    /// What part it plays in its call.
+    pub kind: StartKind,
     /// Index of the target in the fleet.
     pub target: usize,
     /// Index of the key.

@@ -49,6 +49,8 @@ pub(crate) struct Breaker {
     /// Number of doublings of the cooldown, less those forgotten up to the last opening. Stops at the cap, so that a
     /// long outage is not remembered for days.
     openings: u32,
+    /// The same before it last left Closed.
+    openings_before: u32,
     window: Window,
     sum: Sum,
     next_lease: u64,
@@ -96,6 +98,7 @@ impl Breaker {
             state: State::Closed,
             generation: 0,
             openings: 0,
+            openings_before: 0,
             sum: Sum::default(),
             next_lease: 0,
             closed_at: None,
@@ -253,14 +256,14 @@ impl Breaker {
         (self.state == State::Closed).then(|| self.open(now, reason, None, draw))
     }
 
-    /// If it has opened at or after `since`, it was not to blame: lets the next call probe, and does not count the
-    /// opening. A pause that the provider asked for stands.
+    /// If it has left Closed at or after `since`, it was not to blame: lets the next call probe, and does not count any
+    /// opening from then on. A pause that the provider asked for stands.
     pub(crate) fn absolve(&mut self, now: Moment, since: Moment) -> Option<Change> {
         let promised = self.until > now + self.config.cooldown_cap;
         if self.state != State::Open || self.opened_at < since || promised {
             return None;
         }
-        self.openings = self.openings.saturating_sub(1);
+        self.openings = self.openings_before;
         self.until = now;
         Some(self.half_open(Reason::NetworkSuspected))
     }
@@ -378,6 +381,7 @@ impl Breaker {
             let closed_for = self.closed_at.map_or(Duration::ZERO, |at| now.saturating_since(at));
             let steps = u32::try_from(closed_for.as_secs() / FORGET.as_secs()).unwrap_or(u32::MAX);
             self.openings = self.openings.saturating_sub(steps);
+            self.openings_before = self.openings;
         }
         let growth = 1u32.checked_shl(self.openings.min(16)).unwrap_or(u32::MAX);
         let whole = self.config.cooldown.saturating_mul(growth).min(self.config.cooldown_cap);

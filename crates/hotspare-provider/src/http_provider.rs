@@ -158,8 +158,8 @@ impl<W: Wire> Provider for HttpProvider<W> {
     }
 }
 
-/// Classifies an unsuccessful reply, and adds its status and the provider's request id. Only the first 64 KiB of the
-/// body are read.
+/// Classifies an unsuccessful reply, and adds its status, the provider's request id and whether it rules out a retry.
+/// Only the first 64 KiB of the body are read.
 pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
     let body = strip_bom(body);
     let mut error = match redirect(head) {
@@ -168,6 +168,9 @@ pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
     };
     if error.status().is_none() {
         error = error.with_status(head.status.as_u16());
+    }
+    if head.header("x-should-retry") == Some("false") {
+        error = error.with_retry_ruled_out();
     }
     match wire.request_id(head) {
         Some(id) if error.request_id().is_none() => error.with_request_id(id),

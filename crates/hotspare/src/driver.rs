@@ -198,14 +198,8 @@ impl Driver {
 
     fn start(&mut self, start: &AttemptStart) {
         let target = &self.shared.targets[start.target];
-        let attempt = self.call.trail().attempts.get(start.id.0);
-        if start.id.0 > 0 {
-            tracing::info!(
-                target: "hotspare",
-                target = %target.id,
-                reason = attempt.map_or("", |attempt| attempt.why.as_str()),
-                "failing over",
-            );
+        if let Some(attempt) = self.call.trail().attempts.get(start.id.0) {
+            observe::log_start(start.kind, attempt);
         }
         target.embeds.store(matches!(self.request, Request::Embed(_)), Ordering::Relaxed);
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = start.id.0, target = %target.id);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, TargetId};
-use hotspare_engine::{Fleet, Route, ServiceChange as Change, Summary, Target};
+use hotspare_engine::{Fleet, Route, ServiceChange as Change, StartKind, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
@@ -183,6 +183,21 @@ const LONGEST_CODE: usize = 64;
 pub(crate) fn plain_token(text: Option<&str>, longest: usize) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     text.filter(|text| !text.is_empty() && text.len() <= longest && text.bytes().all(is_plain))
+}
+
+/// Reports an attempt that starts, except for what every call does: try its first target.
+pub(crate) fn log_start(kind: StartKind, attempt: &Attempt) {
+    let (target, reason) = (&attempt.target, attempt.why.as_str());
+    match kind {
+        StartKind::Failover => tracing::info!(target: "hotspare", %target, reason, "failing over"),
+        StartKind::Hedge => tracing::info!(target: "hotspare", %target, reason, "hedging"),
+        StartKind::LastResort => {
+            tracing::info!(target: "hotspare", %target, reason, "trying a blocked target")
+        }
+        StartKind::Retry => tracing::info!(target: "hotspare", %target, reason, "retrying"),
+        StartKind::Race => tracing::debug!(target: "hotspare", %target, reason, "racing"),
+        _ => {}
+    }
 }
 
 /// Reports an attempt that failed.

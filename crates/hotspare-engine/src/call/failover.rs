@@ -178,6 +178,10 @@ impl Call {
             self.retries.push_back(Retry { untried: true, ..self.once_more(now, id, why) });
             return true;
         }
+        // A rule of the route concerns every request that fails this way, the provider's wish only this one.
+        if error.rules_out_retry() {
+            return false;
+        }
         let pause = match policy.same {
             _ if asked_for && starts > 1 => return false,
             _ if asked_for => match error.retry_after() {

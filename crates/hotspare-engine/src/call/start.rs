@@ -19,7 +19,7 @@ use crate::judgement::Fold;
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
 use crate::splice::{self, Splice};
-use crate::step::{AttemptId, AttemptStart, Resume};
+use crate::step::{AttemptId, AttemptStart, Resume, StartKind};
 use crate::world::{Demand, LOOK_AGAIN, World};
 
 /// Shortest pause before a target that refused is asked again.
@@ -55,12 +55,12 @@ impl Call {
             match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
+                    let (kind, why) = (self.start_kind(choice.target), self.why(now, &choice));
                     if std::mem::take(&mut self.hedging) {
                         self.extra_starts += 1;
                         world.take_hedge(now, &self.route);
                     }
-                    let why = self.why(&choice);
-                    return Some(self.begin(now, world, choice, (key, permit), why));
+                    return Some(self.begin(now, world, choice, (key, permit), (kind, why)));
                 }
                 Err(refusal) => self.refuse(now, choice, refusal),
             }
@@ -88,7 +88,7 @@ impl Call {
         match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
             Ok(admitted) => {
                 let why = choice.reason.to_string();
-                Some(self.begin(now, world, choice, admitted, why))
+                Some(self.begin(now, world, choice, admitted, (StartKind::Retry, why)))
             }
             // It waits as a call that arrives now would, unless another target serves first.
             Err(refusal) if untried || passes_soon(&refusal) => {
@@ -271,7 +271,7 @@ impl Call {
                     self.refused.append(&mut kept);
                     self.wanted = 0;
                     let why = format!("last resort: every target is blocked; {}", choice.reason);
-                    return Some(self.begin(now, world, choice, (key, permit), why));
+                    return Some(self.begin(now, world, choice, (key, permit), (StartKind::LastResort, why)));
                 }
                 // Not asked again now, but possibly later.
                 Err(_) => kept.push((choice, refusal)),
@@ -282,34 +282,13 @@ impl Call {
         None
     }
 
-    fn why(&self, choice: &PlannedTarget) -> String {
-        let reason = &choice.reason;
-        if let Some(cut) = &self.cut {
-            return format!("continues for {}; {reason}", cut.from);
-        }
-        if let Some(late) = self.attempts.iter().find(|attempt| attempt.is_live() && attempt.late) {
-            return format!("{} is late; {reason}", self.fleet.targets()[late.choice.target].id);
-        }
-        match (self.errors.last(), self.attempts.iter().any(Attempt::is_live)) {
-            (Some(error), _) => match error.target() {
-                Some(target) => format!("{target} failed ({}); {reason}", error.kind()),
-                None => format!("after {}; {reason}", error.kind()),
-            },
-            (None, true) => match choice.start {
-                Start::After(delay) => format!("hedge after {} ms; {reason}", delay.as_millis()),
-                _ => reason.to_string(),
-            },
-            (None, false) => reason.to_string(),
-        }
-    }
-
     fn begin(
         &mut self,
         now: Moment,
         world: &mut World,
         mut choice: PlannedTarget,
         admitted: (usize, Permit),
-        why: String,
+        (kind, why): (StartKind, String),
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
         if self.cut.is_some() {
@@ -368,6 +347,7 @@ impl Call {
         }
         AttemptStart {
             id,
+            kind,
             target: place,
             key,
             stream,

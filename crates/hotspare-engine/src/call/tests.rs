@@ -24,6 +24,7 @@ mod capacity;
 mod cuts;
 mod explore;
 mod judging;
+mod kinds;
 mod network;
 mod pauses;
 mod rig;

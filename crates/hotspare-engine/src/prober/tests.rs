@@ -264,7 +264,7 @@ fn probe_waits_for_a_slot_and_occupies_it() {
 }
 
 #[test]
-fn give_up_releases_the_keepers_slots() {
+fn give_up_releases_the_slots_of_probes() {
     let mut rig = rig_with_room(1, Some(1));
     rig.caller_fails(0, Kind::Server);
     rig.timer();

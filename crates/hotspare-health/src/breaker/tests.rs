@@ -125,6 +125,31 @@ fn cooldown_shrinks_within_minutes_after_a_long_outage() {
     );
 }
 
+/// Whatever the openings in between added to it: nothing at the cap, a step for each probe that failed.
+#[test]
+fn absolved_openings_leave_the_cooldown_as_it_was() {
+    let cooldown_cap = Duration::from_secs(20);
+    let config = Config { failures: Some(1), cooldown_cap, ..Config::window() };
+    for (earlier, absolved, expected) in [(0, 1, 4), (0, 3, 4), (1, 1, 10), (2, 1, 20), (2, 3, 20)] {
+        let mut breaker = Breaker::new(config.clone());
+        let mut now = at(7_200_000);
+        for _ in 0..earlier {
+            pause_of(&mut breaker, now);
+            now = breaker.until;
+            assert!(succeed(&mut breaker, now).is_some());
+        }
+        let since = now;
+        for _ in 1..absolved {
+            pause_of(&mut breaker, now);
+            now = breaker.until;
+        }
+        assert!(fail(&mut breaker, now).is_some());
+        assert!(breaker.absolve(now, since).is_some());
+        assert!(succeed(&mut breaker, now).is_some());
+        assert_eq!(pause_of(&mut breaker, now), expected, "{absolved} absolved after {earlier}");
+    }
+}
+
 #[test]
 fn half_of_the_cooldown_is_jitter() {
     for (draw, least, most) in [(0, 2_500, 2_500), (u64::MAX, 2_500, 5_000)] {

@@ -189,6 +189,12 @@ fn compressed_replies_are_refused_and_not_shown() {
 }
 
 #[test]
+fn header_rules_out_a_retry() {
+    assert!(failed(503, "", "x-should-retry", "false").rules_out_retry());
+    assert!(!failed(503, "", "x-should-retry", "true").rules_out_retry());
+}
+
+#[test]
 fn redirect_errors_name_only_the_origin() {
     for (location, named) in [
         ("https://user:secret@api.host:8443/v1/chat?key=secret", "redirects to https://api.host:8443:"),

@@ -10,7 +10,7 @@ use hotspare_core::{
     BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Next, Response, Usage,
 };
 use hotspare_engine::{
-    AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, Step, Summary, TargetSpec,
+    AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, StartKind, Step, Summary, TargetSpec,
 };
 
 use hotspare_normalize::prompt_size;
@@ -146,13 +146,9 @@ impl Simulation<'_> {
     }
 
     fn start_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, begin: &AttemptStart) {
-        let (PlayerState::Engine(engine), CallState::Engine(machine)) = (&mut self.player, &mut call.state)
-        else {
-            return;
-        };
-        let why = machine.trail().attempts.get(begin.id.0).map_or("", |attempt| attempt.why.as_str());
-        let last_resort = why.starts_with("last resort");
-        call.hedged |= why.starts_with("hedge");
+        let PlayerState::Engine(engine) = &mut self.player else { return };
+        let last_resort = begin.kind == StartKind::LastResort;
+        call.hedged |= begin.kind == StartKind::Hedge;
         let scopes = engine.fleet.targets()[begin.target].scopes(begin.key);
         // Worlds from before the restart are not watched: their breaker states are separate.
         let current = call.world + 1 == engine.worlds.len();

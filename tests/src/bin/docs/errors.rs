@@ -49,7 +49,9 @@ pub(crate) fn document() -> String {
          A table is tried from top to bottom, and a row matches if everything it names is present: the status, one of the words, one of\n\
          the texts (and one of those after *and*). A word may have a suffix that begins with a point, and `*` in a text stands for one\n\
          word. *of* narrows what is affected: `credential_model` is the key for this model. What follows from each kind is in the\n\
-         [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n",
+         [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n\n\
+         After a reply with the header `x-should-retry: false` the target does not get the same request with the same key again, whatever\n\
+         the kind, the route's rules or a `Retry-After`, which then concerns other requests only. Other targets still get it.\n",
     );
     out.push_str(&format!(
         "\n## Sentences\n\nRelays and compatible endpoints quote the host behind them, so these mean the same on every wire.\n\n{}",

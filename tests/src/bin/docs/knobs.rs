@@ -135,7 +135,7 @@ const RULES: &[Row] = &[
         "on",
         "on = { KIND = … }",
         "the policy table of the README",
-        "`next`, `same` (a hinted pause is waited out; beside an available target, only up to `limits.first_content`), `stop`, or a list of targets; the effect on health stays the same",
+        "`next`, `same` (a hinted pause is waited out; beside an available target, only up to `limits.first_content`; not after a reply with `x-should-retry: false`), `stop`, or a list of targets; the effect on health stays the same",
     ),
     (
         "validate_output",

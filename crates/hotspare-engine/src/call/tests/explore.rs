@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use hotspare_core::BreakerState;
 
 use super::*;
+use crate::step::StartKind;
 
 const DEPTH: usize = 6;
 
@@ -81,6 +82,7 @@ fn check(rig: &Rig) -> Result<(), String> {
     if attempts > most + 3 * (keys - 1) {
         return Err(format!("{attempts} starts, at most {most} are allowed"));
     }
+    check_kinds(rig)?;
     if rig.done.len() > 1 {
         return Err("the call ended twice".into());
     }
@@ -136,6 +138,24 @@ fn check(rig: &Rig) -> Result<(), String> {
     let handovers = rig.out.iter().filter(|event| matches!(event, Event::Handover { .. })).count();
     if handovers > 0 && rig.call.route.rules.on_cut == OnCut::Terminate {
         return Err("the text of two targets was mixed".into());
+    }
+    Ok(())
+}
+
+/// What each attempt is said to be agrees with what was started before it.
+fn check_kinds(rig: &Rig) -> Result<(), String> {
+    for (index, begin) in rig.begun.iter().enumerate() {
+        let tried = rig.begun[..index].iter().any(|earlier| earlier.target == begin.target);
+        let fits = match begin.kind {
+            StartKind::First => index == 0,
+            StartKind::Retry => tried,
+            StartKind::Hedge | StartKind::Race => index > 0 && !tried,
+            // One that lost a race may continue another target's answer.
+            StartKind::Failover | StartKind::LastResort => true,
+        };
+        if !fits {
+            return Err(format!("attempt {index} is no {:?}", begin.kind));
+        }
     }
     Ok(())
 }

@@ -35,6 +35,43 @@ fn same_rule_retries_once_then_fails_over() {
     assert_eq!(targets(&rig), [0, 0, 1]);
 }
 
+/// Neither the policy table, nor a rule of the route, nor a pause that it would wait out sends the request there again.
+#[test]
+fn request_is_not_repeated_where_the_provider_rules_that_out() {
+    let pause = Duration::from_secs(1);
+    let mut patient = Setup::new(&["a", "b", "c"]);
+    patient.limits.wait_for_rate_limit = pause;
+    for (setup, kind) in [
+        (Setup::new(&["a", "b", "c"]), Kind::Server),
+        (with(Kind::Overloaded, OnKind::Same), Kind::Overloaded),
+        (patient, Kind::RateLimited),
+    ] {
+        for (ruled_out, expected) in [(false, [0, 0]), (true, [0, 1])] {
+            let error = Error::new(kind, "").with_retry_after((kind == Kind::RateLimited).then_some(pause));
+            let error = if ruled_out { error.with_retry_ruled_out() } else { error };
+            let mut rig = setup.rig();
+            rig.tell(Input::Failed(AttemptId(0), error));
+            rig.wait(pause);
+            assert_eq!(targets(&rig), expected, "{kind}");
+        }
+    }
+}
+
+/// Another key is another customer, and a request without streaming another request.
+#[test]
+fn provider_that_rules_out_a_retry_gets_what_differs_from_the_request() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.keys = 2;
+    let mut rig = setup.rig();
+    rig.tell(Input::Failed(AttemptId(0), Error::new(Kind::Auth, "").with_retry_ruled_out()));
+    assert_eq!(targets(&rig), [0, 0]);
+    assert_ne!(rig.begun[0].key, rig.begun[1].key);
+    (setup.stream, setup.rules.stream_upstream) = (false, true);
+    let mut rig = setup.rig();
+    rig.tell(Input::Failed(AttemptId(0), Error::new(Kind::InvalidRequest, "").with_retry_ruled_out()));
+    assert_eq!((targets(&rig), rig.begun[1].stream), (vec![0, 0], false));
+}
+
 /// The route would rather wait than change the target, but not longer than it would wait for a silent one.
 #[test]
 fn same_rule_waits_out_a_short_pause_but_no_long_one_beside_an_available_target() {
