@@ -51,7 +51,7 @@ pub enum SetupError {
 /// What is used without a configuration: a host and a model of it. The first four come first, the others follow the
 /// table of hosts. Hosts that need an address (Azure) are left out, as are those whose token is commonly set for other
 /// purposes (`GITHUB_TOKEN`, `HF_TOKEN`): finding it does not mean that prompts may be sent there.
-const DEFAULTS: [(&str, &str); 14] = [
+const DEFAULTS: [(&str, &str); 20] = [
     ("openai", "gpt-4o-mini"),
     ("anthropic", "claude-haiku-4-5"),
     ("gemini", "gemini-2.5-flash"),
@@ -59,13 +59,19 @@ const DEFAULTS: [(&str, &str); 14] = [
     ("alibaba", "qwen-plus"),
     ("cerebras", "gpt-oss-120b"),
     ("cohere", "command-a-03-2025"),
+    ("deepinfra", "openai/gpt-oss-120b"),
     ("fireworks", "accounts/fireworks/models/gpt-oss-120b"),
     ("groq", "openai/gpt-oss-120b"),
+    ("minimax", "MiniMax-M3"),
     ("mistral", "mistral-small-latest"),
+    ("moonshot", "kimi-k3"),
+    ("nvidia", "openai/gpt-oss-120b"),
     ("openrouter", "openai/gpt-4o-mini"),
     ("perplexity", "sonar"),
+    ("sambanova", "gpt-oss-120b"),
     ("together", "openai/gpt-oss-120b"),
     ("xai", "grok-4.3"),
+    ("zai", "glm-5.3-flash"),
 ];
 
 /// A target chosen by the key in the environment.

@@ -52,8 +52,12 @@ pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     if !dropped.is_empty() {
         changes.push(format!("dropped fields that this host does not accept ({})", dropped.join(", ")));
     }
-    if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > dialect.max_temperature()) {
-        changes.push(format!("temperature {wanted} lowered to {}", dialect.max_temperature()));
+    if let Some(requested) = request.sampling.temperature.filter(|_| dialect.takes("temperature")) {
+        let sent = dialect.temperature(requested);
+        if sent != requested {
+            let how = if sent < requested { "lowered" } else { "raised" };
+            changes.push(format!("temperature {requested} {how} to {sent}"));
+        }
     }
     changes
 }
@@ -122,6 +126,13 @@ mod tests {
             ["dropped fields that this host does not accept (user, store)", "temperature 1.8 lowered to 1.5"]
         );
         assert_eq!(changes(&request, &Dialect::OPENAI), [""; 0]);
+        let moonshot = Dialect::find("moonshot").unwrap();
+        assert_eq!(
+            changes(&request, moonshot),
+            ["dropped fields that this host does not accept (temperature, seed, user, store)"]
+        );
+        let zero = ChatRequest::to("r").user("hi").temperature(0.0);
+        assert_eq!(changes(&zero, Dialect::find("minimax").unwrap()), ["temperature 0 raised to 0.01"]);
         check(&request, mistral).unwrap();
         request.extras.entry(WIRE.into()).or_default().insert("logprobs".into(), json!(true).into());
         let error = check(&request, mistral).unwrap_err();

@@ -39,12 +39,16 @@ pub struct Dialect {
     pub accepts: Option<&'static [&'static str]>,
     /// The highest temperature, in tenths; a higher one is lowered to it.
     pub max_temperature_tenths: u8,
+    /// Whether the temperature may be 0; otherwise 0.01 is sent.
+    pub zero_temperature: bool,
     /// The provider whose list in the model catalogue applies.
     pub catalog: Cow<'static, str>,
     /// The field that limits the answer's length.
     pub max_tokens: MaxTokens,
     /// Whether the role `developer` is accepted; otherwise it is sent as `system`.
     pub developer_role: bool,
+    /// Whether only one system message is accepted; several are joined, in its place at the start.
+    pub one_system_message: bool,
     /// Whether a stream includes usage only on request.
     pub ask_stream_usage: bool,
     /// Whether reasoning tokens are counted separately from the answer's tokens instead of among them.
@@ -118,10 +122,13 @@ impl Dialect {
         self.accepts.is_none_or(|accepts| accepts.contains(&field))
     }
 
-    /// The highest temperature.
+    /// The temperature that is sent for a requested one.
     #[must_use]
-    pub fn max_temperature(&self) -> f64 {
-        f64::from(self.max_temperature_tenths) / 10.0
+    pub fn temperature(&self, requested: f64) -> f64 {
+        if requested == 0.0 && !self.zero_temperature {
+            return 0.01;
+        }
+        requested.min(f64::from(self.max_temperature_tenths) / 10.0)
     }
 
     /// The origin of the reasoning signatures that the host makes, if it makes any. Includes the wire: no other wire of the

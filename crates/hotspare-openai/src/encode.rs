@@ -18,7 +18,7 @@ mod messages;
 mod reasoning;
 
 use messages::Messages;
-pub(crate) use messages::moved_media;
+pub(crate) use messages::{joined_instructions, moved_media};
 pub(crate) use reasoning::dropped_reasoning;
 
 /// Encodes the body of a request.
@@ -120,8 +120,8 @@ impl Serialize for Body<'_> {
             _ => {}
         }
         let sampling = &request.sampling;
-        let max_temperature = self.dialect.max_temperature();
-        self.hint(&mut map, "temperature", &sampling.temperature.map(|wanted| wanted.min(max_temperature)))?;
+        let temperature = sampling.temperature.map(|requested| self.dialect.temperature(requested));
+        self.hint(&mut map, "temperature", &temperature)?;
         self.hint(&mut map, "top_p", &sampling.top_p)?;
         self.hint(&mut map, "frequency_penalty", &sampling.frequency_penalty)?;
         self.hint(&mut map, "presence_penalty", &sampling.presence_penalty)?;

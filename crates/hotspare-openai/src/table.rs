@@ -8,111 +8,7 @@ use std::borrow::Cow::Borrowed;
 
 use crate::dialect::{Auth, Dialect, MaxTokens};
 
-/// Optional fields that each host accepts, from its documentation of chat completions.
-const CEREBRAS_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "seed",
-    "stop",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "user",
-    "logprobs",
-    "top_logprobs",
-    "logit_bias",
-    "prediction",
-    "service_tier",
-];
-const COHERE_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "stop",
-    "tool_choice",
-    "reasoning_effort",
-];
-const DEEPSEEK_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "stop",
-    "tool_choice",
-    "reasoning_effort",
-    "thinking",
-    "logprobs",
-    "top_logprobs",
-];
-const GROQ_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "stop",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "reasoning_format",
-    "include_reasoning",
-    "user",
-    "service_tier",
-    "documents",
-    "citation_options",
-    "search_settings",
-    "compound_custom",
-    "disable_tool_validation",
-];
-const MISTRAL_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "random_seed",
-    "stop",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "n",
-    "metadata",
-    "prediction",
-    "prompt_mode",
-    "safe_prompt",
-];
-const OLLAMA_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-    "stop",
-    "reasoning_effort",
-    "reasoning",
-    "logprobs",
-    "top_logprobs",
-];
-const PERPLEXITY_TAKES: &[&str] = &[
-    "temperature",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "stop",
-    "tool_choice",
-    "reasoning_effort",
-    "web_search_options",
-    "search_mode",
-    "search_domain_filter",
-    "search_recency_filter",
-    "search_after_date_filter",
-    "search_before_date_filter",
-    "return_images",
-    "return_related_questions",
-    "disable_search",
-];
+mod accepted;
 
 impl Dialect {
     /// OpenAI, where the wire comes from.
@@ -130,9 +26,11 @@ impl Dialect {
         dimensions_field: Borrowed("dimensions"),
         accepts: None,
         max_temperature_tenths: 20,
+        zero_temperature: true,
         catalog: Borrowed("openai"),
         max_tokens: MaxTokens::Completion,
         developer_role: true,
+        one_system_message: false,
         ask_stream_usage: true,
         reasoning_beside_output: false,
         signs_reasoning: false,
@@ -147,8 +45,7 @@ impl Dialect {
     };
 
     /// What most other hosts have in common: older field names, no `developer` role, reasoning in `reasoning_content`.
-    /// Moonshot's Kimi and Z.ai's GLM, which have no row of their own, require it back with tool calls (Moonshot's guide
-    /// "Use Kimi's thinking models", Z.ai's "Thinking mode").
+    /// Hosts of Kimi, GLM and MiniMax models require it back with tool calls.
     pub const COMPATIBLE: Self = Self {
         id: Borrowed("compatible"),
         catalog: Borrowed("compatible"),
@@ -203,7 +100,7 @@ impl Dialect {
         key_env: Some(Borrowed("CEREBRAS_API_KEY")),
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
-        accepts: Some(CEREBRAS_TAKES),
+        accepts: Some(accepted::CEREBRAS),
         // It refuses `reasoning_content` with code `wrong_api_format` and accepts `reasoning` (QwenLM/qwen-code#11045).
         reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
@@ -217,10 +114,20 @@ impl Dialect {
         key_env: Some(Borrowed("COHERE_API_KEY")),
         auth: Auth::Bearer,
         request_id: Borrowed("x-debug-trace-id"),
-        accepts: Some(COHERE_TAKES),
+        accepts: Some(accepted::COHERE),
         max_temperature_tenths: 10,
         // Not known to accept it.
         reasoning_fields: &[],
+        ..Self::COMPATIBLE
+    };
+
+    /// DeepInfra.
+    pub const DEEPINFRA: Self = Self {
+        id: Borrowed("deepinfra"),
+        catalog: Borrowed("deepinfra"),
+        base_url: Borrowed("https://api.deepinfra.com/v1/openai"),
+        key_env: Some(Borrowed("DEEPINFRA_API_KEY")),
+        auth: Auth::Bearer,
         ..Self::COMPATIBLE
     };
 
@@ -236,7 +143,7 @@ impl Dialect {
         images: false,
         json_schema: false,
         request_id: Borrowed("x-ds-trace-id"),
-        accepts: Some(DEEPSEEK_TAKES),
+        accepts: Some(accepted::DEEPSEEK),
         requires_reasoning: true,
         ..Self::COMPATIBLE
     };
@@ -271,7 +178,7 @@ impl Dialect {
         key_env: Some(Borrowed("GROQ_API_KEY")),
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
-        accepts: Some(GROQ_TAKES),
+        accepts: Some(accepted::GROQ),
         // It refuses `reasoning_content` (janhq/jan#8136), and `reasoning` for models that do not reason (vercel/ai#8057).
         reasoning_fields: &[],
         ..Self::COMPATIBLE
@@ -298,6 +205,24 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
+    /// MiniMax. It ignores `response_format` (MiniMax-AI/MiniMax-M2.5#4), and its temperatures are in (0, 1] (MiniMax's
+    /// reference "OpenAI API").
+    pub const MINIMAX: Self = Self {
+        id: Borrowed("minimax"),
+        catalog: Borrowed("minimax"),
+        base_url: Borrowed("https://api.minimax.io/v1"),
+        key_env: Some(Borrowed("MINIMAX_API_KEY")),
+        auth: Auth::Bearer,
+        max_tokens: MaxTokens::Completion,
+        max_temperature_tenths: 10,
+        zero_temperature: false,
+        json_schema: false,
+        // It refuses a second system message (MiniMax-AI/MiniMax-M2#51).
+        one_system_message: true,
+        request_id: Borrowed("minimax-request-id"),
+        ..Self::COMPATIBLE
+    };
+
     /// Mistral.
     pub const MISTRAL: Self = Self {
         id: Borrowed("mistral"),
@@ -311,11 +236,39 @@ impl Dialect {
         dimensions_field: Borrowed("output_dimension"),
         seed_field: Borrowed("random_seed"),
         request_id: Borrowed("mistral-correlation-id"),
-        accepts: Some(MISTRAL_TAKES),
+        accepts: Some(accepted::MISTRAL),
         max_temperature_tenths: 15,
         free_tool_ids: false,
         // It refuses the field with `extra_forbidden` (BerriAI/litellm#30835).
         reasoning_fields: &[],
+        ..Self::COMPATIBLE
+    };
+
+    /// Moonshot's Kimi. Models think by default, and then each turn that called tools must come back with its reasoning
+    /// (Moonshot's guide "Use thinking models").
+    pub const MOONSHOT: Self = Self {
+        id: Borrowed("moonshot"),
+        catalog: Borrowed("moonshot"),
+        base_url: Borrowed("https://api.moonshot.ai/v1"),
+        key_env: Some(Borrowed("MOONSHOT_API_KEY")),
+        auth: Auth::Bearer,
+        max_tokens: MaxTokens::Completion,
+        // Without sampling: Kimi models have fixed values and refuse others (Moonshot's "Model parameters").
+        accepts: Some(accepted::MOONSHOT),
+        requires_reasoning: true,
+        request_id: Borrowed("msh-request-id"),
+        ..Self::COMPATIBLE
+    };
+
+    /// NVIDIA's hosted NIM. It refuses fields that it does not know (diegosouzapw/OmniRoute#848).
+    pub const NVIDIA: Self = Self {
+        id: Borrowed("nvidia"),
+        catalog: Borrowed("nvidia"),
+        base_url: Borrowed("https://integrate.api.nvidia.com/v1"),
+        key_env: Some(Borrowed("NVIDIA_API_KEY")),
+        auth: Auth::Bearer,
+        accepts: Some(accepted::NVIDIA),
+        request_id: Borrowed("nvcf-reqid"),
         ..Self::COMPATIBLE
     };
 
@@ -324,7 +277,7 @@ impl Dialect {
         id: Borrowed("ollama"),
         catalog: Borrowed("ollama"),
         base_url: Borrowed("http://127.0.0.1:11434/v1"),
-        accepts: Some(OLLAMA_TAKES),
+        accepts: Some(accepted::OLLAMA),
         // Its name for the field, in replies and in messages.
         reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
@@ -352,9 +305,19 @@ impl Dialect {
         key_env: Some(Borrowed("PERPLEXITY_API_KEY")),
         auth: Auth::Bearer,
         ask_stream_usage: false,
-        accepts: Some(PERPLEXITY_TAKES),
+        accepts: Some(accepted::PERPLEXITY),
         // Not known to accept it.
         reasoning_fields: &[],
+        ..Self::COMPATIBLE
+    };
+
+    /// SambaNova Cloud.
+    pub const SAMBANOVA: Self = Self {
+        id: Borrowed("sambanova"),
+        catalog: Borrowed("sambanova"),
+        base_url: Borrowed("https://api.sambanova.ai/v1"),
+        key_env: Some(Borrowed("SAMBANOVA_API_KEY")),
+        auth: Auth::Bearer,
         ..Self::COMPATIBLE
     };
 
@@ -394,6 +357,19 @@ impl Dialect {
         ..Self::COMPATIBLE
     };
 
+    /// Z.ai's GLM: JSON without a schema. It takes earlier reasoning back with tool calls (Z.ai's guide "Thinking mode").
+    pub const ZAI: Self = Self {
+        id: Borrowed("zai"),
+        catalog: Borrowed("zai"),
+        base_url: Borrowed("https://api.z.ai/api/paas/v4"),
+        key_env: Some(Borrowed("ZAI_API_KEY")),
+        auth: Auth::Bearer,
+        max_temperature_tenths: 10,
+        json_schema: false,
+        request_id: Borrowed("x-log-id"),
+        ..Self::COMPATIBLE
+    };
+
     /// Every row.
     pub const ALL: &'static [Self] = &[
         Self::ALIBABA,
@@ -402,19 +378,25 @@ impl Dialect {
         Self::CEREBRAS,
         Self::COHERE,
         Self::COMPATIBLE,
+        Self::DEEPINFRA,
         Self::DEEPSEEK,
         Self::FIREWORKS,
         Self::GITHUB,
         Self::GROQ,
         Self::HUGGING_FACE,
         Self::LLAMA_CPP,
+        Self::MINIMAX,
         Self::MISTRAL,
+        Self::MOONSHOT,
+        Self::NVIDIA,
         Self::OLLAMA,
         Self::OPENAI,
         Self::OPENROUTER,
         Self::PERPLEXITY,
+        Self::SAMBANOVA,
         Self::TOGETHER,
         Self::VLLM,
         Self::XAI,
+        Self::ZAI,
     ];
 }

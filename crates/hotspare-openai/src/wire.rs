@@ -100,6 +100,7 @@ impl Wire for OpenAi {
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
         let mut notes = [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat();
+        notes.extend(encode::joined_instructions(request, self.dialect()));
         notes.extend(encode::dropped_reasoning(request, self.dialect()));
         notes
     }

@@ -22,7 +22,17 @@ impl Serialize for Messages<'_> {
             || self.0.iter().any(|message| plain_reasoning(message, self.1).is_some());
         // Media of tool results, held until the last result in a row.
         let mut media: Vec<&Part> = Vec::new();
+        let joined = self.1.one_system_message && has_several_instructions(self.0);
+        if joined {
+            let texts: Vec<String> =
+                self.0.iter().filter(|message| is_instruction(message)).map(Message::joined_text).collect();
+            let message = Message::system(texts.join("\n\n"));
+            list.serialize_element(&MessageDto { message: &message, dialect: self.1, reasons })?;
+        }
         for (at, message) in self.0.iter().enumerate() {
+            if joined && is_instruction(message) {
+                continue;
+            }
             for part in &message.parts {
                 if let Part::ToolResult(result) = part {
                     list.serialize_element(&ToolMessageDto::of(result))?;
@@ -44,6 +54,20 @@ impl Serialize for Messages<'_> {
         }
         list.end()
     }
+}
+
+fn is_instruction(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
+}
+
+fn has_several_instructions(messages: &[Message]) -> bool {
+    messages.iter().filter(|message| is_instruction(message)).nth(1).is_some()
+}
+
+/// Describes, for a person, the system messages that are joined.
+pub(crate) fn joined_instructions(request: &ChatRequest, dialect: &Dialect) -> Option<String> {
+    let joins = dialect.one_system_message && has_several_instructions(&request.messages);
+    joins.then(|| "joined the system messages, of which this host accepts one".to_owned())
 }
 
 /// Precedes the media of tool results, which tool messages cannot hold.

@@ -26,6 +26,36 @@ fn encodes_a_plain_request() {
 }
 
 #[test]
+fn several_system_messages_are_joined_where_only_one_is_accepted() {
+    let minimax = Dialect::find("minimax").unwrap();
+    let one = ChatRequest::to("r").system("be brief").user("hi");
+    assert_eq!(joined_instructions(&one, minimax), None);
+    let several = one.message(Message::text(Role::Developer, "in French"));
+    assert_eq!(
+        encoded(&several, false, minimax)["messages"],
+        json!([{"role": "system", "content": "be brief\n\nin French"}, {"role": "user", "content": "hi"}])
+    );
+    let note = "joined the system messages, of which this host accepts one";
+    assert_eq!(joined_instructions(&several, minimax).unwrap(), note);
+    assert_eq!(encoded(&several, false, &Dialect::COMPATIBLE)["messages"].as_array().unwrap().len(), 3);
+    assert_eq!(joined_instructions(&several, &Dialect::COMPATIBLE), None);
+}
+
+#[test]
+fn temperature_is_moved_into_the_range_of_the_host_or_left_out() {
+    let sent = |host: &str, temperature: f64| {
+        let request = ChatRequest::to("r").user("hi").temperature(temperature);
+        encoded(&request, false, Dialect::find(host).unwrap())["temperature"].as_f64()
+    };
+    assert_eq!(
+        [0.0, 0.5, 1.5].map(|requested| sent("minimax", requested)),
+        [Some(0.01), Some(0.5), Some(1.0)]
+    );
+    assert_eq!([0.0, 1.5].map(|requested| sent("zai", requested)), [Some(0.0), Some(1.0)]);
+    assert_eq!(sent("moonshot", 0.5), None);
+}
+
+#[test]
 fn encodes_tools_and_their_results() {
     let schema = Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
     let request = ChatRequest::to("r")
@@ -103,6 +133,8 @@ fn plain_reasoning_is_sent_back_where_the_host_takes_it() {
         ("compatible", [hm(), None]),
         ("alibaba", [hm(), None]),
         ("fireworks", [hm(), None]),
+        ("moonshot", [hm(), None]),
+        ("zai", [hm(), None]),
         ("llamacpp", [hm(), None]),
         ("vllm", [hm(), hm()]),
         ("openrouter", [None, hm()]),
@@ -118,6 +150,7 @@ fn plain_reasoning_is_sent_back_where_the_host_takes_it() {
     }
     // A call without reasoning gets a stand-in where the host insists, or where other turns have reasoning.
     assert_eq!(encoded_turn("deepseek", vec![call()])["reasoning_content"], " ");
+    assert_eq!(encoded_turn("moonshot", vec![call()])["reasoning_content"], " ");
     assert!(encoded_turn("deepseek", vec![Part::Text("a".into())])["reasoning_content"].is_null());
     assert!(encoded_turn("compatible", vec![call()])["reasoning_content"].is_null());
     let mixed = ChatRequest::to("r")

@@ -112,6 +112,37 @@ fn classifies_target_specific_limitations() {
         ),
         (
             400,
+            r#"{"error":{"message":"tool_choice 'required' is incompatible with thinking enabled","type":"invalid_request_error"}}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"cannot specify both 'thinking' and 'reasoning_effort'","type":"invalid_request_error"}}"#,
+            Unsupported,
+        ),
+        (400, r#"{"error":{"code":"1210","message":"Tool choice must be auto"}}"#, Unsupported),
+        (
+            400,
+            r#"{"error":{"code":"1210","message":"This model always engages in thinking and cannot be disabled; please use low, high, or max."}}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"bad_request_error","message":"invalid params, invalid chat setting (2013)","http_code":"400"},"request_id":"x"}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"bad_request_error","message":"invalid params, chat content has invalid message role: system (2013)","http_code":"400"},"request_id":"x"}"#,
+            Unsupported,
+        ),
+        (
+            400,
+            r#"{"message":"Validation: Unsupported parameter(s): `prompt_cache_key`","type":"Bad Request","code":400}"#,
+            Unsupported,
+        ),
+        (
+            400,
             r#"{"error":{"message":"response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later","type":"invalid_request_error","param":"response_format","code":null}}"#,
             Unsupported,
         ),
