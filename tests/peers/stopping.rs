@@ -105,7 +105,7 @@ async fn idle_connections_do_not_delay_shutdown() {
     let mut idle = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n").await.unwrap();
     assert!(idle.read(&mut [0; 256]).await.unwrap() > 0);
-    let silent_rig = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+    let silent = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     // Wait until both are accepted.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut text = String::new();
@@ -115,5 +115,5 @@ async fn idle_connections_do_not_delay_shutdown() {
     gateway.signal();
     let stopped = tokio::time::timeout(Duration::from_secs(10), gateway.wait_stopped()).await;
     assert!(stopped.is_ok(), "it waited for idle connections");
-    drop((idle, silent_rig));
+    drop((idle, silent));
 }

@@ -189,7 +189,9 @@ fn reasons_on_request(id: &str) -> bool {
     let plain = id.rsplit('/').next().unwrap_or(id);
     let plain = plain.find("claude-").or(plain.find("nova-")).map_or(plain, |at| &plain[at..]);
     let claude = ["claude-3", "claude-haiku-4", "claude-opus-4", "claude-sonnet-4"];
-    let gpt = plain.strip_prefix("gpt-5.1").is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"));
+    let gpt = ["gpt-5.1", "gpt-5.2", "gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano"]
+        .iter()
+        .any(|name| plain.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("-20")));
     let others = ["deepseek-chat-v3", "gemini-2.5-flash-lite", "gpt-5-chat", "nova-2-"];
     gpt || claude.iter().chain(&others).any(|prefix| plain.starts_with(prefix))
 }

@@ -70,7 +70,12 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 /// Classifies an error reported inside a stream.
 pub(crate) fn in_reply(raw: &str) -> Error {
     let body = ErrorBody::read(raw);
-    body.error((body.kind == "invalid_request_error").then_some(400).or(body.status))
+    let status = match &*body.kind {
+        "invalid_request_error" => Some(400),
+        "rate_limit_error" => Some(429),
+        _ => body.status,
+    };
+    body.error(status)
 }
 
 /// Classifies a body or frame that is neither an answer nor this wire's error, if it has fields of an error.

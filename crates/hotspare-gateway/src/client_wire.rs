@@ -28,7 +28,7 @@ fn gateway_status(error: &Error) -> Option<u16> {
     let is_own = |status: &u16| match error.kind() {
         Kind::InvalidRequest => matches!(status, 401 | 403 | 404 | 405 | 408 | 413 | 415 | 508),
         // Another gateway has detected a loop. As a 502, each gateway on the way back would try it again.
-        Kind::Server => *status == 508,
+        Kind::Unsupported => *status == 508,
         _ => false,
     };
     error.status().filter(is_own)

@@ -88,13 +88,17 @@ fn log_refusal(error: &Error, status: u16) {
 /// pause gets no request before it is over.
 fn is_exhausted(trail: &Trail) -> bool {
     let was_tried = |target: &TargetId| trail.attempts.iter().any(|attempt| attempt.target == *target);
-    let met_limit = |outcome: &Outcome| match outcome {
-        Outcome::Failed { kind, .. } => matches!(kind.policy().hold, Hold::Until | Hold::Ease),
-        _ => false,
+    let hold = |outcome: &Outcome| match outcome {
+        Outcome::Failed { kind, .. } => kind.policy().hold,
+        _ => Hold::None,
     };
+    let met_limit = |hold: Hold| matches!(hold, Hold::Until | Hold::Ease);
+    let is_limited = trail.attempts.iter().any(|attempt| met_limit(hold(&attempt.outcome)));
+    // A retry asks no target that is out of service.
+    let repeats = |hold: Hold| !met_limit(hold) && (hold != Hold::Disable || !is_limited);
     let is_blocked =
         trail.skipped.iter().any(|skipped| skipped.retry_after.is_some() && !was_tried(&skipped.target));
-    !is_blocked && trail.attempts.iter().any(|attempt| !met_limit(&attempt.outcome))
+    !is_blocked && trail.attempts.iter().any(|attempt| repeats(hold(&attempt.outcome)))
 }
 
 /// Headers about how a call went.
@@ -181,6 +185,9 @@ mod tests {
             assert!(forbids_retry(&[("a", kind)], &[("a", SOON)]), "{kind}: it has failed already");
             assert!(!forbids_retry(&[("a", kind)], &[("b", SOON)]), "{kind}: the other one may serve");
         }
+        // The exhausted account is not asked again.
+        assert!(!forbids_retry(&[("a", Kind::QuotaExhausted), ("b", Kind::RateLimited)], &[]));
+        assert!(forbids_retry(&[("a", Kind::QuotaExhausted)], &[]));
         for kind in [Kind::RateLimited, Kind::GrowthLimited] {
             assert!(!forbids_retry(&[("a", kind)], &[]), "{kind}: it may serve after its pause");
             assert!(!forbids_retry(&[("a", kind), ("b", Kind::RateLimited)], &[]), "{kind}");

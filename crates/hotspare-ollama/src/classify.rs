@@ -9,10 +9,9 @@ use serde_json::Value;
 /// The rules; a reply that matches none is classified by its status.
 pub const RULES: Rules = Rules {
     specific: &[
-        Rule::text(
-            &["usage limit", "upgrade for higher limits", "payment is past due"],
-            Kind::QuotaExhausted,
-        ),
+        // The message quotes the model, so no row below can be trusted.
+        Rule::text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
+        Rule::text(&["usage limit", "upgrade for higher limits"], Kind::QuotaExhausted),
         Rule::text(&["requires more system memory", "out of memory", "process has terminated"], Kind::Server),
         Rule::text(&["server busy", "maximum pending requests", "loading model"], Kind::Overloaded),
     ],

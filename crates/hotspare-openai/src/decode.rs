@@ -338,8 +338,11 @@ impl Decoder for ChatDecoder {
     }
 
     fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
+        let end = self.held_finish.take();
+        // Further calls may have been on their way.
+        let complete = |chunk: &Chunk| chunk.event != Event::Finished(FinishReason::ToolCalls);
         if self.premature_finish.is_none() {
-            out.extend(self.held_finish.take());
+            out.extend(end.filter(complete));
         }
     }
 

@@ -48,7 +48,7 @@ impl ChatCompletionsEncoder {
             Event::ToolDelta { index, arguments } => {
                 json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
             }
-            Event::ReasoningSignature(signature) => json!({"reasoning_details": [detail(signature)?]}),
+            Event::ReasoningSignature(signature) => json!({"reasoning_details": [detail(signature, "")?]}),
             Event::Annotation(note) => json!({"annotations": [note]}),
             Event::Native(native) if native.wire == WIRE => json!({"images": [native.raw]}),
             Event::Finished(reason) => {
@@ -91,7 +91,7 @@ impl ChatCompletionsEncoder {
             match part {
                 Part::Reasoning(part) => {
                     reasoning.push_str(&part.text);
-                    details.extend(part.signature.as_ref().and_then(detail));
+                    details.extend(part.signature.as_ref().and_then(|signature| detail(signature, &part.text)));
                 }
                 Part::Refusal(part) => refusal.push_str(part),
                 Part::ToolCall(call) => calls.push(json!({
@@ -182,10 +182,15 @@ impl ChatCompletionsEncoder {
     }
 }
 
-/// The entry of `reasoning_details` that a signature of this wire is; signatures of other origins have no place on it.
-fn detail(signature: &Signature) -> Option<Value> {
+/// The entry of `reasoning_details` that a signature of this wire is; signatures of other origins have no place on it. In a
+/// stream the text arrives before it, and the host expects both in one entry.
+fn detail(signature: &Signature, text: &str) -> Option<Value> {
     let own = Dialect::ALL.iter().filter_map(Dialect::signature_origin).any(|own| own == signature.origin);
-    own.then(|| serde_json::from_str(&signature.data).ok()).flatten()
+    let mut entry: Value = own.then(|| serde_json::from_str(&signature.data).ok()).flatten()?;
+    if entry["type"] == "reasoning.text" && entry.get("text").is_none() && !text.is_empty() {
+        entry["text"] = text.into();
+    }
+    Some(entry)
 }
 
 fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {

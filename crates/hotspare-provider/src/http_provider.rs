@@ -227,6 +227,9 @@ impl ReplyStream {
     fn end(&mut self) -> Result<(), Error> {
         let framed = self.decoding.framer.finish(&mut self.frames);
         self.decode()?;
+        if framed.is_err() {
+            self.decoding.decoder.interrupt(&mut self.chunks);
+        }
         framed?;
         self.decoding.decoder.finish(&mut self.chunks)
     }

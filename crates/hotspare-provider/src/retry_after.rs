@@ -40,8 +40,10 @@ pub fn pause(text: &str) -> Option<Duration> {
 #[must_use]
 pub fn retry_after_in_text(sentence: &str) -> Option<Duration> {
     let lower = sentence.to_ascii_lowercase();
+    // After other words than "in", a clock shows a time of day.
     let named = |words: &str| {
-        lower.match_indices(words).find_map(|(at, _)| pause_or_clock(&lower[at + words.len()..]))
+        let read = if words.ends_with("in ") { pause_or_clock } else { pause };
+        lower.match_indices(words).find_map(|(at, _)| read(&lower[at + words.len()..]))
     };
     let phrases = [
         "try again in ",

@@ -191,6 +191,8 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(501, Kind::Unsupported),
     Rule::status(503, Kind::Overloaded),
     Rule::status(504, Kind::Timeout),
+    // The request went round in a circle between gateways: no fault of the host.
+    Rule::status(508, Kind::Unsupported),
     Rule::status(524, Kind::Timeout),
     Rule::status(529, Kind::Overloaded),
 ];

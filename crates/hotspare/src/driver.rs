@@ -332,7 +332,7 @@ impl Driver {
         self.needs_poll = true;
     }
 
-    /// As [`Driver::tell`], for events that need no new step: at most they move a timer.
+    /// As [`Driver::dispatch`], for events that need no new step: at most they move a timer.
     fn record(&mut self, now: Moment, input: Input) {
         self.shared.with_world(|world| self.call.handle(now, world, input));
     }

@@ -175,11 +175,13 @@ impl Serialize for MessageDto<'_> {
         {
             map.serialize_entry("refusal", text)?;
         }
-        if dialect.signs_reasoning && message.parts.iter().any(is_signed) {
+        let signed = dialect.signs_reasoning && message.parts.iter().any(is_signed);
+        if signed {
             map.serialize_entry("reasoning_details", &ReasoningDetails(&message.parts))?;
         }
         let calls = message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-        if let Some(reasoning) = plain_reasoning(message, dialect).or((*reasons && calls).then(|| " ".into()))
+        if let Some(reasoning) =
+            plain_reasoning(message, dialect).or((*reasons && calls && !signed).then(|| " ".into()))
         {
             for field in dialect.reasoning_fields {
                 map.serialize_entry(field, &reasoning)?;

@@ -119,7 +119,7 @@ pub(super) fn assign_custom_host(
     custom_hosts: &mut Vec<(*const (), String)>,
 ) {
     let Backend::Provider(provider) = &endpoint.wire.backend else { return };
-    if !endpoint.wire.host.is_empty() {
+    if !endpoint.wire.host.is_empty() || endpoint.options.health_group.is_some() {
         return;
     }
     let at = Arc::as_ptr(provider).cast::<()>();

@@ -39,7 +39,6 @@ async fn rejected_key_is_reread_and_replaced_only_if_changed() {
     assert!(slot.reload().await.unwrap_err().contains("the store contains whitespace"));
 }
 
-/// Revoked first and replaced a moment later, as is usual for mounted secrets.
 #[test]
 fn byte_order_mark_is_not_part_of_a_key() {
     let resolve = |text: &'static str| Key::read("the store", move || Ok(Secret::new(text))).resolve();
@@ -51,6 +50,7 @@ fn byte_order_mark_is_not_part_of_a_key() {
     assert!(resolve("\u{feff}\n").unwrap_err().contains("is empty"));
 }
 
+/// Revoked first and replaced a moment later, as is usual for mounted secrets.
 #[tokio::test]
 async fn late_key_replacement_is_detected() {
     let text = Arc::new(Mutex::new("first".to_owned()));

@@ -57,15 +57,15 @@ pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, 
     let mut agree = true;
     for (name, fault, share) in PAIRS.iter().filter(|pair| only.is_none_or(|only| only == pair.0)) {
         let fault = Some((*fault, *share));
-        let run_real = median(rounds, fault).await?.relative_to(healthy.0);
+        let real = median(rounds, fault).await?.relative_to(healthy.0);
         let sim = run_simulated(rounds, fault)?.relative_to(healthy.1);
-        let near = |run_real: f64, sim: f64| (run_real - sim).abs() <= (sim.abs() * 0.2).max(5.0);
-        let starts = (run_real.attempts - sim.attempts).abs() <= 0.05 * sim.attempts;
+        let near = |real: f64, sim: f64| (real - sim).abs() <= (sim.abs() * 0.2).max(5.0);
+        let starts = (real.attempts - sim.attempts).abs() <= 0.05 * sim.attempts;
         let apart: Vec<&str> = [
-            (run_real.lost == sim.lost, "lost"),
+            (real.lost == sim.lost, "lost"),
             (starts, "starts"),
-            (near(run_real.p50, sim.p50), "added, 50 %"),
-            (near(run_real.p95, sim.p95), "added, 95 %"),
+            (near(real.p50, sim.p50), "added, 50 %"),
+            (near(real.p95, sim.p95), "added, 95 %"),
         ]
         .into_iter()
         .filter_map(|(same, what)| (!same).then_some(what))
@@ -75,14 +75,7 @@ pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, 
             if apart.is_empty() { "agree".into() } else { format!("**apart: {}**", apart.join(", ")) };
         table += &format!(
             "| `{name}` | {}, {} | {:.3}, {:.3} | {:.1} ms, {:.1} ms | {:.1} ms, {:.1} ms | {verdict} |\n",
-            run_real.lost,
-            sim.lost,
-            run_real.attempts,
-            sim.attempts,
-            run_real.p50,
-            sim.p50,
-            run_real.p95,
-            sim.p95
+            real.lost, sim.lost, real.attempts, sim.attempts, real.p50, sim.p50, real.p95, sim.p95
         );
     }
     Ok((table, agree))

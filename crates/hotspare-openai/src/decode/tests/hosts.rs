@@ -248,7 +248,13 @@ fn answer_goes_on_after_an_early_finish_reason() {
     // Without the end mark, what follows an early reason may have been cut off.
     let (_, result) = run(&sse(&[&frame(a, stop), &frame(b, null)]), &[]);
     assert_eq!(result.unwrap_err(), Kind::Truncated);
-    for (frames, ends) in [(vec![frame(a, stop)], true), (vec![frame(a, stop), frame(b, stop)], false)] {
+    // Nor is it known whether another call would have followed the first.
+    let call = r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}"#;
+    for (frames, ends) in [
+        (vec![frame(a, stop)], true),
+        (vec![frame(a, stop), frame(b, stop)], false),
+        (vec![frame(call, "\"tool_calls\"")], false),
+    ] {
         let (mut decoder, mut out) = (ChatDecoder::default(), VecDeque::new());
         for frame in frames {
             decoder.push(Frame::piece(frame.into_bytes()), &mut out).unwrap();
