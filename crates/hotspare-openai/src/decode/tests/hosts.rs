@@ -249,7 +249,6 @@ fn answer_goes_on_after_an_early_finish_reason() {
     let (_, result) = run(&sse(&[&frame(a, stop), &frame(b, null)]), &[]);
     assert_eq!(result.unwrap_err(), Kind::Truncated);
     // Nor is it known whether another call would have followed the first.
-    let call = r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}"#;
     for (frames, ends) in [
         (vec![frame(a, stop)], true),
         (vec![frame(a, stop), frame(b, stop)], false),
