@@ -99,7 +99,7 @@ async fn call_that_was_queued_until_its_deadline_is_logged_once() {
     let mut holds = post_chat(&gateway, "chat", true).await;
     holds.chunk().await.unwrap();
     let body = json!({"model": "chat", "messages": [{"role": "user", "content": "hi"}]}).to_string();
-    let queued = http().post(gateway.url_of("/v1/chat/completions")).header("x-hotspare-deadline", "50ms");
+    let queued = http().post(gateway.url_of("/v1/chat/completions")).header("x-hotspare-deadline", "1s");
     let reply = queued.body(body).send().await.unwrap();
     assert_eq!(reply.status(), 504);
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));
