@@ -216,6 +216,12 @@ impl Call {
     }
 
     fn out_of_time(&mut self, now: Moment, world: &mut World, what: &str) {
+        // What a call was queued for says more than that its time is over, and the last look at the queue, which ends
+        // the call as well, is due just before: which of them comes first must not decide what the caller gets.
+        if self.attempts.is_empty() && !self.refused.is_empty() {
+            self.give_up(now, world);
+            return;
+        }
         let error = Error::new(Kind::Deadline, what);
         let lead = self.lead(error);
         self.end(now, world, Err(lead), "the deadline has passed");

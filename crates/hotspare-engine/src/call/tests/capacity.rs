@@ -165,6 +165,24 @@ fn configured_rate_limit_serves_in_fifo_order() {
     assert_eq!(rig.world.take_woken(), [others[0].call.ticket().unwrap()], "the head of the queue is next");
 }
 
+/// The last look at the queue is due a millisecond before the deadline, and a busy machine may miss it.
+#[test]
+fn call_that_was_queued_until_its_deadline_names_the_obstacle_however_late_its_timer_fires() {
+    let mut setup = Setup::new(&["a"]);
+    setup.max_in_flight = Some(1);
+    setup.limits.first_content_deadline = Duration::from_secs(5);
+    for moment in [4_999, 6_000].map(Duration::from_millis) {
+        let mut rig = setup.rig();
+        let _first = rig.next_call(&setup);
+        rig.now = rig.now + moment;
+        rig.run();
+        let error = rig.done[0].as_ref().unwrap_err();
+        assert_eq!(error.kind(), Kind::NoTarget);
+        assert!(error.message().contains("all its slots are in use"), "{error}");
+        assert_eq!(rig.world.queued(0), 0);
+    }
+}
+
 /// Two calls per minute are allowed and two are queued: the second is served after the first, whichever asks first.
 #[test]
 fn queued_call_is_not_rejected_just_before_its_deadline() {
