@@ -13,11 +13,11 @@ mod simulated;
 mod tested;
 
 use simulated::SIMULATED;
-use tested::MUTANTS;
+use tested::mutants;
 
 /// The names of all mutations.
 pub(crate) fn names() -> BTreeSet<&'static str> {
-    MUTANTS.iter().map(|mutant| mutant.name).collect()
+    mutants().map(|mutant| mutant.name).collect()
 }
 
 /// Applies each mutation to a copy and runs its package's tests or its scenario, which must fail. `only` selects
@@ -33,7 +33,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
         survivors.extend(survived.then_some(name));
     };
     refresh(&copy)?;
-    for mutant in MUTANTS.iter().filter(|mutant| chosen(mutant.name, mutant.package)) {
+    for mutant in mutants().filter(|mutant| chosen(mutant.name, mutant.package)) {
         let whole = mutate(&copy, mutant.name, mutant.file, (mutant.from, mutant.to))?;
         // A mutation that does not compile would look caught without any test.
         if !cargo_passes(&copy, mutant.package, &["--no-run"])? {
@@ -66,7 +66,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), String> {
 
 /// Mutations that no longer apply to the code.
 pub(crate) fn stale(root: &Path) -> Vec<String> {
-    let tested = MUTANTS.iter().map(|mutant| (mutant.name, mutant.file, mutant.from));
+    let tested = mutants().map(|mutant| (mutant.name, mutant.file, mutant.from));
     let simulated = SIMULATED.iter().map(|mutant| (mutant.name, mutant.file, mutant.from));
     let check = |(name, file, from)| mutated(root, name, file, (from, "")).err();
     tested.chain(simulated).filter_map(check).collect()
