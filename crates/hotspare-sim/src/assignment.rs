@@ -18,16 +18,18 @@ pub struct Assigned {
 }
 
 impl Scenario {
-    /// Puts a configuration's targets in the places of the scenario's targets: in order or, if `by_name`, those in the
-    /// place of their namesakes first. Targets that are left over are added to the scenario, and are healthy.
+    /// Puts a configuration's targets in the places of the scenario's first `written` targets: in order or, if
+    /// `by_name`, those in the place of their namesakes first. Targets that are left over take the places behind, which
+    /// are added to the scenario as needed, and are healthy.
     ///
     /// # Errors
     /// If a setting of one of the scenario's targets is invalid.
-    pub fn assign(&mut self, mut setup: Setup, by_name: bool) -> Result<Assigned, String> {
-        let mut places: Vec<Option<TargetSpec>> = vec![None; self.targets.len()];
+    pub fn assign(&mut self, mut setup: Setup, by_name: bool, written: usize) -> Result<Assigned, String> {
+        let mut places: Vec<Option<TargetSpec>> = vec![None; written.min(self.targets.len())];
         let mut unplaced = Vec::new();
         for spec in std::mem::take(&mut setup.specs) {
-            let namesake = self.targets.iter().position(|target| target.name == spec.id.as_str());
+            let mut named = self.targets.iter().take(written);
+            let namesake = named.position(|target| target.name == spec.id.as_str());
             match namesake.filter(|_| by_name) {
                 Some(place) => places[place] = Some(spec),
                 None => unplaced.push(spec),
@@ -44,8 +46,10 @@ impl Scenario {
         }
         for spec in unplaced {
             notes.push(format!("{} is not in the scenario, and is healthy throughout", spec.id));
-            let target = TargetDto::named(&self.unused_name(spec.id.as_str()));
-            self.targets.push(target);
+            if places.len() == self.targets.len() {
+                let target = TargetDto::named(&self.unused_name(spec.id.as_str()));
+                self.targets.push(target);
+            }
             places.push(Some(spec));
         }
         let used = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
@@ -107,13 +111,13 @@ faults = [{ on = ["openai"], effect = "refuse" }]
     #[test]
     fn outage_follows_the_name_and_not_the_position() {
         let mut scenario = scenario();
-        let assigned = scenario.assign(route(&["anthropic", "openai", "gemini"]), true).unwrap();
+        let assigned = scenario.assign(route(&["anthropic", "openai", "gemini"]), true, 3).unwrap();
         assert_eq!(ids(&assigned), ["openai", "anthropic", "gemini"]);
         assert_eq!(assigned.notes, [""; 0]);
         let outcome = run(&scenario, &assigned.setup.into(), 1, &RunOptions::default()).unwrap();
         assert_eq!(outcome.in_window(Measure::Affected), Some(0.0), "the first choice is healthy");
         assert_eq!(outcome.breaches, []);
-        let by_position = scenario.assign(route(&["anthropic", "openai", "gemini"]), false).unwrap();
+        let by_position = scenario.assign(route(&["anthropic", "openai", "gemini"]), false, 3).unwrap();
         assert_eq!(by_position.notes, ["anthropic stands for openai", "openai stands for anthropic"]);
         let outcome = run(&scenario, &by_position.setup.into(), 1, &RunOptions::default()).unwrap();
         assert!(outcome.in_window(Measure::Affected) > Some(0.0));
@@ -121,14 +125,14 @@ faults = [{ on = ["openai"], effect = "refuse" }]
 
     #[test]
     fn targets_without_a_namesake_take_the_free_places() {
-        let assigned = scenario().assign(route(&["main", "openai"]), true).unwrap();
+        let assigned = scenario().assign(route(&["main", "openai"]), true, 3).unwrap();
         assert_eq!(ids(&assigned), ["openai", "main"]);
         assert_eq!(assigned.notes, ["main stands for anthropic", "gemini is not used"]);
         let mut two = scenario();
-        let assigned = two.assign(route(&["gemini", "openai"]), true).unwrap();
+        let assigned = two.assign(route(&["gemini", "openai"]), true, 3).unwrap();
         assert_eq!(ids(&assigned), ["openai", "anthropic", "gemini"]);
         assert_eq!(assigned.notes, ["anthropic is not used"]);
-        let player: Player = two.assign(route(&["gemini", "openai"]), true).unwrap().setup.into();
+        let player: Player = two.assign(route(&["gemini", "openai"]), true, 3).unwrap().setup.into();
         let outcome = run(&two, &player, 1, &RunOptions::default()).unwrap();
         assert_eq!((outcome.breaches.len(), outcome.in_window(Measure::Affected)), (0, Some(0.0)));
     }
@@ -136,9 +140,22 @@ faults = [{ on = ["openai"], effect = "refuse" }]
     #[test]
     fn additional_targets_have_no_faults() {
         let mut scenario = scenario();
-        let assigned = scenario.assign(route(&["a", "b", "c", "openai"]), false).unwrap();
+        let assigned = scenario.assign(route(&["a", "b", "c", "openai"]), false, 3).unwrap();
         assert_eq!(scenario.targets[3].name, "openai+");
         assert_eq!(assigned.notes[3], "openai is not in the scenario, and is healthy throughout");
         assert_eq!(scenario.healthy_targets(), 3);
+    }
+
+    #[test]
+    fn second_configuration_meets_the_scenario_as_written() {
+        let mut scenario = scenario();
+        let written = scenario.target_count();
+        scenario.assign(route(&["a", "b", "c", "d"]), false, written).unwrap();
+        let second = scenario.assign(route(&["openai", "d", "e", "f", "g"]), true, written).unwrap();
+        assert_eq!(ids(&second), ["openai", "d", "e", "f", "g"]);
+        let healthy = |target: &str| format!("{target} is not in the scenario, and is healthy throughout");
+        let expected = ["d stands for anthropic", "e stands for gemini", &healthy("f"), &healthy("g")];
+        assert_eq!(second.notes, expected);
+        assert_eq!(scenario.target_count(), 5);
     }
 }

@@ -306,6 +306,12 @@ impl Scenario {
         self.incidents.is_some() || self.swizzle.is_some() || self.faults.iter().any(affected)
     }
 
+    /// Number of its targets.
+    #[must_use]
+    pub fn target_count(&self) -> usize {
+        self.targets.len()
+    }
+
     /// Number of targets that no fault ever affects, whatever the seed; 0 if any target has limited capacity.
     pub(crate) fn healthy_targets(&self) -> usize {
         let limited = |target: &TargetDto| {

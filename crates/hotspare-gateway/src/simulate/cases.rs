@@ -62,8 +62,10 @@ pub(super) fn case(
     if !setups.is_empty() && origin == Origin::Library {
         scenario.clear_marks();
     }
+    // Each meets the scenario as it is written, without the targets that another one adds.
+    let written = scenario.target_count();
     for setup in setups {
-        let assigned = scenario.assign(setup.clone(), matches!(origin, Origin::File(_)))?;
+        let assigned = scenario.assign(setup.clone(), matches!(origin, Origin::File(_)), written)?;
         if !assigned.notes.is_empty() {
             notes.insert(format!("{}: {}", setup.name, assigned.notes.join(", ")));
         }
