@@ -5,6 +5,7 @@
 //! reproduce it and ends with exit code 1.
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::expect_used, reason = "a command-line program")]
 
+mod arguments;
 mod pairs;
 mod scenes;
 
@@ -14,18 +15,9 @@ use std::time::{Duration, Instant};
 use hotspare::{AnswerLimit, ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_tests::{NAMES, Rig, short_limits};
+use serde_json::json;
 
-const HELP: &str = "\
-cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--json] [--list]
-cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
-
-  --scenario NAME   run only this scenario
-  --seed N          seed of the random scenarios (default 1)
-  --json            print one JSON object per scenario
-  --list            list the scenarios and their marks
-  --rounds N        with --tier both: runs per scenario, of which the median counts (default 5)
-  --docs FILE       with --tier both: update the generated table in this Markdown file
-";
+use arguments::{Action, HELP, Names, repeat_outage, repeat_pairs};
 
 /// One outage and its marks.
 struct Scenario {
@@ -136,52 +128,65 @@ struct Outcome {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let value = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|at| args.get(at + 1)).cloned();
-    let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    if has("--help") {
-        println!("{HELP}");
-        return ExitCode::SUCCESS;
-    }
-    if has("--pairs") {
-        let rounds = value("--rounds").and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
-        return match pairs(rounds, value("--scenario").as_deref(), value("--docs")).await {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => {
-                eprintln!("the tiers are apart\n  repeat: cargo xtask chaos --tier both");
-                ExitCode::FAILURE
-            }
-            Err(what) => {
-                eprintln!("chaos: {what}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    let seed: u64 = value("--seed").and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let only = value("--scenario");
-    let chosen: Vec<Scenario> =
-        scenarios().into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name)).collect();
-    let scenes: Vec<scenes::Scene> =
-        scenes::all().into_iter().filter(|one| only.as_deref().is_none_or(|only| only == one.name)).collect();
-    if chosen.is_empty() && scenes.is_empty() {
-        eprintln!("no such scenario; --list shows them");
-        return ExitCode::FAILURE;
-    }
-    if has("--list") {
-        for one in &chosen {
-            let Marks { lost, attempts, calls } = one.marks;
-            println!(
-                "{:<18} {}; lost ≤ {lost}, attempts/request ≤ {:.2}, calls ≤ {calls}",
-                one.name,
-                one.what,
-                attempts as f64 / 100.0
-            );
+    let outages =
+        scenarios().iter().map(|one| one.name).chain(scenes::all().iter().map(|one| one.name)).collect();
+    let result = match arguments::parse(&args, &Names { outages, pairs: pairs::names() }) {
+        Err(what) => Err(what),
+        Ok(Action::Help) => {
+            println!("{HELP}");
+            Ok(())
         }
-        for scene in &scenes {
-            println!("{:<18} {}", scene.name, scene.what);
+        Ok(Action::List { scenario }) => {
+            list(scenario.as_deref());
+            Ok(())
         }
-        return ExitCode::SUCCESS;
+        Ok(Action::Pairs { scenario, rounds, docs }) => {
+            match pairs(rounds, scenario.as_deref(), docs).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(format!(
+                    "the tiers are apart\n  repeat: {}",
+                    repeat_pairs(scenario.as_deref(), rounds)
+                )),
+                Err(what) => Err(what),
+            }
+        }
+        Ok(Action::Outages { scenario, seed, json }) => run_all(scenario.as_deref(), seed, json).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("chaos: {what}");
+            ExitCode::FAILURE
+        }
     }
-    let json = has("--json");
+}
+
+/// The scenarios and scenes of this name, or all.
+fn chosen(only: Option<&str>) -> (Vec<Scenario>, Vec<scenes::Scene>) {
+    let is_chosen = |name: &str| only.is_none_or(|only| only == name);
+    let scenarios = scenarios().into_iter().filter(|one| is_chosen(one.name)).collect();
+    (scenarios, scenes::all().into_iter().filter(|one| is_chosen(one.name)).collect())
+}
+
+fn list(only: Option<&str>) {
+    let (scenarios, scenes) = chosen(only);
+    for one in &scenarios {
+        let Marks { lost, attempts, calls } = one.marks;
+        println!(
+            "{:<18} {}; lost ≤ {lost}, attempts/request ≤ {:.2}, calls ≤ {calls}",
+            one.name,
+            one.what,
+            attempts as f64 / 100.0
+        );
+    }
+    for scene in &scenes {
+        println!("{:<18} {}", scene.name, scene.what);
+    }
+}
+
+/// Runs outages and scenes. Standard output has only their results, so that a program can read it.
+async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String> {
+    let (scenarios, scenes) = chosen(only);
     if !json {
         println!(
             "{:<18}{:>9}{:>6}{:>12}{:>12}{:>10}{:>8}  breakers",
@@ -200,37 +205,78 @@ async fn main() -> ExitCode {
     )
     .await;
     let (mut passed, mut failed) = (0, 0);
-    for one in &chosen {
+    for one in &scenarios {
         let mut outcome = run(one, seed).await;
         let added = |share: f64, outcome: &mut Outcome| {
             let base = percentile(&mut healthy.latencies.clone(), share);
             percentile(&mut outcome.latencies, share).saturating_sub(base)
         };
-        let (p50, p99) = (added(0.5, &mut outcome), added(0.99, &mut outcome));
-        let attempts = outcome.attempts as f64 / one.requests as f64;
+        let added = [added(0.5, &mut outcome), added(0.99, &mut outcome)];
+        let breaches = one.breaches(&outcome);
         if json {
-            println!(
-                "{{\"scenario\":\"{}\",\"seed\":{seed},\"requests\":{},\"lost\":{},\"added_p50_ms\":{:.1},\"added_p99_ms\":{:.1},\"attempts_per_request\":{attempts:.3},\"calls_to_main\":{}}}",
-                one.name,
-                one.requests,
-                outcome.lost,
-                millis(p50),
-                millis(p99),
-                outcome.calls
-            );
+            println!("{}", one.json(seed, &outcome, added, breaches.is_empty()));
         } else {
             println!(
-                "{:<18}{:>9}{:>6}{:>9.1} ms{:>9.1} ms{attempts:>10.2}{:>8}  {}",
+                "{:<18}{:>9}{:>6}{:>9.1} ms{:>9.1} ms{:>10.2}{:>8}  {}",
                 one.name,
                 one.requests,
                 outcome.lost,
-                millis(p50),
-                millis(p99),
+                millis(added[0]),
+                millis(added[1]),
+                one.attempts_per_request(&outcome),
                 outcome.calls,
                 outcome.breakers
             );
         }
-        let marks = one.marks;
+        if breaches.is_empty() {
+            passed += 1;
+        } else {
+            failed += 1;
+            eprintln!(
+                "BREACH in {}: {}\n  repeat: {}",
+                one.name,
+                breaches.join("; "),
+                repeat_outage(one.name, seed)
+            );
+        }
+    }
+    for scene in &scenes {
+        let marks = (scene.run)().await;
+        if json {
+            println!("{}", scene.json(&marks));
+        } else {
+            println!("{:<18}{}", scene.name, scenes::show(&marks));
+        }
+        let broken: Vec<&scenes::Mark> = marks.iter().filter(|mark| !mark.is_met()).collect();
+        if broken.is_empty() {
+            passed += 1;
+            continue;
+        }
+        failed += 1;
+        for mark in broken {
+            eprintln!(
+                "BREACH in {}: {} is {}, not {} to {}\n  repeat: {}",
+                scene.name,
+                mark.what,
+                mark.got,
+                mark.least,
+                mark.most,
+                repeat_outage(scene.name, seed)
+            );
+        }
+    }
+    eprintln!("{passed} passed, {failed} failed");
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} missed a mark", passed + failed)) }
+}
+
+impl Scenario {
+    fn attempts_per_request(&self, outcome: &Outcome) -> f64 {
+        outcome.attempts as f64 / self.requests as f64
+    }
+
+    /// The marks that it missed.
+    fn breaches(&self, outcome: &Outcome) -> Vec<String> {
+        let (marks, attempts) = (self.marks, self.attempts_per_request(outcome));
         let mut breaches = Vec::new();
         if outcome.lost > marks.lost {
             breaches.push(format!("lost {} > {} ({})", outcome.lost, marks.lost, outcome.reasons.join(", ")));
@@ -242,46 +288,25 @@ async fn main() -> ExitCode {
         if outcome.calls > marks.calls {
             breaches.push(format!("calls to the broken target {} > {}", outcome.calls, marks.calls));
         }
-        if breaches.is_empty() {
-            passed += 1;
-        } else {
-            failed += 1;
-            eprintln!(
-                "BREACH in {}: {}\n  repeat: cargo xtask chaos --scenario {} --seed {seed}",
-                one.name,
-                breaches.join("; "),
-                one.name
-            );
-        }
+        breaches
     }
-    for scene in &scenes {
-        let marks = (scene.run)().await;
-        let figures: Vec<String> = marks.iter().map(|mark| format!("{} {}", mark.what, mark.got)).collect();
-        if json {
-            let met = marks.iter().all(scenes::Mark::is_met);
-            println!(
-                "{{\"scenario\":\"{}\",\"kept\":{met},\"figures\":\"{}\"}}",
-                scene.name,
-                figures.join("; ")
-            );
-        } else {
-            println!("{:<18}{}", scene.name, figures.join("; "));
-        }
-        let broken: Vec<&scenes::Mark> = marks.iter().filter(|mark| !mark.is_met()).collect();
-        if broken.is_empty() {
-            passed += 1;
-            continue;
-        }
-        failed += 1;
-        for mark in broken {
-            eprintln!(
-                "BREACH in {}: {} is {}, not {} to {}\n  repeat: cargo xtask chaos --scenario {}",
-                scene.name, mark.what, mark.got, mark.least, mark.most, scene.name
-            );
-        }
+
+    /// One line for a program. `added` is the time added to the median and to the 99th percentile.
+    fn json(&self, seed: u64, outcome: &Outcome, added: [Duration; 2], passed: bool) -> serde_json::Value {
+        let rounded = |value: f64, unit: f64| (value * unit).round() / unit;
+        let [p50, p99] = added.map(|added| rounded(millis(added), 10.0));
+        json!({
+            "scenario": self.name,
+            "seed": seed,
+            "passed": passed,
+            "requests": self.requests,
+            "lost": outcome.lost,
+            "added_p50_ms": p50,
+            "added_p99_ms": p99,
+            "attempts_per_request": rounded(self.attempts_per_request(outcome), 1_000.0),
+            "calls_to_main": outcome.calls,
+        })
     }
-    println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Compares both tiers, on the screen and in a document.
@@ -396,4 +421,26 @@ fn percentile(times: &mut [Duration], share: f64) -> Duration {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_object_says_whether_its_scenario_passed() {
+        let (scenarios, scenes) = chosen(None);
+        let (scenario, scene) = (&scenarios[0], &scenes[0]);
+        for lost in [0, 1] {
+            let outcome = Outcome { lost, ..Outcome::default() };
+            let passed = scenario.breaches(&outcome).is_empty();
+            let object = scenario.json(1, &outcome, [Duration::ZERO; 2], passed);
+            assert_eq!((&object["passed"], &object["lost"]), (&json!(lost == 0), &json!(lost)));
+            let object = scene.json(&[scenes::Mark { what: "lost", got: lost, least: 0, most: 0 }]);
+            assert_eq!(
+                (&object["passed"], &object["figures"]),
+                (&json!(lost == 0), &json!({ "lost": lost }))
+            );
+        }
+    }
 }

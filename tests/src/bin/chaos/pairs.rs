@@ -32,6 +32,11 @@ const PAIRS: [(&str, &str, u32); 8] = [
     ("stall", "stall-after:5", 10_000),
 ];
 
+/// The names of the pairs.
+pub(crate) fn names() -> Vec<&'static str> {
+    PAIRS.iter().map(|pair| pair.0).collect()
+}
+
 /// The result of a run in either tier.
 #[derive(Clone, Copy, Debug, Default)]
 struct RunResult {

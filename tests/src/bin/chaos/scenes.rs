@@ -16,35 +16,10 @@ use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
 
 mod blame;
+mod figures;
 
-/// An outage with several steps.
-pub(crate) struct Scene {
-    pub(crate) name: &'static str,
-    pub(crate) what: &'static str,
-    pub(crate) run: fn() -> BoxFuture<'static, Vec<Mark>>,
-}
-
-/// One figure and its permitted range.
-pub(crate) struct Mark {
-    pub(crate) what: &'static str,
-    pub(crate) got: u64,
-    pub(crate) least: u64,
-    pub(crate) most: u64,
-}
-
-impl Mark {
-    pub(crate) fn is_met(&self) -> bool {
-        (self.least..=self.most).contains(&self.got)
-    }
-}
-
-const fn at_most(what: &'static str, got: u64, most: u64) -> Mark {
-    Mark { what, got, least: 0, most }
-}
-
-const fn exactly(what: &'static str, got: u64, wanted: u64) -> Mark {
-    Mark { what, got, least: wanted, most: wanted }
-}
+pub(crate) use figures::{Mark, Scene, show};
+use figures::{at_most, exactly};
 
 pub(crate) fn all() -> Vec<Scene> {
     fn scene(name: &'static str, what: &'static str, run: fn() -> BoxFuture<'static, Vec<Mark>>) -> Scene {
