@@ -46,9 +46,11 @@ cargo xtask chaos --write-docs [ARGS]
   --write-docs    rewrite every table of docs/chaos.md; ARGS go to the run of all scenarios
 ";
 
+/// `hotspare simulate`, which prints `cargo xtask chaos` in the line that repeats a failure: who builds from source has
+/// no `hotspare` on the path.
 fn simulate(args: &[String]) -> Command {
     let mut command = cargo(&["run", "--quiet", "--release", "--", "simulate"]);
-    command.args(args);
+    command.args(args).env("HOTSPARE_CALLED_AS", "cargo xtask chaos");
     command
 }
 
@@ -132,4 +134,16 @@ fn write_docs(rest: &[String]) -> Result<(), String> {
         missed.extend(chaos(&run).err());
     }
     if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_simulator_is_told_which_command_was_typed() {
+        let command = simulate(&["--seed".into(), "7".into()]);
+        let called_as = command.get_envs().find(|(name, _)| *name == "HOTSPARE_CALLED_AS");
+        assert_eq!(called_as.and_then(|(_, value)| value), Some("cargo xtask chaos".as_ref()));
+    }
 }

@@ -120,7 +120,10 @@ impl Command {
             Self::Chat { prompt, config, model } => chat(&prompt, config.as_deref(), model).await,
             Self::Check { config, live } => check(&config, live).await,
             #[cfg(feature = "simulate")]
-            Self::Simulate(args) => hotspare_gateway::simulate::simulate(&args, "hotspare simulate"),
+            Self::Simulate(args) => {
+                use hotspare_gateway::simulate::{PROGRAM_VARIABLE, program, simulate};
+                simulate(&args, &program(std::env::var(PROGRAM_VARIABLE).ok()))
+            }
             Self::Explain { config, model, prompt } => explain(config.as_deref(), model, &prompt),
             Self::Decode { files } => decode::decode(&files),
         };

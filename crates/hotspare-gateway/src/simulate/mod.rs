@@ -26,6 +26,15 @@ use work::Job;
 
 pub use args::SimulateArgs;
 
+/// Variable in which a program that starts this one passes the command that its user typed.
+pub const PROGRAM_VARIABLE: &str = "HOTSPARE_CALLED_AS";
+
+/// The command for the line that repeats a failure, given the value of [`PROGRAM_VARIABLE`].
+#[must_use]
+pub fn program(called_as: Option<String>) -> String {
+    called_as.filter(|command| !command.is_empty()).unwrap_or_else(|| "hotspare simulate".into())
+}
+
 /// Runs the simulation. `program` is the command as called, for the line that repeats a failure.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::{Origin, SimulateArgs, cases, output, run_all, simulate, twice};
+use super::{Origin, SimulateArgs, cases, output, program, run_all, simulate, twice};
 use crate::output::Output;
 
 #[derive(Parser)]
@@ -47,6 +47,20 @@ fn folder(name: &str, mark: &str) -> PathBuf {
 fn play(folder: &Path, words: &str) -> Result<(), String> {
     let words = words.replace('@', &folder.display().to_string());
     simulate(&parsed(&words)?, "hotspare simulate")
+}
+
+#[test]
+fn a_failure_is_repeated_by_the_command_that_was_typed() {
+    let folder = folder("called-as", r#"{ measure = "lost", at_least = 1 }"#);
+    let args = parsed(&format!("--file {}/scenario.toml --seed 3", folder.display())).unwrap();
+    for (called_as, command) in [
+        (Some("cargo xtask chaos"), "cargo xtask chaos"),
+        (Some(""), "hotspare simulate"),
+        (None, "hotspare simulate"),
+    ] {
+        let error = simulate(&args, &program(called_as.map(str::to_owned))).unwrap_err();
+        assert!(error.contains(&format!("repeat: {command} --file")), "{error}");
+    }
 }
 
 fn parsed(words: &str) -> Result<SimulateArgs, String> {
