@@ -15,22 +15,22 @@ use hotspare_core::{
 use hotspare_provider::{Outbound, Wire};
 use serde_json::{Value, json};
 
+use crate::recordings;
+
 #[test]
 fn encoded_requests_match_the_recordings() {
-    let Some(records) = crate::requests::records() else { return };
     let (mut same, mut all, mut wrong) = (0, 0, Vec::new());
-    for record in records.iter().filter(|record| record["provider"] == "bedrock") {
-        let stream = record["endpoint"] == "converse_stream";
-        if !stream && record["endpoint"] != "converse" {
+    for exchange in recordings::all().recordings.iter().map(|recording| &recording.exchange) {
+        let stream = exchange.endpoint == "converse_stream";
+        if exchange.provider != "bedrock" || (!stream && exchange.endpoint != "converse") {
             continue;
         }
         all += 1;
-        let name = record["id"].as_str().unwrap_or_default();
+        let (name, url) = (&exchange.id, &exchange.url);
         // The model as given in the URL.
-        let url = record["url"].as_str().unwrap_or_default();
         let spelled = url.split("/model/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         let model = spelled.replace("%3A", ":").replace("%2F", "/");
-        let body: Value = serde_json::from_str(record["request_body"].as_str().unwrap()).unwrap();
+        let body: Value = serde_json::from_slice(&exchange.request).unwrap();
         let wire =
             Bedrock::new("us-east-1").with_base_url(url.split("/model/").next().unwrap()).for_model(&model);
         let call = Outbound::new(Arc::new(request(&body, &wire)), model.as_str(), stream);
@@ -45,7 +45,7 @@ fn encoded_requests_match_the_recordings() {
                     wrong.push(format!("{name}: {}\n  {before}\n  {after}", written.url));
                 }
             }
-            Err(_) if record["status"] != 200 => same += 1,
+            Err(_) if !exchange.head.status.is_success() => same += 1,
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
     }
