@@ -1,12 +1,14 @@
 //! A server on a real socket that speaks a provider's wire and misbehaves on request.
 //!
 //! HTTP/1.1 implemented on a bare socket, because no server library can close inside a chunk, reset a connection or
-//! stay silent on purpose. Every prompt gets the same answer, so that answers of different servers can be compared.
+//! stay silent on purpose. Every prompt gets the same answer, so that answers of different servers can be compared. A
+//! schema that the wire's provider would refuse is refused here, too.
 //! Invariant: one connection serves one request at a time, and output that a client does not read is not buffered.
 
 mod binary;
 mod connection;
 mod encoder;
+mod schema;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::binary;
 use super::encoder::{ParsedRequest, ReplyEncoder, WireFormat};
+use super::schema;
 use super::{Settings, Shared};
 use crate::fault::Fault;
 
@@ -152,6 +153,10 @@ impl Connection {
         if settings.wire == WireFormat::Anthropic && parsed.prefill.ends_with(char::is_whitespace) {
             let what = "messages: final assistant content cannot end with trailing whitespace";
             let body = encoder.error_body("invalid_request_error", "invalid_value", what);
+            return self.send_response(400, "application/json", "", &body).await;
+        }
+        if let Some((code, message)) = schema::refusal(settings.wire, &body) {
+            let body = encoder.error_body("invalid_request_error", code, &message);
             return self.send_response(400, "application/json", "", &body).await;
         }
         self.bytes_until_reset = match fault {

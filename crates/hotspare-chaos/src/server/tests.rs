@@ -74,3 +74,44 @@ async fn follows_the_scripted_fault_plan() {
     assert!(ask(&server, "{}").await.contains("retry-after: 7"));
     assert!(ask(&server, "{}").await.starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn schemas_that_break_a_wires_rules_are_refused() {
+    let closed = r#"{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#;
+    let open = closed.replace(r#","additionalProperties":false"#, "");
+    let optional = closed.replace(r#""required":["a"],"#, "");
+    let bounded = closed.replace(r#""integer""#, r#""integer","minimum":1"#);
+    for (wire, form, strict) in [
+        (
+            WireFormat::OpenAi,
+            r#"{"response_format":{"json_schema":{"strict":STRICT,"schema":SCHEMA}}}"#,
+            true,
+        ),
+        (WireFormat::OpenAi, r#"{"tools":[{"function":{"strict":STRICT,"parameters":SCHEMA}}]}"#, true),
+        (WireFormat::Responses, r#"{"text":{"format":{"strict":STRICT,"schema":SCHEMA}}}"#, true),
+        (WireFormat::Responses, r#"{"tools":[{"strict":STRICT,"parameters":SCHEMA}]}"#, true),
+        (WireFormat::Anthropic, r#"{"output_config":{"format":{"schema":SCHEMA}}}"#, false),
+        (WireFormat::Anthropic, r#"{"tools":[{"strict":true,"input_schema":SCHEMA}]}"#, false),
+    ] {
+        let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
+        for (schema, refused) in
+            [(closed, false), (open.as_str(), true), (&optional, strict), (&bounded, !strict)]
+        {
+            let body = form.replace("SCHEMA", schema).replace("STRICT", "true");
+            assert_eq!(ask(&server, &body).await.starts_with("HTTP/1.1 400"), refused, "{wire:?}: {body}");
+            let unenforced = form.replace("SCHEMA", schema).replace("STRICT", "false");
+            assert!(
+                !strict || ask(&server, &unenforced).await.starts_with("HTTP/1.1 200"),
+                "{wire:?}: {body}"
+            );
+        }
+    }
+    let server = ChaosServer::start(Settings::new(WireFormat::Bedrock)).await.unwrap();
+    for (schema, refused) in [(closed, "200"), (open.as_str(), "200"), (&bounded, "400")] {
+        let format = serde_json::Value::from(schema);
+        let body = format!(
+            r#"{{"outputConfig":{{"textFormat":{{"structure":{{"jsonSchema":{{"schema":{format}}}}}}}}}}}"#
+        );
+        assert!(ask(&server, &body).await.starts_with(&format!("HTTP/1.1 {refused}")), "{body}");
+    }
+}
