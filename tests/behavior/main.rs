@@ -20,4 +20,5 @@ mod models;
 mod parity;
 mod portability;
 mod quotas;
+mod schemas;
 mod streams;

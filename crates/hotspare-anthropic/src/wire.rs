@@ -68,6 +68,7 @@ impl Anthropic {
 
 /// The schemas that structured outputs accept (Anthropic's guide of that name, JSON Schema limitations).
 const SUBSET: SchemaSubset = SchemaSubset {
+    always_enforced: true,
     closed: true,
     all_required: false,
     lone_refs: false,

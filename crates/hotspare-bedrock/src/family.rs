@@ -3,6 +3,8 @@
 //! Data, found by the vendor's segment in a model's id, whatever its region prefix and whether or not it is an ARN. Not
 //! a list of models: a family that is missing has no fields of its own. Invariant: no code asks for a vendor's name.
 
+use hotspare_core::SchemaSubset;
+
 /// A vendor's models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Family {
@@ -25,7 +27,34 @@ pub(crate) struct Family {
     /// Whether the wire's schema for answers is enforced on its models (user guide, "Get validated JSON results");
     /// `None` if only on some, which the catalogue lists.
     pub(crate) json_schema: Option<bool>,
+    /// The schemas that they accept where they enforce them; `None` if unknown.
+    pub(crate) schema_subset: Option<&'static SchemaSubset>,
 }
+
+/// The schemas that Claude accepts: as on the Messages wire, because the same compiler reads them.
+const CLAUDE_SCHEMAS: SchemaSubset = SchemaSubset {
+    always_enforced: true,
+    closed: true,
+    all_required: false,
+    lone_refs: false,
+    keywords: &[
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "definitions",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "properties",
+        "required",
+        "type",
+    ],
+    formats: &["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"],
+};
 
 /// Models without fields of their own.
 const OTHER: Family = Family {
@@ -37,6 +66,7 @@ const OTHER: Family = Family {
     effort: &[],
     forced_tool: None,
     json_schema: None,
+    schema_subset: None,
 };
 
 const FAMILIES: [Family; 4] = [
@@ -62,6 +92,7 @@ const FAMILIES: [Family; 4] = [
         effort: &[(&["output_config", "effort"], None)],
         forced_tool: Some(true),
         json_schema: None,
+        schema_subset: Some(&CLAUDE_SCHEMAS),
     },
     Family { vendor: "meta", json_schema: Some(false), ..OTHER },
     Family { vendor: "openai", effort: &[(&["reasoning_effort"], None)], ..OTHER },

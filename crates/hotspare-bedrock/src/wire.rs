@@ -3,7 +3,7 @@
 //! Invariant: a bearer key goes into one header and nowhere else; an access key stays out of the request, which is
 //! signed once it is finished.
 
-use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, SchemaSubset};
 use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire, header};
 use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -102,6 +102,10 @@ impl Wire for Bedrock {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         binding::binds(request)
+    }
+
+    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
+        Family::of(model).schema_subset
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -54,6 +54,8 @@ impl ModelProfile {
 /// preparation reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaSubset {
+    /// Every schema is enforced, whatever the request says (`strict`), so that one outside the subset is refused.
+    pub always_enforced: bool,
     /// Every object must say `"additionalProperties": false`.
     pub closed: bool,
     /// Every property must be required; an optional property is written as a nullable one.

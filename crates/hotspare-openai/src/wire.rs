@@ -61,9 +61,16 @@ pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
     capabilities.free_tool_ids = (!dialect.free_tool_ids).then_some(false);
     capabilities
 }
+
+/// The schemas that a host enforces, if it enforces any.
+pub(crate) fn schema_subset(dialect: &Dialect) -> Option<&'static SchemaSubset> {
+    dialect.json_schema.then_some(&STRICT)
+}
+
 /// The schemas that strict structured outputs accept (OpenAI's guide "Structured Outputs", supported schemas). Bounds
 /// of numbers, strings and arrays are accepted by some models only, so they are left to validation.
 const STRICT: SchemaSubset = SchemaSubset {
+    always_enforced: false,
     closed: true,
     all_required: true,
     lone_refs: true,
@@ -114,7 +121,7 @@ impl Wire for OpenAi {
     }
 
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
-        self.dialect().json_schema.then_some(&STRICT)
+        schema_subset(self.dialect())
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

@@ -2,8 +2,8 @@
 //!
 //! Not an adapter: no wire format is known here. Steps, in order: drop what the target cannot read of turns by other
 //! models; drop the oldest turns if the prompt is too long; apply the target's template; add a user turn if the
-//! assistant must not speak first; express the output format as a tool or in words if the target does not enforce it;
-//! add what this attempt needs (what was wrong with an answer, the beginning of an answer). Invariant: what is
+//! assistant must not speak first; fit the output format to what the target enforces, or express it as a tool or in
+//! words; add what this attempt needs (what was wrong with an answer, the beginning of an answer). Invariant: what is
 //! unchanged is not copied, and every change is noted.
 
 use std::borrow::Cow;
@@ -158,7 +158,8 @@ fn apply_output_format(
     profile: &ModelProfile,
 ) -> bool {
     let can = &profile.capabilities;
-    let as_tool_call = can.json_schema == Some(false)
+    let as_format = can.json_schema != Some(false) && fit_schema(request, notes, target);
+    let as_tool_call = !as_format
         && can.forced_tool == Some(true)
         && can.tools != Some(false)
         && target.provider.asks_for_reasoning(request) != Some(true);
@@ -168,7 +169,7 @@ fn apply_output_format(
         return true;
     }
     let instruction = match &request.output {
-        OutputFormat::JsonSchema { schema, .. } if can.json_schema == Some(false) => {
+        OutputFormat::JsonSchema { schema, .. } if !as_format => {
             notes.push("the schema is requested in the prompt".into());
             format!(
                 "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid \
@@ -180,10 +181,7 @@ fn apply_output_format(
             notes.push("JSON is requested in the prompt".into());
             "Answer with one JSON object and nothing else: no words around it, no code fence.".to_owned()
         }
-        _ => {
-            fit_schema(request, notes, target);
-            return false;
-        }
+        _ => return false,
     };
     let request = request.to_mut();
     request.output = if can.json_mode == Some(false) { OutputFormat::Text } else { OutputFormat::JsonObject };
@@ -192,24 +190,30 @@ fn apply_output_format(
     false
 }
 
-/// Rewrites a schema that is to be enforced into the subset that the target supports.
-fn fit_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &ConnectedTarget) {
-    let OutputFormat::JsonSchema { name, schema, strict } = &request.output else { return };
-    let Some(subset) = target.provider.schema_subset(&target.model).filter(|_| *strict) else { return };
-    let name = name.clone();
+/// Rewrites a schema that would be enforced into the subset that the target supports. Returns whether the request may be
+/// sent with its schema; it may not if the target enforces every schema and cannot enforce this one.
+fn fit_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &ConnectedTarget) -> bool {
+    let OutputFormat::JsonSchema { name, schema, strict } = &request.output else { return true };
+    let subset = target.provider.schema_subset(&target.model);
+    let Some(subset) = subset.filter(|subset| *strict || subset.always_enforced) else { return true };
+    let (name, strict) = (name.clone(), *strict);
     let output = match rewrite_schema(schema, subset) {
-        Ok(rewritten) if rewritten.notes.is_empty() => return,
+        Ok(rewritten) if rewritten.notes.is_empty() => return true,
         Ok(rewritten) => {
             notes.extend(rewritten.notes);
-            OutputFormat::JsonSchema { name, schema: rewritten.schema, strict: true }
+            OutputFormat::JsonSchema { name, schema: rewritten.schema, strict }
         }
         Err(what) => {
             notes
                 .push(format!("the schema cannot be enforced there ({what}); the answer is still validated"));
+            if subset.always_enforced {
+                return false;
+            }
             OutputFormat::JsonSchema { name, schema: schema.clone(), strict: false }
         }
     };
     request.to_mut().output = output;
+    true
 }
 
 fn is_instruction(message: &Message) -> bool {

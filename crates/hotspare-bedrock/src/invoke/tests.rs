@@ -10,8 +10,14 @@ use http::{HeaderMap, StatusCode};
 
 use super::*;
 
-const SUBSET: SchemaSubset =
-    SchemaSubset { closed: true, all_required: false, lone_refs: false, keywords: &["type"], formats: &[] };
+const SUBSET: SchemaSubset = SchemaSubset {
+    always_enforced: false,
+    closed: true,
+    all_required: false,
+    lone_refs: false,
+    keywords: &["type"],
+    formats: &[],
+};
 
 /// A wire whose frames are text.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use super::*;
 
 const STRICT: SchemaSubset = SchemaSubset {
+    always_enforced: false,
     closed: true,
     all_required: true,
     lone_refs: true,

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits};
+use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, SchemaSubset};
 use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
 
 use super::decode::ResponseDecoder;
@@ -68,6 +68,10 @@ impl Wire for Responses {
 
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         accepts::binds(request, RESPONSES_WIRE, &STATEFUL_FIELDS)
+    }
+
+    fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
+        wire::schema_subset(&self.host.dialect)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
