@@ -13,6 +13,11 @@ use crate::scenario::Scenario;
 
 /// Maximum number of bins.
 const BINS: u64 = 7_200;
+/// Length of a bin, in nanoseconds, unless the run is so long that there would be too many.
+const SHORTEST_BIN: u64 = 1_000_000_000;
+/// First starts before the window without which a target's share is not known: the standard error of a share is then
+/// at most 5 points, half of the tenth by which a target may miss its former share.
+const MIN_STARTS_FOR_SHARE: u32 = 100;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +177,7 @@ impl Ledger {
             }
         }
         let length = scenario.length.nanos().max(1);
-        let bin = (length / BINS).max(1_000_000_000);
+        let bin = (length / BINS).max(SHORTEST_BIN);
         let count = usize::try_from(length / bin + 1).unwrap_or(1);
         let empty = Bin { first: vec![0; targets], ..Bin::default() };
         Self {
@@ -291,7 +296,7 @@ impl Ledger {
         };
         Some(match measure {
             Measure::Affected => if_any(tally.affected as f64)?,
-            Measure::Amplification => self.amplification(),
+            Measure::Amplification => self.amplification()?,
             Measure::Attempts => share(tally.attempts, tally.requests)?,
             Measure::Available => share(tally.answered, tally.eligible())?,
             // Costs are in millionths of a dollar.
@@ -326,31 +331,49 @@ impl Ledger {
         })
     }
 
-    /// The most starts per arrival over any ten seconds with at least 50 arrivals.
-    fn amplification(&self) -> f64 {
-        let width = usize::try_from(10_000_000_000 / self.bin).unwrap_or(1).max(1);
+    /// The most starts per arrival over any ten seconds with at least 50 arrivals. Not measured in a run whose bins are
+    /// longer than a second: ten seconds cannot be told apart there.
+    fn amplification(&self) -> Option<f64> {
+        let width = self.bins_in(10)?;
         let ratio = |bins: &[Bin]| {
             let arrivals: u32 = bins.iter().map(|bin| bin.arrivals).sum();
             let starts: u32 = bins.iter().map(|bin| bin.starts).sum();
             if arrivals < 50 { 0.0 } else { f64::from(starts) / f64::from(arrivals) }
         };
-        self.bins.windows(width.min(self.bins.len())).map(ratio).fold(0.0, f64::max)
+        Some(self.bins.windows(width.min(self.bins.len())).map(ratio).fold(0.0, f64::max))
     }
 
     /// Seconds from the window's end until the target first has 90 % of its share before the window, over five seconds.
+    /// 0 if its share never fell below that in the window: nothing left, so nothing has to return. Not measured if there
+    /// were too few starts before the window, or bins are longer than a second.
     fn recovered_after(&self, target: usize) -> Option<f64> {
+        let width = self.bins_in(5)?;
         let index = |nanos: u64| usize::try_from(nanos / self.bin).unwrap_or(usize::MAX).min(self.bins.len());
+        let all = |bins: &[Bin]| bins.iter().flat_map(|bin| &bin.first).sum::<u32>();
         let share = |bins: &[Bin]| {
-            let all: u32 = bins.iter().flat_map(|bin| &bin.first).sum();
             let own: u32 = bins.iter().map(|bin| bin.first[target]).sum();
-            if all == 0 { 0.0 } else { f64::from(own) / f64::from(all) }
+            match all(bins) {
+                0 => None,
+                all => Some(f64::from(own) / f64::from(all)),
+            }
         };
         let (from, until) = (index(self.window.0), index(self.window.1));
-        let before = share(&self.bins[..from]);
-        let width = usize::try_from(5_000_000_000 / self.bin).unwrap_or(1).max(1);
-        let after = &self.bins[until..];
-        let at = after.windows(width.min(after.len().max(1))).position(|bins| share(bins) >= 0.9 * before)?;
+        let (before, during, after) = (&self.bins[..from], &self.bins[from..until], &self.bins[until..]);
+        let needed = 0.9 * share(before).filter(|_| all(before) >= MIN_STARTS_FOR_SHARE)?;
+        let spans = |bins: &'_ [Bin]| width.min(bins.len().max(1));
+        let has_left =
+            during.windows(spans(during)).any(|bins| share(bins).is_some_and(|share| share < needed));
+        if !has_left {
+            return Some(0.0);
+        }
+        let has_returned = |bins: &[Bin]| share(bins).is_some_and(|share| share >= needed);
+        let at = after.windows(spans(after)).position(has_returned)?;
         Some((at + 1) as f64 * self.bin as f64 / 1e9)
+    }
+
+    /// The number of bins in this many seconds, if a bin is one second.
+    fn bins_in(&self, seconds: u64) -> Option<usize> {
+        (self.bin <= SHORTEST_BIN).then(|| usize::try_from(seconds).unwrap_or(1))
     }
 
     /// The window in nanoseconds.

@@ -32,7 +32,7 @@ pub(crate) struct Mark {
 pub enum Measure {
     /// Requests that another target answered because the first one tried failed or met a fault, plus lost requests.
     Affected,
-    /// The most starts per arrival within ten seconds, anywhere in the run.
+    /// The most starts per arrival within ten seconds, anywhere in a run of at most two hours.
     Amplification,
     /// Starts per request.
     Attempts,
@@ -59,7 +59,8 @@ pub enum Measure {
     OpensOfTheWell,
     /// Outcomes of calls started in the window that the target's breaker saw before it opened.
     OutcomesToOpen,
-    /// Seconds from the window's end until the target has 90 % of its former share again.
+    /// Seconds from the window's end until the target has 90 % of its former share again; 0 if it never had less. For
+    /// runs of at most two hours with 100 requests before the window.
     RecoveredAfter,
     /// Share of the target's starts that it rate-limited.
     Refused,
@@ -77,7 +78,7 @@ pub enum Measure {
     TtftP95,
     /// 99th percentile of the seconds to first content.
     TtftP99,
-    /// Share of the target's quota that was used over the whole run.
+    /// Share of the target's quota that was used over the whole run, which begins with a full bucket.
     Used,
     /// Share of spend that paid for no answer.
     Waste,

@@ -55,7 +55,8 @@ impl From<bool> for GoalStatus {
 #[must_use]
 pub fn headlines(runs: &[ScenarioRuns]) -> Vec<Headline> {
     let suite = Suite { runs };
-    let mut all = vec![suite.nines_gap(), suite.routing(), suite.wait("fail-fast", &FAIL_FAST, 0.10)];
+    let mut all = vec![suite.regret(), suite.nines_gap(), suite.routing()];
+    all.push(suite.wait("fail-fast", &FAIL_FAST, 0.10));
     all.push(suite.wait("silent", &SILENT, 0.25));
     all.extend(DETECTION_SCENARIOS.iter().map(|(name, share)| suite.detection(name, *share)));
     all.extend([
@@ -124,6 +125,15 @@ impl Suite<'_> {
     ) -> impl Iterator<Item = (&'b Digest, &'b Digest)> {
         let pairs = one.unwrap_or_default().iter().zip(other.unwrap_or_default());
         pairs.filter(|(one, other)| one.seed == other.seed)
+    }
+
+    /// The statement about the whole suite: a mean over scenarios, so that no single one can stand for all.
+    fn regret(&self) -> Option<Headline> {
+        let own = |run: &ScenarioRuns| Some(run.regret(&run.players.first()?.0)?.mean);
+        let value = Estimate::of(&self.runs.iter().filter_map(own).collect::<Vec<_>>())?;
+        let over = format!("{} scenarios, mean", value.count);
+        let figure = with_interval(value, percent);
+        headline("Σ regret against the oracle", &over, figure, "≤ 5 %", value.mean <= 0.05)
     }
 
     fn nines_gap(&self) -> Option<Headline> {
@@ -196,14 +206,10 @@ impl Suite<'_> {
     }
 
     fn recovery(&self, share: f64, goal: f64) -> Option<Headline> {
-        let lag = |(own, best): (&Digest, &Digest)| {
-            Some((own.value(Measure::RecoveredAfter)? - best.value(Measure::RecoveredAfter)?).max(0.0))
-        };
         let values: Vec<f64> = self
             .runs
             .iter()
-            .filter(|run| run.first_target_may_fail)
-            .flat_map(|run| Self::paired_with(run, "oracle").filter_map(lag))
+            .flat_map(|run| Self::paired_with(run, "oracle").filter_map(|(own, best)| run.lag(own, best)))
             .collect();
         Estimate::of(&values)?;
         let value = quantile(&values, share);
@@ -359,7 +365,37 @@ mod tests {
         );
         assert_eq!(figure(&ours, "M1").map(|(_, standing)| standing), Some(GoalStatus::Reached));
         assert_eq!(figure(&theirs, "M1").map(|(_, standing)| standing), Some(GoalStatus::Missed));
+        for (lines, standing) in [(&ours, GoalStatus::Reached), (&theirs, GoalStatus::Missed)] {
+            let regret = figure(lines, "Σ regret").unwrap();
+            assert_eq!(regret.1, standing, "{regret:?}");
+        }
         assert_eq!(figure(&theirs, "M4"), None, "a rival without a breaker detects nothing");
         assert_eq!(figure(&ours, "M8"), None, "no run without hedges");
+    }
+
+    /// Runs of one scenario in which the first target recovers after these seconds: own, the oracle's.
+    fn returns(own: Option<f64>, oracle: Option<f64>) -> Option<String> {
+        let scenario = Scenario::find("refused").unwrap();
+        let players = [Player::from(scenario.setup().unwrap()), RivalKind::Oracle.into()];
+        let mut runs = ScenarioRuns::new(&scenario, &players, 1);
+        let at =
+            crate::digest::DIGEST_MEASURES.iter().position(|one| *one == Measure::RecoveredAfter).unwrap();
+        for ((player, (_, digests)), recovered) in players.iter().zip(&mut runs.players).zip([own, oracle]) {
+            let mut digest =
+                Digest::of(&scenario, 1, run(&scenario, player, 1, &RunOptions::default()).unwrap());
+            digest.values[at] = recovered;
+            digests.push(digest);
+        }
+        let line = headlines(&[runs]).into_iter().find(|line| line.name.starts_with("M5"));
+        line.map(|line| line.figure)
+    }
+
+    #[test]
+    fn a_target_that_never_returns_is_late_by_the_rest_of_the_run() {
+        assert_eq!(returns(Some(25.0), Some(5.0)).as_deref(), Some("20.0 s"));
+        // The window ends at minute 5 of 10.
+        assert_eq!(returns(None, Some(5.0)).as_deref(), Some("295.0 s"));
+        assert_eq!(returns(Some(0.0), Some(5.0)), None, "its traffic never left");
+        assert_eq!(returns(Some(25.0), None), None, "not even the oracle could return");
     }
 }

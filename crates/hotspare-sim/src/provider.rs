@@ -137,13 +137,14 @@ impl Providers {
         self.list[target].busy
     }
 
-    /// The share of a target's quota of requests (or tokens) that was used within a time.
+    /// The share of a target's quota of requests (or tokens) that was used within a time. What there is to use: a full
+    /// bucket at the start, which holds the quota of a minute, and what it is refilled with.
     pub(crate) fn quota_used(&self, target: usize, time: Duration) -> Option<f64> {
         let provider = &self.list[target];
         let quota = provider.config.quota?;
         let keys = f64::from(provider.config.keys);
         let per_minute = quota.tokens_per_minute.or(quota.requests_per_minute)? as f64 * keys;
-        Some(provider.consumed / (per_minute * time.as_secs_f64() / 60.0))
+        Some(provider.consumed / (per_minute * (1.0 + time.as_secs_f64() / 60.0)))
     }
 }
 

@@ -241,6 +241,17 @@ impl ScenarioRuns {
         Some((lost(player)? / lost("oracle")?).log10())
     }
 
+    /// Seconds by which the first target got its share back later than with the oracle, if its traffic left and could
+    /// return. A player that never gives it back counts as late by the rest of the run.
+    pub(crate) fn lag(&self, run: &Digest, best: &Digest) -> Option<f64> {
+        let oracle = best.value(Measure::RecoveredAfter).filter(|_| self.first_target_may_fail)?;
+        match run.value(Measure::RecoveredAfter) {
+            Some(own) if own <= 0.0 => None,
+            Some(own) => Some((own - oracle).max(0.0)),
+            None => Some((self.after_outage - oracle).max(0.0)),
+        }
+    }
+
     fn regret_of(&self, run: &Digest, best: &Digest, random: Option<&Digest>) -> Regret {
         let both = |measure: Measure| run.value(measure).zip(best.value(measure));
         let random = random.and_then(|run| run.value(Measure::FirstTry));
@@ -251,13 +262,7 @@ impl ScenarioRuns {
         let wait = both(Measure::TtftP99)
             .filter(|(_, oracle)| *oracle > 0.0)
             .map(|(own, oracle)| ((own - oracle) / oracle).max(0.0));
-        let lag = best
-            .value(Measure::RecoveredAfter)
-            .filter(|_| self.outage > 0.0 && self.first_target_may_fail)
-            .map(|oracle| {
-                let own = run.value(Measure::RecoveredAfter).unwrap_or(self.after_outage);
-                ((own - oracle) / self.outage).max(0.0)
-            });
+        let lag = self.lag(run, best).filter(|_| self.outage > 0.0).map(|lag| lag / self.outage);
         let starts = both(Measure::Attempts).map(|(own, oracle)| (own - oracle).max(0.0));
         Regret { first_tries, wait, lag, starts }
     }

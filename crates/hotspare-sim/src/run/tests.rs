@@ -145,3 +145,39 @@ fn overlapping_faults_are_drawn_independently() {
     let answered = outcome.in_window(Measure::Available).unwrap();
     assert!((0.20..0.30).contains(&answered), "a half of a half: {answered}");
 }
+
+#[test]
+fn a_return_is_measured_only_if_enough_traffic_left() {
+    let recovered = |name: &str, player: fn(&Scenario) -> Player| {
+        let scenario = Scenario::find(name).unwrap();
+        let outcome = run(&scenario, &player(&scenario), 1, &RunOptions::default()).unwrap();
+        outcome.in_window(Measure::RecoveredAfter)
+    };
+    let own = |scenario: &Scenario| Player::from(scenario.setup().unwrap());
+    assert!(recovered("status-503", own) > Some(1.0));
+    assert_eq!(recovered("status-503", |_| RivalKind::RetrySame.into()), Some(0.0), "it never left");
+    for name in ["flapping", "swizzle", "quiet-503"] {
+        assert_eq!(recovered(name, own), None, "{name}: there are too few requests before the window");
+    }
+}
+
+#[test]
+fn amplification_in_ten_seconds_is_not_measured_in_bins_of_more_than_one() {
+    let amplification = |hours: u64| {
+        let text = format!("what = \"x\"\nlength = \"{hours}h\"\nload = {{ rate = 10.0 }}");
+        let scenario = Scenario::parse("long", &text).unwrap();
+        let outcome = run(&scenario, &RivalKind::Static.into(), 1, &RunOptions::default()).unwrap();
+        outcome.in_window(Measure::Amplification)
+    };
+    assert_eq!(amplification(2), Some(1.0));
+    assert_eq!(amplification(3), None);
+}
+
+#[test]
+fn an_exhausted_quota_is_used_in_full_and_not_beyond() {
+    let text = "what = \"x\"\ntargets = [{ name = \"a\", quota = { requests_per_minute = 600, says = \"nothing\" } }]";
+    let scenario = Scenario::parse("quota", text).unwrap();
+    let outcome = run(&scenario, &RivalKind::Static.into(), 1, &RunOptions::default()).unwrap();
+    let used = outcome.in_window(Measure::Used).unwrap();
+    assert!((0.99..=1.0).contains(&used), "a full bucket and ten minutes of refills: {used}");
+}

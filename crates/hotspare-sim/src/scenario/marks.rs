@@ -6,6 +6,11 @@ use super::Scenario;
 use crate::marks::{Mark, Measure};
 use crate::units::{Span, nanos};
 
+/// The longest run in which the counts are kept by the second, and the least number of requests before the window, on
+/// average, from which a share is known in every seed.
+const LONGEST_BY_SECOND: Span = Span::secs(7_200);
+const REQUESTS_FOR_SHARE: f64 = 200.0;
+
 /// The shortest part of a span, in nanoseconds, that is representative of the whole.
 const MINUTE: u64 = 60_000_000_000;
 
@@ -31,6 +36,17 @@ impl Mark {
             add("must end after it begins".into());
         } else if until > scenario.full_length().nanos() {
             add("ends after the scenario".into());
+        }
+        if matches!(measure, Measure::Amplification | Measure::RecoveredAfter)
+            && scenario.full_length() > LONGEST_BY_SECOND
+        {
+            add("cannot be measured in a run of more than two hours".into());
+        }
+        let before = scenario.load.rate * scenario.window[0].0.as_secs_f64();
+        if measure == Measure::RecoveredAfter && before < REQUESTS_FOR_SHARE {
+            add(format!(
+                "needs {REQUESTS_FOR_SHARE} requests before the window, to know the former share; there are {before:.0}"
+            ));
         }
         match &self.target {
             Some(_) if !measure.is_of_target() => {

@@ -219,6 +219,14 @@ mod tests {
             ("marks = [{ measure = \"lost\", at_most = \"2%\" }]", "lost is a number"),
             ("marks = [{ measure = \"lost\", at_most = nan }]", "lost is a number"),
             ("marks = [{ measure = \"lost\", at_most = 1, at_least = 2 }]", "cannot be at least 2"),
+            (
+                "length = \"3h\"\nmarks = [{ measure = \"amplification\", at_most = 2 }]",
+                "more than two hours",
+            ),
+            (
+                "load = { rate = 1 }\nmarks = [{ measure = \"recovered-after\", at_most = \"9s\" }]",
+                "needs 200 requests before the window, to know the former share; there are 120",
+            ),
             ("length = \"200s\"", "within the length"),
             ("marks = [{ measure = \"available\", at_least = 99.9 }]", "a share"),
         ] {
