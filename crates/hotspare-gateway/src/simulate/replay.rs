@@ -87,6 +87,8 @@ fn replay_availability(
                 None => vec![scenario.setup()?.into()],
             };
             if args.versus {
+                // The replayed route does not hedge, so there is no variant without hedges.
+                players.push(scenario.setup_defaults()?.into());
                 let rivals = RivalKind::ALL.into_iter().filter(|kind| kind.name() != players[0].name());
                 players.extend(rivals.map(Player::from).collect::<Vec<_>>());
             }

@@ -242,6 +242,28 @@ fn recording_in_which_there_is_nothing_is_an_error() {
 }
 
 #[test]
+fn a_replay_also_shows_the_route_that_ships() {
+    let folder = folder("availability", KEPT);
+    let record = folder.join("record");
+    std::fs::create_dir_all(&record).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(record.join(name), text).unwrap();
+    write("endpoints.csv", "endpoint,model,provider\n0,m,A\n1,m,B\n");
+    write("15min_polls.csv", "poll,ts_utc\n0,2026-08-07T00:00:00Z\n1,2026-08-07T00:15:00Z\n");
+    write(
+        "15min_uptime.csv",
+        "endpoint,poll,status,up5m,up30m\n0,0,0,50,50\n1,0,0,99,99\n0,1,0,50,50\n1,1,0,99,99\n",
+    );
+    write("page.md", "<!-- begin replay -->\n<!-- end replay -->\n");
+    // Whether the route meets the marks does not matter here.
+    let _ = play(&folder, "--trace @/record --versus --seeds 1 --docs @/record/page.md");
+    let page = std::fs::read_to_string(record.join("page.md")).unwrap();
+    let row = |name: &str| page.lines().find(|line| line.starts_with(&format!("{name} ")));
+    for name in ["hotspare", "defaults", "static", "oracle"] {
+        assert!(row(name).is_some(), "{name}: {page}");
+    }
+}
+
+#[test]
 fn twice_runs_every_seed() {
     let folder = folder("twice", KEPT);
     let args = |words: &str| parsed(&words.replace('@', &folder.display().to_string())).unwrap();
