@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential};
+use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential, UsageSource};
 use hotspare_chaos::{Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits};
 
@@ -138,6 +138,22 @@ async fn on_cut_terminate_reports_an_error_not_a_clean_end() {
     }
 }
 
+/// The counts that reach the caller are those of both parts: what the main target delivered, and what the spare added.
+#[tokio::test]
+async fn continued_answer_counts_the_tokens_of_both_parts() {
+    for wires in [[WireFormat::OpenAi; 2], [WireFormat::Anthropic, WireFormat::OpenAi]] {
+        let rig = rig_with_wires(wires, true, OnCut::Continue).await;
+        rig.servers[0].set_fault(Some(Fault::CutAfter(40))).await;
+        let delivered = rig.servers[0].settings().answer[..40].concat();
+        let answer = rig.client.stream(sample_request()).await.unwrap().into_response().await.unwrap();
+        assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());
+        let output = (delivered.len() as u64).div_ceil(4) + 20;
+        assert_eq!(answer.usage.output, Some(output), "{wires:?}: {}", answer.trail);
+        assert_eq!(answer.usage.source, UsageSource::Estimated, "the first part was never counted");
+        assert_eq!(answer.usage, answer.trail.usage(), "both prompts are counted, too");
+    }
+}
+
 #[tokio::test]
 async fn dropping_a_stream_cancels_upstream() {
     let rig = rig(false, OnCut::Continue).await;
@@ -158,21 +174,7 @@ async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
 }
 
 async fn rig_with_wires(wires: [WireFormat; 2], prefill: bool, on_cut: OnCut) -> Rig {
-    use hotspare::{Client, ModelProfile};
-    use hotspare_chaos::ChaosServer;
     let mut rules = Rules::default();
     rules.on_cut = on_cut;
-    let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
-    let mut builder = Client::builder().route("chat", route);
-    let mut servers = Vec::new();
-    for (name, wire) in ["main", "spare"].into_iter().zip(wires) {
-        let server = ChaosServer::start(Settings::new(wire).tokens(60)).await.unwrap();
-        let mut profile = ModelProfile::default();
-        profile.capabilities.assistant_prefill = Some(prefill);
-        // Keeps the main target in use however often it is cut.
-        let endpoint = hotspare_tests::endpoint(&server, wire).profile(profile);
-        builder = builder.target(name, endpoint.breaker(hotspare::BreakerConfig::never()));
-        servers.push(server);
-    }
-    Rig { client: builder.build().unwrap(), servers }
+    Rig::continuing(wires, prefill, rules).await
 }

@@ -5,6 +5,7 @@
 
 mod bedrock;
 mod gateway;
+mod handover;
 mod messages;
 mod official_anthropic;
 mod official_client;

@@ -11,8 +11,8 @@ pub use log::LogCapture;
 use std::time::Duration;
 
 use hotspare::{
-    AnswerLimit, Client, Endpoint, Limits, RouteSpec, Sequential, Strategy, anthropic, bedrock, gemini,
-    openai,
+    AnswerLimit, BreakerConfig, Client, Endpoint, Limits, ModelProfile, RouteSpec, Rules, Sequential,
+    Strategy, anthropic, bedrock, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
@@ -75,6 +75,28 @@ impl Rig {
         for (name, wire) in NAMES.iter().zip(wires) {
             let server = ChaosServer::start(Settings::new(*wire)).await.expect("a loopback port");
             builder = builder.target(*name, endpoint(&server, *wire));
+            servers.push(server);
+        }
+        let client = builder.build().expect("a valid client");
+        Self { client, servers }
+    }
+
+    /// A sequential route over two servers with answers of 60 tokens, which continue an answer given as prefill or have
+    /// to write all of it again. The main target stays in use however often it is cut.
+    ///
+    /// # Panics
+    /// If a port cannot be bound.
+    #[expect(clippy::expect_used, reason = "tests panic on failure")]
+    pub async fn continuing(wires: [WireFormat; 2], prefill: bool, rules: Rules) -> Self {
+        let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
+        let mut builder = Client::builder().route("chat", route);
+        let mut servers = Vec::new();
+        for (name, wire) in NAMES.iter().zip(wires) {
+            let server = ChaosServer::start(Settings::new(wire).tokens(60)).await.expect("a loopback port");
+            let mut profile = ModelProfile::default();
+            profile.capabilities.assistant_prefill = Some(prefill);
+            let target = endpoint(&server, wire).profile(profile).breaker(BreakerConfig::never());
+            builder = builder.target(*name, target);
             servers.push(server);
         }
         let client = builder.build().expect("a valid client");

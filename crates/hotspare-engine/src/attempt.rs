@@ -51,6 +51,10 @@ pub(crate) struct Attempt {
     /// The raw frame of all events so far, as long as there is only one.
     pub(crate) whole: Option<Raw>,
     pub(crate) usage: Usage,
+    /// Of the content, the bytes that the provider has counted so far.
+    pub(crate) counted_bytes: u64,
+    /// The call has committed to it: the caller has received its content.
+    pub(crate) passed_on: bool,
     /// The text so far, if a streamed answer will be validated.
     pub(crate) said: Option<String>,
     /// The tool calls so far, if the answer is streamed.
@@ -108,6 +112,8 @@ impl Attempt {
             fold: None,
             whole: None,
             usage: Usage::default(),
+            counted_bytes: 0,
+            passed_on: false,
             said: None,
             calls: None,
             content_bytes: 0,
@@ -204,7 +210,13 @@ impl Attempt {
                     calls.push(event);
                 }
             }
-            Event::Usage(usage) => self.usage.update(usage),
+            Event::Usage(usage) => {
+                // Some providers repeat a count while the answer grows.
+                if usage.output.unwrap_or(0) > self.usage.output.unwrap_or(0) {
+                    self.counted_bytes = self.content_bytes;
+                }
+                self.usage.update(usage);
+            }
             Event::RefusalDelta(text) => self.refused |= !text.is_empty(),
             Event::Finished(reason) => {
                 self.finished = self.finished.or(Some(now));
@@ -255,14 +267,24 @@ impl Attempt {
         Some(since + gap)
     }
 
-    /// Token counts as reported, or estimated from the content.
+    /// Token counts as reported, or estimated from the content. A count that was reported before content that was then
+    /// cut off does not include it.
     pub(crate) fn usage_or_estimate(&self) -> Usage {
         let mut usage = self.usage;
-        if !self.heard || (usage.input.is_some() && usage.output.is_some()) {
+        let uncounted = match (usage.output, self.finished) {
+            (Some(_), Some(_)) => 0,
+            _ => self.content_bytes - self.counted_bytes,
+        };
+        let is_reported = usage.input.is_some() && usage.output.is_some() && uncounted == 0;
+        if !self.heard || is_reported {
             return usage;
         }
         usage.input = usage.input.or(Some(self.choice.prompt_tokens));
-        usage.output = usage.output.or(Some(self.content_bytes.div_ceil(4)));
+        if usage.output.is_none() || uncounted > 0 {
+            // Some providers report an output of 1 before the first token.
+            let counted = usage.output.filter(|_| self.counted_bytes > 0).unwrap_or(0);
+            usage.output = Some(counted.saturating_add(uncounted.div_ceil(4)));
+        }
         usage.source = UsageSource::Estimated;
         usage
     }

@@ -290,7 +290,7 @@ impl Call {
             },
         };
         if serves && !attempt.is_withheld() {
-            self.pass_on(chunk);
+            self.pass_on(id, chunk);
             return;
         }
         if let Err(error) = attempt.hold(chunk, limit) {
@@ -442,6 +442,7 @@ impl Call {
 
     fn commit(&mut self, id: AttemptId) {
         self.committed = Some(id);
+        self.attempts[id.0].passed_on = true;
         self.hedge_at = None;
         self.retries.clear();
         self.wanted = 0;
@@ -454,11 +455,12 @@ impl Call {
         let attempt = &mut self.attempts[id.0];
         attempt.held_bytes = 0;
         for chunk in std::mem::take(&mut attempt.held) {
-            self.pass_on(chunk);
+            self.pass_on(id, chunk);
         }
     }
 
-    fn pass_on(&mut self, chunk: Chunk) {
+    fn pass_on(&mut self, id: AttemptId, chunk: Chunk) {
+        let chunk = self.count_earlier(id, chunk);
         if let (Some(sent), Event::TextDelta(text)) = (&mut self.sent, &chunk.event) {
             sent.push_str(text);
             // An answer longer than the buffer limit is not continued if it is cut.

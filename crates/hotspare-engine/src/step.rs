@@ -122,7 +122,7 @@ pub struct Summary {
     pub served_by: TargetId,
     /// The record of all attempts.
     pub trail: Trail,
-    /// Token counts of the answer.
+    /// Token counts of the answer; if it was continued, of every attempt that delivered a part of it.
     pub usage: Usage,
     /// The complete answer, if the call held it.
     pub response: Option<Response>,

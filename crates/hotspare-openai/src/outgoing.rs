@@ -34,6 +34,17 @@ impl ChatCompletionsEncoder {
         }
     }
 
+    /// Adopts the time of a provider's own frame that is relayed, so that frames written after it have the same.
+    pub fn follow(&mut self, frame: &[u8]) {
+        #[derive(serde::Deserialize)]
+        struct CreatedOnly {
+            created: u64,
+        }
+        if let Ok(CreatedOnly { created }) = serde_json::from_slice(frame) {
+            self.created = created;
+        }
+    }
+
     /// The data of the stream frame for an event; `None` for events that have no frame on this wire.
     #[must_use]
     pub fn frame(&self, event: &Event) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, Next, TargetId};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, Next, TargetId, Usage};
 use hotspare_routing::Reason;
 
 use super::Call;
@@ -85,6 +85,32 @@ impl Call {
             return Err(empty_answer());
         }
         Ok(())
+    }
+
+    /// The tokens of an answer: `last`, those of the attempt that ends it, and those of the attempts whose parts the
+    /// caller had received before.
+    pub(super) fn usage_of_all(&self, id: AttemptId, last: Usage) -> Usage {
+        let mut total = last;
+        for earlier in self.attempts[..id.0].iter().filter(|attempt| attempt.passed_on) {
+            total += &earlier.usage_or_estimate();
+        }
+        total
+    }
+
+    /// Whether other attempts delivered the beginning of the answer that `id` ends.
+    pub(super) fn is_continued(&self, id: AttemptId) -> bool {
+        self.attempts[..id.0].iter().any(|attempt| attempt.passed_on)
+    }
+
+    /// Counts the earlier parts of the answer as well, if `chunk` reports tokens. Its frame has only the last part's.
+    pub(super) fn count_earlier(&self, id: AttemptId, chunk: Chunk) -> Chunk {
+        match &chunk.event {
+            Event::Usage(_) if self.is_continued(id) => {
+                let total = self.usage_of_all(id, self.attempts[id.0].usage);
+                Chunk::from(Event::Usage(Box::new(total)))
+            }
+            _ => chunk,
+        }
     }
 
     /// Emits the handover, if `id` continues another target's answer.

@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hotspare_core::{Error, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, Trail, UsageSource};
+use hotspare_core::{
+    Chunk, Error, Event, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, Trail, UsageSource,
+};
 use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::continuation::empty_answer;
@@ -211,7 +213,12 @@ impl Call {
         self.stop_waiting(world);
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
-        let usage = attempt.usage_or_estimate();
+        let own = attempt.usage_or_estimate();
+        let usage = self.usage_of_all(id, own);
+        if self.is_continued(id) && own != attempt.usage {
+            // Whatever the caller has been told leaves out tokens that were not reported.
+            self.outbox.push_back(Chunk::from(Event::Usage(Box::new(usage))));
+        }
         self.finish(now, Ok(Summary { served_by, trail: Trail::EMPTY, usage, response }));
     }
 

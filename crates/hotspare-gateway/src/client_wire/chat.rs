@@ -18,6 +18,9 @@ pub(crate) struct Chat {
     usage_sent: bool,
     /// The last frame was in the client's own wire format and was relayed.
     relaying: bool,
+    /// Another target continues the answer. Its frames have another id and only its own token counts, so they cannot be
+    /// relayed.
+    handed_over: bool,
 }
 
 impl ClientWire for Chat {
@@ -37,7 +40,7 @@ impl ClientWire for Chat {
             unix_seconds(),
         );
         let include_usage = parsed.include_usage;
-        Self { encoder, include_usage, usage: None, usage_sent: false, relaying: false }
+        Self { encoder, include_usage, usage: None, usage_sent: false, relaying: false, handed_over: false }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
@@ -48,13 +51,17 @@ impl ClientWire for Chat {
         match &chunk.event {
             Event::Started { id, model } => self.encoder.rename(id.as_deref(), model.as_deref()),
             Event::Usage(usage) => self.usage = Some(**usage),
+            Event::Handover { .. } => (self.handed_over, self.usage_sent) = (true, false),
             _ => {}
         }
         if let Raw::Frame { wire, .. } = &chunk.raw {
-            self.relaying = *wire == WIRE;
+            self.relaying = *wire == WIRE && !self.handed_over;
         }
         match &chunk.raw {
             Raw::Frame { data, .. } if self.relaying => {
+                if matches!(chunk.event, Event::Started { .. }) {
+                    self.encoder.follow(data);
+                }
                 let only_usage = matches!(chunk.event, Event::Usage(_));
                 if only_usage && !self.include_usage {
                     return;

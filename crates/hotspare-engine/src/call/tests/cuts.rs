@@ -1,5 +1,7 @@
 //! Cuts of an answer whose beginning has reached the caller.
 
+use hotspare_core::Usage;
+
 use super::*;
 
 #[test]
@@ -230,4 +232,68 @@ fn text_kept_for_continuation_is_bounded() {
     assert_eq!((rig.said().len(), rig.call.sent.as_ref()), (3_000, None));
     rig.fails(0, Kind::Truncated);
     assert_eq!((rig.error().kind(), rig.targets()), (Kind::Truncated, vec![0]));
+}
+
+/// What the caller is told at the end.
+fn counted(rig: &Rig) -> Usage {
+    let told = rig.out.iter().rev().find_map(|event| match event {
+        Event::Usage(usage) => Some(**usage),
+        _ => None,
+    });
+    assert_eq!(told, rig.done[0].as_ref().ok().map(|summary| summary.usage));
+    told.unwrap()
+}
+
+fn usage(input: impl Into<Option<u64>>, output: impl Into<Option<u64>>) -> Event {
+    Event::Usage(Box::new(Usage::reported(input.into(), output.into())))
+}
+
+#[test]
+fn continued_answer_counts_the_tokens_of_every_part() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    let mut rig = setup.rig();
+    // The output that is reported before the first token is no count of it.
+    rig.says(0, usage(7, 1));
+    rig.text(0, "the standby");
+    rig.fails(0, Kind::Truncated);
+    // An interim count leaves out what follows it.
+    rig.says(1, usage(11, None));
+    rig.text(1, " took over");
+    rig.says(1, usage(None, 2));
+    rig.text(1, " from");
+    rig.fails(1, Kind::Stalled);
+    rig.text(2, " the main target");
+    rig.says(2, Event::Finished(FinishReason::Stop));
+    rig.says(2, usage(20, 4));
+    rig.tell(Input::Ended(AttemptId(2)));
+    assert_eq!(rig.said(), "the standby[a>b] took over from[b>c] the main target");
+    let reported = (7 + 11 + 20, 11u64.div_ceil(4) + 2 + 5u64.div_ceil(4) + 4);
+    assert_eq!(counted(&rig), Usage::estimated(Some(reported.0), Some(reported.1)));
+    assert_eq!(rig.done[0].as_ref().unwrap().trail.usage(), counted(&rig));
+}
+
+#[test]
+fn continuation_without_a_report_of_tokens_is_estimated() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    let mut rig = setup.rig();
+    rig.says(0, usage(7, 0));
+    rig.text(0, "the standby");
+    rig.says(0, usage(7, 0));
+    rig.fails(0, Kind::Truncated);
+    rig.text(1, " took over");
+    rig.finishes(1);
+    assert_eq!(counted(&rig), Usage::estimated(Some(7 + 5), Some(3 + 3)));
+}
+
+#[test]
+fn tokens_of_an_uncut_answer_are_passed_on_as_reported() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.fails(0, Kind::Overloaded);
+    rig.text(1, "the standby took over");
+    rig.says(1, Event::Finished(FinishReason::Stop));
+    rig.says(1, usage(20, 4));
+    rig.tell(Input::Ended(AttemptId(1)));
+    assert_eq!(counted(&rig), Usage::reported(Some(20), Some(4)));
 }
