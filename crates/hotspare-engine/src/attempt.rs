@@ -258,25 +258,34 @@ impl Attempt {
             return Some(finished.max(listening) + DRAIN);
         }
         self.first_content?;
-        let gap = match self.grammar.block() {
-            Block::Reasoning | Block::Tool => limits.quiet_gap,
-            // Tool arguments, even though they are delivered as text.
-            _ if self.tool_answer.is_some() => limits.quiet_gap,
-            _ => limits.gap,
-        };
-        Some(since + gap)
+        Some(since + if self.may_be_quiet() { limits.quiet_gap } else { limits.gap })
     }
 
-    /// Token counts as reported, or estimated from the content. A count that was reported before content that was then
-    /// cut off does not include it.
+    /// Whether it is in the middle of something that providers may buffer.
+    pub(crate) fn may_be_quiet(&self) -> bool {
+        // An answer by tool call consists of arguments, even though they are delivered as text.
+        matches!(self.grammar.block(), Block::Reasoning | Block::Tool) || self.tool_answer.is_some()
+    }
+
+    /// Token counts as reported, or estimated from the content; empty for a target that gave no sign of life.
     pub(crate) fn usage_or_estimate(&self) -> Usage {
+        if self.heard { self.estimated() } else { self.usage }
+    }
+
+    /// The same if the attempt is `cancelled`: providers charge the prompt of a request that is hung up on while they
+    /// work on it, silent or not.
+    pub(crate) fn usage_billed(&self, cancelled: bool) -> Usage {
+        if cancelled { self.estimated() } else { self.usage_or_estimate() }
+    }
+
+    /// A count that was reported before content that was then cut off does not include it.
+    fn estimated(&self) -> Usage {
         let mut usage = self.usage;
         let uncounted = match (usage.output, self.finished) {
             (Some(_), Some(_)) => 0,
             _ => self.content_bytes - self.counted_bytes,
         };
-        let is_reported = usage.input.is_some() && usage.output.is_some() && uncounted == 0;
-        if !self.heard || is_reported {
+        if usage.input.is_some() && usage.output.is_some() && uncounted == 0 {
             return usage;
         }
         usage.input = usage.input.or(Some(self.choice.prompt_tokens));

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Cost, EmbedRequest, OutputFormat, Request};
+use hotspare_core::{ChatRequest, Cost, EmbedRequest, OutputFormat, Request, ToolChoice};
 use hotspare_normalize::OutputCheck;
 
 /// What the engine needs to know about a request.
@@ -75,11 +75,12 @@ impl CallSpec {
     }
 
     fn chat(request: &ChatRequest, stream: bool, seed: u64) -> Self {
-        // What ties an answer to the target that started it: tool calls and structured output cannot be joined as text,
-        // and stop sequences and log probabilities depend on the answer from its start.
+        // What ties an answer to the target that started it: structured output cannot be joined as text, a call that the
+        // request demands is no text, and stop sequences and log probabilities depend on the answer from its start.
+        // Where the model may call a tool, its text can be continued until it does.
         let tied = ["logprobs", "top_logprobs", "n"];
-        let free =
-            request.tools.is_empty() && request.stop.is_empty() && request.output == OutputFormat::Text;
+        let called = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
+        let free = !called && request.stop.is_empty() && request.output == OutputFormat::Text;
         let extras = request.extras.values().flat_map(|fields| fields.keys());
         let continuable = free && !extras.into_iter().any(|field| tied.contains(&field.as_str()));
         let output_check = (request.output != OutputFormat::Text).then(OutputCheck::json_object);
@@ -92,5 +93,24 @@ impl CallSpec {
             continuable,
             ..Self::new(stream, seed)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::{Json, Tool};
+
+    use super::*;
+
+    #[test]
+    fn text_may_be_continued_unless_the_request_demands_a_call() {
+        let asks = |choice: Option<ToolChoice>| {
+            let mut request =
+                ChatRequest::to("r").user("hi").tool(Tool::new("f", Json::parse("{}").unwrap()));
+            request.tool_choice = choice;
+            CallSpec::of(&request.into(), true, 0).continuable
+        };
+        assert!(asks(None) && asks(Some(ToolChoice::Auto)) && asks(Some(ToolChoice::None)));
+        assert!(!asks(Some(ToolChoice::Required)) && !asks(Some(ToolChoice::Named("f".into()))));
     }
 }

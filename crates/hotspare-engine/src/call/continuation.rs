@@ -12,7 +12,7 @@ use hotspare_routing::Reason;
 
 use super::Call;
 use crate::plan::PlannedTarget;
-use crate::rules::OnCut;
+use crate::rules::{OnCut, OnKind};
 use crate::step::AttemptId;
 use crate::world::World;
 
@@ -29,7 +29,15 @@ impl Call {
     /// The committed attempt has failed.
     pub(super) fn cut_off(&mut self, now: Moment, world: &mut World, id: AttemptId, error: Error) {
         let attempt = &self.attempts[id.0];
-        let plain = attempt.grammar.text_only() && error.policy().next == Next::Move;
+        let rule = self.route.rules.on.get(&error.kind());
+        let may_move = match rule {
+            Some(rule) => *rule != OnKind::Stop,
+            None => error.policy().next == Next::Move,
+        };
+        if let Some(OnKind::To(targets)) = rule {
+            self.restricted = Some(targets.clone());
+        }
+        let plain = attempt.grammar.text_only() && may_move;
         let wanted = self.route.rules.on_cut == OnCut::Continue && self.sent.is_some();
         if plain && wanted {
             // Targets that were refused earlier in the call may be available by now.

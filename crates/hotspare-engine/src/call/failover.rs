@@ -74,7 +74,10 @@ impl Call {
         let again = plainly || (self.committed.is_none() && self.again(now, world, id, &error));
         // A stale connection says nothing about the target; the retry will tell.
         let stale = again && error.kind() == Kind::Disconnected && self.is_young(now, id);
-        let outcome = if plainly || stale { Outcome::neutral() } else { self.evidence(now, id, &error) };
+        // Silence within what a provider may buffer does not show that it is ill.
+        let buffers = error.kind() == Kind::Stalled && self.attempts[id.0].may_be_quiet();
+        let neutral = plainly || stale || buffers;
+        let outcome = if neutral { Outcome::neutral() } else { self.evidence(now, id, &error) };
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
@@ -197,7 +200,15 @@ impl Call {
             // restarted.
             Same::Once => Duration::ZERO,
             Same::OnceIfClean if !clean => return false,
-            Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => self.backoff(),
+            Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => {
+                match error.retry_after() {
+                    Some(pause) if pause > self.route.limits.wait_for_rate_limit.max(BACKOFF) => {
+                        return false;
+                    }
+                    Some(pause) => pause.max(self.backoff()),
+                    None => self.backoff(),
+                }
+            }
             Same::OnceIfClean => return false,
             Same::AfterHint => match error.retry_after() {
                 Some(pause) if pause <= self.route.limits.wait_for_rate_limit => pause,

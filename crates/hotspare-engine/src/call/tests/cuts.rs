@@ -3,6 +3,7 @@
 use hotspare_core::Usage;
 
 use super::*;
+use crate::rules::OnKind;
 
 #[test]
 fn cut_stream_continues_seamlessly() {
@@ -77,6 +78,55 @@ fn mismatched_continuation_returns_the_error_of_the_cut() {
     assert_eq!(rig.said(), "the standby");
     assert_eq!(rig.error().kind(), Kind::Truncated);
     assert_eq!(rig.error().target().unwrap().as_str(), "a");
+}
+
+/// The text goes on at the spare, which may then call a tool; from then on the answer is tied to it.
+#[test]
+fn continuation_may_call_a_tool() {
+    let call = || Event::ToolStarted { index: 0, id: "c1".into(), name: "f".into() };
+    for prefill in [false, true] {
+        let mut setup = Setup::new(&["a", "b", "c"]);
+        setup.profile.capabilities.assistant_prefill = Some(prefill);
+        let mut rig = setup.rig();
+        rig.text(0, "I look up");
+        rig.fails(0, Kind::Truncated);
+        rig.text(1, if prefill { " the pump." } else { "I look up the pump." });
+        rig.says(1, call());
+        rig.says(1, Event::ToolDelta { index: 0, arguments: "{}".into() });
+        assert_eq!(rig.said(), "I look up[a>b] the pump.");
+        assert!(rig.out.contains(&call()), "{:?}", rig.out);
+        rig.fails(1, Kind::Truncated);
+        assert_eq!((rig.targets(), rig.error().kind()), (vec![0, 1], Kind::Truncated));
+    }
+}
+
+#[test]
+fn rules_for_a_kind_apply_to_cuts() {
+    let to_last = OnKind::To(vec!["c".into()]);
+    for (rule, continued) in [(OnKind::Stop, vec![0]), (OnKind::Next, vec![0, 1]), (to_last, vec![0, 2])] {
+        let mut setup = Setup::new(&["a", "b", "c"]);
+        setup.rules.on.insert(Kind::Truncated, rule);
+        let mut rig = setup.rig();
+        rig.text(0, "the standby");
+        rig.fails(0, Kind::Truncated);
+        assert_eq!(rig.targets(), continued);
+    }
+}
+
+/// Providers may buffer reasoning and tool arguments, so silence there says nothing about health.
+#[test]
+fn only_silence_within_text_counts_against_health() {
+    let quiet = |event: Event, gap: u64| {
+        let mut rig = Setup::new(&["a", "b"]).rig();
+        rig.says(0, event);
+        rig.wait(Duration::from_secs(gap));
+        let ended = rig.done.first().is_some_and(|done| done.as_ref().unwrap_err().kind() == Kind::Stalled);
+        assert!(ended || rig.targets() == [0, 1], "a tool call is not continued");
+        rig.world.view(rig.now, 0, 0).failure_rate_bp
+    };
+    assert!(quiet(Event::TextDelta("x".into()), 9) > 0);
+    assert_eq!(quiet(Event::ReasoningDelta("x".into()), 301), 0);
+    assert_eq!(quiet(Event::ToolStarted { index: 0, id: "c1".into(), name: "f".into() }, 301), 0);
 }
 
 #[test]
@@ -215,7 +265,7 @@ fn slow_reader_still_receives_the_continuation() {
     rig.call.on_event(rig.now, AttemptId(0), Chunk::from(Event::TextDelta(" took".into())));
     rig.call.handle(rig.now, &mut rig.world, Input::Failed(AttemptId(0), Error::new(Kind::Truncated, "")));
     rig.now = rig.now + Duration::from_secs(130);
-    rig.call.resumed(rig.now);
+    rig.call.resumed(rig.now, rig.now);
     rig.run();
     assert_eq!(rig.targets(), [0, 1]);
     rig.text(1, "the standby took over");
