@@ -300,10 +300,14 @@ impl Call {
         self.commit_if_due(now, id);
     }
 
-    /// The caller reads again after a break: time that passed in between is not the provider's silence. Needs no world,
-    /// because it is called for every piece of an answer.
-    pub fn resumed(&mut self, now: Moment) {
+    /// The caller, who got something at `since`, reads again: the time in between is neither the provider's silence nor
+    /// counts towards the route's total; a deadline of the caller's own stays. Needs no world, because it is called for
+    /// every piece of an answer.
+    pub fn resumed(&mut self, since: Moment, now: Moment) {
         self.listening = now;
+        if self.spec.deadline.is_none() {
+            self.total_at = self.total_at + now.saturating_since(since);
+        }
         // Nor could another target continue before the rest of the cut answer had been read.
         if self.cut.is_some() && self.wanted > 0 {
             self.restart_deadline(now);

@@ -31,8 +31,8 @@ pub struct Limits {
     /// and short enough for an interactive user.
     pub first_content: Duration,
     /// The same for a model that reasons before it answers: because it does by default and the request does not turn it
-    /// off, or because the request asks for it. Default 60 s: healthy ones need 20 to 90 s; being late only starts the
-    /// spare.
+    /// off, or because the request asks for it. Default 90 s: healthy ones need 20 to 90 s. With the default deadline,
+    /// the spare starts after 60 s or, if there are several, 40 s.
     pub first_content_reasoning: Duration,
     /// Shortens the limits for first content to a multiple of what the target usually needs; the limits above then are
     /// upper bounds. Off by default.
@@ -55,7 +55,8 @@ pub struct Limits {
     /// lost. An unstreamed answer has [`Limits::total`] instead. Default 120 s. While other targets are waiting, an
     /// attempt gets half of what is left of it, or a third if there are several.
     pub first_content_deadline: Duration,
-    /// Time to the end of the answer. Default 600 s, as in the providers' own clients.
+    /// Time to the end of the answer, without the time that the caller takes to read it. Default 600 s, as in the
+    /// providers' own clients.
     pub total: Duration,
     /// Maximum number of targets that one call may try, if that should be fewer than the route lists.
     pub max_targets: Option<u32>,
@@ -80,7 +81,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             first_content: Duration::from_secs(8),
-            first_content_reasoning: Duration::from_secs(60),
+            first_content_reasoning: Duration::from_secs(90),
             adaptive: None,
             headers: None,
             attempt: None,

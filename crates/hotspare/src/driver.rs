@@ -77,8 +77,8 @@ pub(crate) struct Driver {
     wake: Option<(Ticket, Arc<WakeSignal>)>,
     /// The machine must be polled: it may have a new step.
     needs_poll: bool,
-    /// Output was returned to the caller, which has not polled again yet.
-    yielded: bool,
+    /// When output was returned to the caller, if it has not polled again yet.
+    yielded: Option<Moment>,
     finished: bool,
     span: Span,
 }
@@ -93,7 +93,7 @@ impl Driver {
             timer: None,
             wake: None,
             needs_poll: true,
-            yielded: false,
+            yielded: None,
             finished: false,
             span,
         }
@@ -109,18 +109,18 @@ impl Driver {
         let _entered = span.enter();
         // One reading of the clock serves everything that is ready by now.
         let mut now = self.shared.clock.now();
-        if std::mem::take(&mut self.yielded) {
-            self.call.resumed(now);
+        if let Some(since) = self.yielded.take() {
+            self.call.resumed(since, now);
         }
         loop {
             if (std::mem::take(&mut self.needs_poll) || self.call.needs_world())
                 && let Some(output) = self.advance(now)
             {
-                self.yielded = true;
+                self.yielded = Some(now);
                 return Poll::Ready(output);
             }
             if let Some(chunk) = self.call.next_delivery() {
-                self.yielded = true;
+                self.yielded = Some(now);
                 return Poll::Ready(Output::Chunk(chunk));
             }
             if self.poll_attempts(cx, now) || self.check_wake(cx, now) {

@@ -131,7 +131,7 @@ impl Call {
     ) {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
-        let usage = attempt.usage_or_estimate();
+        let usage = attempt.usage_billed(ending == Ending::Cancelled);
         let price = self.fleet.targets()[attempt.choice.target].profile.price;
         let cost = price.filter(|_| usage.total().is_some()).map(|price| price.cost(&usage));
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {

@@ -164,6 +164,21 @@ fn race_losers_are_cancelled_and_their_usage_counts() {
     assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "losing is not failing");
 }
 
+/// It had the prompt in hand, whether it said so or not.
+#[test]
+fn silent_loser_is_billed_for_its_prompt() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.strategy = Arc::new(Race::new(["a", "b"]));
+    (setup.prompt_tokens, setup.profile.price) =
+        (1_000_000, Some(hotspare_core::Price::per_million(3_000_000, 0)));
+    let mut rig = setup.rig();
+    rig.text(1, "x");
+    rig.finishes(1);
+    let trail = &rig.done[0].as_ref().unwrap().trail;
+    assert_eq!(trail.attempts[0].usage, hotspare_core::Usage::estimated(Some(1_000_000), Some(0)));
+    assert_eq!(trail.attempts[0].cost, Some(Cost::from_micros(3_000_000)));
+}
+
 #[test]
 fn hedge_starts_once_after_its_delay() {
     let mut setup = Setup::new(&["a", "b", "c"]);
@@ -180,11 +195,26 @@ fn stall_is_detected_but_a_slow_reader_is_not_a_stall() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.text(0, "x");
     rig.now = rig.now + Duration::from_secs(60);
-    rig.call.resumed(rig.now);
+    rig.call.resumed(rig.now, rig.now);
     rig.run();
     assert_eq!(rig.targets(), [0], "the reader stalled, not the provider");
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [0, 1]);
+}
+
+/// Only a deadline of the caller's own runs on while it does not read.
+#[test]
+fn slow_reader_does_not_use_up_the_total() {
+    for own in [None, Some(Duration::from_secs(600))] {
+        let mut rig = Setup::new(&["a"]).rig();
+        rig.call.spec.deadline = own;
+        rig.text(0, "x");
+        let since = rig.now;
+        rig.now = rig.now + Duration::from_secs(700);
+        rig.call.resumed(since, rig.now);
+        rig.finishes(0);
+        assert_eq!(rig.done[0].is_ok(), own.is_none());
+    }
 }
 
 #[test]

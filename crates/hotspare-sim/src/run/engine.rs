@@ -287,7 +287,7 @@ impl Simulation<'_> {
             _ => {}
         }
         if let CallState::Engine(machine) = &mut call.state {
-            machine.resumed(self.now);
+            machine.resumed(self.now, self.now);
         }
     }
 

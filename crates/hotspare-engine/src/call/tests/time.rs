@@ -184,7 +184,7 @@ fn reasoning_model_leaves_time_for_the_spare() {
     setup.limits.first_content_deadline = Duration::from_secs(20);
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(11));
-    assert_eq!(rig.targets(), [0, 1], "at half of the deadline, although the limit is 60 s");
+    assert_eq!(rig.targets(), [0, 1], "at half of the deadline, although the limit is 90 s");
     rig.text(1, "x");
     rig.finishes(1);
     assert!(rig.done[0].is_ok());
@@ -306,4 +306,22 @@ fn adaptive_limit_applies_at_low_rates_and_silence_does_not_raise_it() {
         let after = spare_after(&mut rig, &setup);
         assert!((1.2..1.5).contains(&after), "three times the p95: {after} s");
     }
+}
+
+/// A failing server that names a time means it.
+#[test]
+fn retry_after_a_server_error_waits_as_hinted_or_is_left_to_the_next_target() {
+    let failure = |pause: Duration| Error::new(Kind::Server, "").with_status(500).with_retry_after(pause);
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Failed(AttemptId(0), failure(Duration::from_secs(30))));
+    assert_eq!(rig.targets(), [0, 1]);
+    let mut patient = Setup::new(&["a", "b"]);
+    patient.limits.wait_for_rate_limit = Duration::from_secs(5);
+    let mut rig = patient.rig();
+    rig.tell(Input::Failed(AttemptId(0), failure(Duration::from_secs(2))));
+    rig.wait(Duration::from_millis(1_999));
+    assert_eq!(rig.targets(), [0]);
+    rig.wait(Duration::from_millis(1));
+    assert_eq!(rig.targets(), [0, 0]);
 }
