@@ -13,6 +13,7 @@ mod custom;
 mod defaults;
 mod embed;
 mod failover;
+mod fields;
 mod library;
 mod limits;
 mod malformed;

@@ -3,8 +3,8 @@
 //! Borrows everything: no tree is built, so JSON from a caller or a model keeps its order. Leading instructions become
 //! `system`; later ones join the user's turn, because most models refuse the role. Consecutive turns of one role are
 //! merged, because turns must alternate. `max_tokens` is required: if the request sets no limit, [`DEFAULT_MAX_TOKENS`]
-//! is sent. What the wire lacks and would change the answer (penalties, plain JSON mode) is refused as unsupported; a
-//! seed is a hint and dropped. Invariant: reasoning goes back only to its origin, and tool ids use only the characters
+//! is sent. What the wire lacks and would change the answer (penalties, plain JSON mode, a stop sequence of white space) is
+//! refused as unsupported; a hint, such as a seed, is dropped and listed by [`notes`]. Invariant: reasoning goes back only to its origin, and tool ids use only the characters
 //! that the wire allows.
 
 mod blocks;
@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice};
+use hotspare_provider::Lacks;
 use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
@@ -25,6 +26,16 @@ pub(crate) const DEFAULT_MAX_TOKENS: u64 = 4_096;
 
 /// The highest temperature.
 const MAX_TEMPERATURE: f64 = 1.0;
+
+/// The hints that the wire has no place for.
+const LACKS: Lacks = Lacks {
+    seed: true,
+    names: true,
+    later_instructions: true,
+    message_fields: true,
+    takes_reasoning: |_| false,
+    ..Lacks::NOTHING
+};
 
 /// The field that asks for thinking.
 const THINKING: &str = "thinking";
@@ -82,11 +93,17 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
     {
         notes.push(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
+    if let Some(asked) = request.reasoning_effort.as_deref()
+        && let Some(sent) = effort(request).filter(|sent| *sent != asked)
+    {
+        notes.push(format!("reasoning effort {asked} mapped to {sent}"));
+    }
     if request.max_output.is_none() && !is_set("max_tokens") {
         notes.push(format!(
             "limited the answer to {DEFAULT_MAX_TOKENS} tokens: the wire needs a limit, and the request has none"
         ));
     }
+    notes.extend(LACKS.notes(request, WIRE));
     notes
 }
 
@@ -107,6 +124,9 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     }
     if request.output == OutputFormat::JsonObject {
         return unsupported("this wire does not support JSON mode without a schema");
+    }
+    if request.stop.iter().any(|text| !text.is_empty() && text.trim().is_empty()) {
+        return unsupported("this wire does not support stop sequences of white space");
     }
     Ok(())
 }
@@ -171,9 +191,9 @@ impl Serialize for Body<'_> {
         )?;
         self.field(&mut map, "top_p", request.sampling.top_p)?;
         self.field(&mut map, "top_k", request.sampling.top_k)?;
-        // The wire refuses stop sequences that consist of white space.
+        // An empty one stops nothing, and the wire refuses it.
         let stop: Vec<&str> =
-            request.stop.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+            request.stop.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
         self.field(&mut map, "stop_sequences", Some(stop).filter(|stop| !stop.is_empty()))?;
         let user = request.end_user.as_deref().map(|user_id| MetadataDto { user_id });
         self.field(&mut map, "metadata", user)?;

@@ -1,8 +1,8 @@
 //! Requests to the wire's JSON.
 //!
 //! Leading instructions become `system`; later ones join the user's turn. Consecutive turns of one role are merged,
-//! because turns must alternate. What the wire lacks and would change the answer (penalties) is refused as unsupported, as
-//! is an image by URL; a mere hint is dropped and listed by [`notes`], as is a lowered temperature. The wire has no plain
+//! because turns must alternate. What the wire lacks and would change the answer (penalties, a stop sequence of white space)
+//! is refused as unsupported, as is an image by URL; a mere hint is dropped and listed by [`notes`], as is a lowered temperature. The wire has no plain
 //! JSON mode, either, but that format is checked in the answer. A history with tool calls needs tools: if none are
 //! offered, those that were called are declared. Invariant: reasoning goes back only to its origin, and tool ids use
 //! only the characters that the wire allows.
@@ -12,7 +12,7 @@ mod content;
 use std::collections::BTreeSet;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::JsonObject;
+use hotspare_provider::{JsonObject, Lacks};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -28,6 +28,18 @@ const THINKING_DISABLED_NOTE: &str =
 
 /// The highest temperature.
 const MAX_TEMPERATURE: f64 = 1.0;
+
+/// The hints that the wire has no place for.
+const LACKS: Lacks = Lacks {
+    end_user: true,
+    parallel_tools: true,
+    seed: true,
+    names: true,
+    later_instructions: true,
+    message_fields: true,
+    takes_reasoning: |_| false,
+    ..Lacks::NOTHING
+};
 
 /// The field for a model's own fields.
 const MODEL_FIELDS: &str = "additionalModelRequestFields";
@@ -121,15 +133,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !own) {
         notes.push(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
-    if request.parallel_tools == Some(false) && !request.tools.is_empty() {
-        notes.push("dropped: one tool call at a time".to_owned());
-    }
-    if request.sampling.seed.is_some() {
-        notes.push("dropped: the seed".to_owned());
-    }
-    if request.end_user.is_some() {
-        notes.push("dropped: the end user's id".to_owned());
-    }
+    notes.extend(LACKS.notes(request, WIRE));
     if request.tools.is_empty() && request.native_tools.is_empty() && !called_tools(request).is_empty() {
         notes.push("declared the tools that the conversation has called".to_owned());
     }
@@ -150,6 +154,9 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     if request.output == OutputFormat::JsonObject {
         return Err(unsupported("this wire does not support JSON mode without a schema"));
     }
+    if request.stop.iter().any(|text| !text.is_empty() && text.trim().is_empty()) {
+        return Err(unsupported("this wire does not support stop sequences of white space"));
+    }
     Ok(())
 }
 
@@ -165,9 +172,9 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
             out.insert(name.into(), json!(value));
         }
     }
-    // The wire refuses stop sequences that consist of white space.
+    // An empty one stops nothing, and the wire refuses it.
     let stop: Vec<Value> =
-        request.stop.iter().filter(|text| !text.trim().is_empty()).map(|text| text.as_str().into()).collect();
+        request.stop.iter().filter(|text| !text.is_empty()).map(|text| text.as_str().into()).collect();
     if !stop.is_empty() {
         out.insert("stopSequences".into(), stop.into());
     }

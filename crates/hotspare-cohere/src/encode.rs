@@ -4,13 +4,24 @@
 //! dropped and listed by [`notes`], as is a lowered temperature. Invariant: schemas are sent verbatim.
 
 use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice, ToolResult};
-use hotspare_provider::{JsonObject, function_tools};
+use hotspare_provider::{JsonObject, Lacks, function_tools, result_text, unwritten_fields};
 use serde_json::{Value, json};
 
 use crate::WIRE;
 
 /// The highest temperature.
 const MAX_TEMPERATURE: f64 = 1.0;
+
+/// The hints that the wire has no place for. It takes reasoning only as the plan of tool calls.
+const LACKS: Lacks = Lacks {
+    end_user: true,
+    parallel_tools: true,
+    names: true,
+    tool_errors: true,
+    message_fields: true,
+    takes_reasoning: |message| message.parts.iter().any(|part| matches!(part, Part::ToolCall(_))),
+    ..Lacks::NOTHING
+};
 
 /// The parts of a request that are changed or dropped.
 pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
@@ -19,12 +30,12 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
     if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !own) {
         notes.push(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
     }
-    if request.parallel_tools == Some(false) && !request.tools.is_empty() {
-        notes.push("dropped: one tool call at a time".to_owned());
+    if let Some(effort) = request.reasoning_effort.as_deref().filter(|effort| *effort != "none") {
+        let sent = if effort == "minimal" { "off" } else { "on" };
+        notes.push(format!("reasoning effort {effort} mapped to {sent}"));
     }
-    if request.end_user.is_some() {
-        notes.push("dropped: the end user's id".to_owned());
-    }
+    notes.extend(LACKS.notes(request, WIRE));
+    notes.extend(unwritten_fields(request, WIRE, |_, _| false));
     notes
 }
 
@@ -65,8 +76,8 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
         }
         _ => {}
     }
-    if !request.tools.is_empty() {
-        out.put_raw("tools", function_tools(&request.tools));
+    if let Some(tools) = function_tools(request, WIRE) {
+        out.put_raw("tools", tools);
         if request.tools.iter().any(|tool| tool.strict == Some(true)) {
             out.put("strict_tools", Some(true));
         }
@@ -83,6 +94,9 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     }
     if matches!(request.tool_choice, Some(ToolChoice::Named(_))) {
         return unsupported("this wire cannot force one tool by name");
+    }
+    if request.natives(WIRE).next().is_some() {
+        return unsupported("this wire has no parts of its own");
     }
     Ok(())
 }
@@ -147,7 +161,7 @@ fn tool_result(result: &ToolResult) -> Result<Value, Error> {
     if result.content.iter().any(|part| matches!(part, Part::Image(_) | Part::Document(_))) {
         return Err(Error::new(Kind::Unsupported, "this wire allows only text in tool results"));
     }
-    let text: String = result.content.iter().filter_map(Part::as_text).collect();
+    let text: String = result_text(result).iter().filter_map(Part::as_text).collect();
     Ok(json!({"role": "tool", "tool_call_id": result.id, "content": text}))
 }
 

@@ -3,6 +3,7 @@
 //! Not a wire format: every adapter encodes these in its own way. Invariant: a history written by one provider can be
 //! read by another; data that only its author understands (a signature) carries the author's [`Origin`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine;
@@ -40,13 +41,17 @@ pub struct Message {
     /// A participant's name, where the wire has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Fields that only one wire has, such as a mark that the answer continues this turn, keyed by wire name, then by
+    /// field name. Other wires omit them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extras: BTreeMap<String, BTreeMap<String, Json>>,
 }
 
 impl Message {
     /// A message with several parts.
     #[must_use]
     pub fn new(role: Role, parts: Vec<Part>) -> Self {
-        Self { role, parts, name: None }
+        Self { role, parts, name: None, extras: BTreeMap::new() }
     }
 
     /// A message with one text part.

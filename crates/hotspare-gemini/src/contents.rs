@@ -183,11 +183,14 @@ impl<'a> Writer<'a> {
         if !has_tool_results {
             self.flush();
         }
-        let mut written = false;
+        let (mut written, mut after_result) = (false, false);
         for part in &message.parts {
             let before = self.follow_up.len();
             match part {
                 Part::ToolResult(result) => self.response(result, generation)?,
+                Part::Fields(fields) if after_result => {
+                    add_fields(fields, self.responses.last_mut().map(|(_, part)| part));
+                }
                 Part::Text(text) | Part::Refusal(text) if !text.is_empty() => {
                     self.follow_up.push(WirePart::text(text).into());
                 }
@@ -203,6 +206,8 @@ impl<'a> Writer<'a> {
                 _ => {}
             }
             written = self.follow_up.len() > before || (written && matches!(part, Part::Fields(_)));
+            after_result =
+                matches!(part, Part::ToolResult(_)) || (after_result && matches!(part, Part::Fields(_)));
         }
         if !has_tool_results {
             self.flush();

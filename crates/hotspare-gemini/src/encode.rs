@@ -7,18 +7,31 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool, ToolChoice};
+use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Tool, ToolChoice};
+use hotspare_provider::{Lacks, unwritten_fields};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::WIRE;
-use crate::contents::{MessageDto, WirePart, turns};
+use crate::contents::{MessageDto, WirePart, is_instruction, turns};
 use crate::generation::{self, Thinking};
 use crate::schema::Rewritten;
 
 /// The most stop sequences: `GenerationConfig.stopSequences` of the API reference.
 const MAX_STOP_SEQUENCES: usize = 5;
+
+/// The hints that the wire has no place for.
+const LACKS: Lacks = Lacks {
+    end_user: true,
+    parallel_tools: true,
+    strict_tools: true,
+    names: true,
+    later_instructions: true,
+    message_fields: true,
+    takes_reasoning: |_| false,
+    ..Lacks::NOTHING
+};
 
 /// The highest temperature.
 const MAX_TEMPERATURE: f64 = 2.0;
@@ -119,19 +132,10 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     {
         note(format!("output: {what}"));
     }
-    if request.tools.iter().any(|tool| tool.strict == Some(true)) {
-        note("dropped: strict tool schemas".into());
-    }
-    if !request.tools.is_empty() && request.parallel_tools == Some(false) {
-        note("dropped: one tool call at a time".into());
-    }
     let config = request.extras.get(WIRE).and_then(|own| own.get("generationConfig")).map(Json::to_value);
     let own = config.is_some_and(|config| config.get("temperature").is_some());
     if let Some(wanted) = request.sampling.temperature.filter(|wanted| *wanted > MAX_TEMPERATURE && !own) {
         note(format!("temperature {wanted} lowered to {MAX_TEMPERATURE}"));
-    }
-    if request.end_user.is_some() {
-        note("dropped: the end user's id".into());
     }
     if request.sampling.seed.is_some_and(|seed| i32::try_from(seed).is_err()) {
         note("dropped: a seed of more than 32 bits".into());
@@ -142,6 +146,10 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
     {
         note(format!("reasoning effort {effort} mapped to {}", thinking.label));
     }
+    notes.extend(LACKS.notes(request, WIRE));
+    // Leading instructions become one text, and so does a result's.
+    let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
+    notes.extend(unwritten_fields(request, WIRE, |at, inside| !inside && at >= head));
     notes
 }
 
@@ -150,6 +158,18 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
     if request.stop.iter().filter(|text| !text.is_empty()).count() > MAX_STOP_SEQUENCES {
         return unsupported("this wire allows at most 5 stop sequences");
+    }
+    let has_more_than_text = |message: &Message| {
+        message.parts.iter().any(|part| !matches!(part, Part::Text(_) | Part::Fields(_) | Part::Reasoning(_)))
+    };
+    let mut instructions = request.messages.iter().take_while(|message| is_instruction(message));
+    if instructions.any(has_more_than_text) {
+        return unsupported("this wire allows only text in instructions");
+    }
+    let is_native = |part: &Part| matches!(part, Part::Native(_));
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    if parts.any(|part| matches!(part, Part::ToolResult(result) if result.content.iter().any(is_native))) {
+        return unsupported("this wire allows only text and media in tool results");
     }
     Ok(())
 }

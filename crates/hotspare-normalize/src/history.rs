@@ -63,7 +63,7 @@ impl fmt::Display for Note {
 /// Rewrites `request` for a target that uses `wire` and accepts only signatures of `origin`, or none if that is `None`.
 ///
 /// Foreign signatures are removed, and with them reasoning that is hidden inside them. Parts and fields of other wires
-/// are removed; fields are only hints, so their loss is not noted. Ids of tool calls become unique and plain (1 to 40
+/// are removed; [`foreign_fields`](crate::foreign_fields) names the fields. Ids of tool calls become unique and plain (1 to 40
 /// ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts and messages are removed.
 ///
 /// # Errors

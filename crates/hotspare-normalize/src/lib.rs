@@ -26,6 +26,7 @@
 
 mod amend;
 mod assembler;
+mod foreign;
 mod grammar;
 mod history;
 mod output_check;
@@ -47,6 +48,7 @@ mod validate;
 mod vectors;
 
 pub use assembler::Assembler;
+pub use foreign::{foreign_content, foreign_fields};
 pub use grammar::{Block, Grammar};
 pub use history::{Note, Portable, portable, short_tool_ids, user_first};
 pub use output_check::{OutputCheck, Repaired};

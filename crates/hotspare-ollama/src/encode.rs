@@ -1,16 +1,48 @@
 //! Requests to the wire's JSON.
 //!
 //! Tool results name the tool, not the call, so names are looked up in the turns before. What the wire lacks and would
-//! change the answer (a forced tool, an image by URL, a document) is refused as unsupported. Invariant: schemas are
+//! change the answer (a forced tool, an image by URL, a document) is refused as unsupported; a hint is dropped and listed
+//! by [`notes`]. Invariant: schemas are
 //! sent verbatim.
 
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Kind, Media, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::{JsonObject, function_tools};
+use hotspare_provider::{JsonObject, Lacks, function_tools, result_text, unwritten_fields};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
+
+/// The hints that the wire has no place for.
+const LACKS: Lacks = Lacks {
+    end_user: true,
+    parallel_tools: true,
+    strict_tools: true,
+    names: true,
+    tool_errors: true,
+    message_fields: true,
+    takes_reasoning: |message| message.parts.iter().any(is_written),
+    ..Lacks::NOTHING
+};
+
+/// Whether a part makes its turn one that is sent.
+fn is_written(part: &Part) -> bool {
+    match part {
+        Part::Text(text) | Part::Refusal(text) => !text.is_empty(),
+        Part::Image(_) | Part::ToolCall(_) => true,
+        _ => false,
+    }
+}
+
+/// The parts of a request that are changed or dropped.
+pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
+    let mut notes = LACKS.notes(request, WIRE);
+    if request.reasoning_effort.as_deref() == Some("minimal") {
+        notes.push("reasoning effort minimal mapped to off".to_owned());
+    }
+    notes.extend(unwritten_fields(request, WIRE, |_, _| false));
+    notes
+}
 
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<String, Error> {
@@ -31,8 +63,10 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
         OutputFormat::JsonSchema { schema, .. } => out.put_raw("format", schema.as_str()),
         _ => {}
     }
-    if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
-        out.put_raw("tools", function_tools(&request.tools));
+    if let Some(tools) =
+        function_tools(request, WIRE).filter(|_| request.tool_choice != Some(ToolChoice::None))
+    {
+        out.put_raw("tools", tools);
     }
     out.overlay(request.extras.get(WIRE).into_iter().flatten());
     Ok(out.finish())
@@ -40,6 +74,9 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
+    if request.natives(WIRE).next().is_some() {
+        return Err(Error::new(Kind::Unsupported, "this wire has no parts of its own"));
+    }
     match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) => {
             Err(Error::new(Kind::Unsupported, "this wire cannot force a tool call"))
@@ -109,7 +146,7 @@ fn messages(messages: &[Message]) -> Result<Vec<Value>, Error> {
                         let what = "this wire allows only text in tool results";
                         return Err(Error::new(Kind::Unsupported, what));
                     }
-                    let content: String = result.content.iter().filter_map(Part::as_text).collect();
+                    let content: String = result_text(result).iter().filter_map(Part::as_text).collect();
                     let name = names.get(result.id.as_str()).copied().unwrap_or_default();
                     out.push(json!({
                         "role": "tool", "tool_name": name, "tool_call_id": result.id, "content": content,

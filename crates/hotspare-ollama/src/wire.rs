@@ -58,6 +58,10 @@ impl Wire for Ollama {
         WIRE
     }
 
+    fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
+        encode::notes(request)
+    }
+
     fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
         // A level (`"low"`) or a switch.
         let own = request.extras.get(WIRE).and_then(|extras| extras.get("think")).map(Json::to_value);

@@ -3,9 +3,9 @@
 //! Does not encode anything. Invariant: nothing requested is dropped silently. A field that changes the answer's
 //! meaning is refused, so that another target serves the request, and a mere hint is dropped with a note.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hotspare_core::{ChatRequest, Error, Json, Kind, ToolChoice};
+use hotspare_core::{ChatRequest, Error, Json, Kind, Part, ToolChoice};
 
 use crate::WIRE;
 use crate::dialect::Dialect;
@@ -44,11 +44,57 @@ pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Erro
     }
 }
 
+/// The wire's own fields inside messages and tools, by name, that the host does not accept.
+fn refused_inside(request: &ChatRequest, dialect: &Dialect) -> BTreeSet<String> {
+    let own =
+        |extras: &BTreeMap<String, BTreeMap<String, Json>>| extras.get(WIRE).cloned().unwrap_or_default();
+    let mut fields: Vec<(String, Json)> = Vec::new();
+    for message in &request.messages {
+        fields.extend(own(&message.extras));
+        for part in &message.parts {
+            let inner: &[Part] = match part {
+                Part::ToolResult(result) => &result.content,
+                _ => &[],
+            };
+            for part in [part].into_iter().chain(inner) {
+                if let Part::Fields(native) = part
+                    && native.wire == WIRE
+                    && let Ok(own) = serde_json::from_str::<BTreeMap<String, Json>>(native.raw.as_str())
+                {
+                    fields.extend(own.into_iter().filter(|(name, _)| !is_media_field(name)));
+                }
+            }
+        }
+    }
+    for tool in &request.tools {
+        let mut own = own(&tool.extras);
+        if let Some(function) = own.remove(FUNCTION) {
+            fields.extend(
+                serde_json::from_str::<BTreeMap<String, Json>>(function.as_str()).unwrap_or_default(),
+            );
+        }
+        fields.extend(own);
+    }
+    fields.into_iter().map(|(name, _)| name).filter(|name| !dialect.takes_inside(name)).collect()
+}
+
+/// Whether every host takes this field, which describes an image or a document.
+pub(crate) fn is_media_field(name: &str) -> bool {
+    matches!(name, "detail" | "filename")
+}
+
+/// Among a tool's own fields, the one that holds its function's own fields.
+pub(crate) const FUNCTION: &str = "function";
+
 /// Describes, for a person, what will be dropped or changed.
 pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     let mut changes = Vec::new();
-    let dropped: Vec<&str> =
-        requested_fields(request, dialect).into_iter().filter(|name| !dialect.takes(name)).collect();
+    let inside = refused_inside(request, dialect);
+    let dropped: Vec<&str> = requested_fields(request, dialect)
+        .into_iter()
+        .filter(|name| !dialect.takes(name))
+        .chain(inside.iter().map(String::as_str))
+        .collect();
     if !dropped.is_empty() {
         changes.push(format!("dropped fields that this host does not accept ({})", dropped.join(", ")));
     }

@@ -37,6 +37,9 @@ pub struct Dialect {
     pub dimensions_field: Cow<'static, str>,
     /// Optional fields that are accepted; others are refused or dropped with a note. `None` sends all requested ones.
     pub accepts: Option<&'static [&'static str]>,
+    /// Fields of messages, parts, calls and tools, beyond those that every host takes, that are accepted; others are
+    /// dropped with a note. `None` sends all.
+    pub inner_fields: Option<&'static [&'static str]>,
     /// The highest temperature, in tenths; a higher one is lowered to it.
     pub max_temperature_tenths: u8,
     /// Whether the temperature may be 0; otherwise 0.01 is sent.
@@ -120,6 +123,12 @@ impl Dialect {
     #[must_use]
     pub fn takes(&self, field: &str) -> bool {
         self.accepts.is_none_or(|accepts| accepts.contains(&field))
+    }
+
+    /// Whether a field of a message, a part, a call or a tool is accepted.
+    #[must_use]
+    pub fn takes_inside(&self, field: &str) -> bool {
+        self.inner_fields.is_none_or(|accepts| accepts.contains(&field))
     }
 
     /// The temperature that is sent for a requested one.

@@ -8,9 +8,11 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool, ToolChoice};
+use hotspare_provider::fields::Fields;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
+use crate::accepts::FUNCTION;
 use crate::dialect::Dialect;
 use crate::{WIRE, accepts};
 
@@ -18,8 +20,7 @@ mod messages;
 mod reasoning;
 
 use messages::Messages;
-pub(crate) use messages::{joined_instructions, moved_media};
-pub(crate) use reasoning::dropped_reasoning;
+pub(crate) use messages::{dropped_reasoning, joined_instructions, moved_media};
 
 /// Encodes the body of a request.
 pub(crate) fn body(
@@ -102,7 +103,7 @@ impl Serialize for Body<'_> {
             }
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
-            self.field(&mut map, "tools", &Tools(request))?;
+            self.field(&mut map, "tools", &Tools(request, self.dialect))?;
             self.hint(&mut map, "tool_choice", &request.tool_choice.as_ref().map(ToolChoiceDto))?;
             self.hint(&mut map, "parallel_tool_calls", &request.parallel_tools.filter(|parallel| !parallel))?;
         }
@@ -164,13 +165,13 @@ struct NamedSchema<'a> {
     strict: bool,
 }
 
-struct Tools<'a>(&'a ChatRequest);
+struct Tools<'a>(&'a ChatRequest, &'a Dialect);
 
 impl Serialize for Tools<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         for tool in &self.0.tools {
-            list.serialize_element(&ToolDto { kind: "function", function: FunctionDto(tool) })?;
+            list.serialize_element(&ToolDto(tool, self.1))?;
         }
         for tool in self.0.native_tools.iter().filter(|tool| tool.wire == WIRE) {
             list.serialize_element(&tool.raw)?;
@@ -179,18 +180,39 @@ impl Serialize for Tools<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct ToolDto<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: FunctionDto<'a>,
+/// A tool, with the fields that only this wire has: its own, and those of its function.
+struct ToolDto<'a>(&'a Tool, &'a Dialect);
+
+impl ToolDto<'_> {
+    fn own(&self) -> impl Iterator<Item = (&String, &Json)> {
+        self.0.extras.get(WIRE).into_iter().flatten()
+    }
 }
 
-struct FunctionDto<'a>(&'a Tool);
+impl Serialize for ToolDto<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(tool, dialect) = self;
+        let own = self.own().find(|(name, _)| *name == FUNCTION);
+        let own = own.and_then(|(_, own)| serde_json::from_str(own.as_str()).ok()).unwrap_or_default();
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", "function")?;
+        map.serialize_entry(FUNCTION, &FunctionDto { tool, dialect, own })?;
+        for (name, value) in self.own().filter(|(name, _)| *name != FUNCTION && dialect.takes_inside(name)) {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+struct FunctionDto<'a> {
+    tool: &'a Tool,
+    dialect: &'a Dialect,
+    own: Fields<'a>,
+}
 
 impl Serialize for FunctionDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tool = self.0;
+        let Self { tool, dialect, own } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &tool.name)?;
         if let Some(description) = &tool.description {
@@ -199,6 +221,9 @@ impl Serialize for FunctionDto<'_> {
         map.serialize_entry("parameters", &tool.parameters)?;
         if let Some(strict) = tool.strict {
             map.serialize_entry("strict", &strict)?;
+        }
+        for (name, value) in own.iter().filter(|(name, _)| dialect.takes_inside(name)) {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }

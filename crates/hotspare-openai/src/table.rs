@@ -25,6 +25,8 @@ impl Dialect {
         embed_tokens: true,
         dimensions_field: Borrowed("dimensions"),
         accepts: None,
+        // It refuses fields that it does not know.
+        inner_fields: Some(&["audio", "function_call"]),
         max_temperature_tenths: 20,
         zero_temperature: true,
         catalog: Borrowed("openai"),
@@ -55,6 +57,7 @@ impl Dialect {
         embed_base64: false,
         max_tokens: MaxTokens::Plain,
         developer_role: false,
+        inner_fields: None,
         reasoning_fields: &["reasoning_content"],
         forced_tool: None,
         ..Self::OPENAI
@@ -101,6 +104,7 @@ impl Dialect {
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
         accepts: Some(accepted::CEREBRAS),
+        inner_fields: Some(&[]),
         // It refuses `reasoning_content` with code `wrong_api_format` and accepts `reasoning` (QwenLM/qwen-code#11045).
         reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
@@ -115,6 +119,7 @@ impl Dialect {
         auth: Auth::Bearer,
         request_id: Borrowed("x-debug-trace-id"),
         accepts: Some(accepted::COHERE),
+        inner_fields: Some(&["citations", "tool_plan"]),
         max_temperature_tenths: 10,
         // Not known to accept it.
         reasoning_fields: &[],
@@ -144,6 +149,7 @@ impl Dialect {
         json_schema: false,
         request_id: Borrowed("x-ds-trace-id"),
         accepts: Some(accepted::DEEPSEEK),
+        inner_fields: Some(&["prefix"]),
         requires_reasoning: true,
         ..Self::COMPATIBLE
     };
@@ -165,6 +171,7 @@ impl Dialect {
         base_url: Borrowed("https://models.github.ai/inference"),
         key_env: Some(Borrowed("GITHUB_TOKEN")),
         auth: Auth::Bearer,
+        inner_fields: Self::OPENAI.inner_fields,
         // Not known to accept it.
         reasoning_fields: &[],
         ..Self::COMPATIBLE
@@ -179,6 +186,7 @@ impl Dialect {
         auth: Auth::Bearer,
         max_tokens: MaxTokens::Completion,
         accepts: Some(accepted::GROQ),
+        inner_fields: Some(&[]),
         // It refuses `reasoning_content` (janhq/jan#8136), and `reasoning` for models that do not reason (vercel/ai#8057).
         reasoning_fields: &[],
         ..Self::COMPATIBLE
@@ -191,8 +199,9 @@ impl Dialect {
         base_url: Borrowed("https://router.huggingface.co/v1"),
         key_env: Some(Borrowed("HF_TOKEN")),
         auth: Auth::Bearer,
-        // It forwards to hosts of which some, such as Groq and Cerebras, refuse the field.
+        // It forwards to hosts of which some, such as Groq and Cerebras, refuse the field, and others that they do not know.
         reasoning_fields: &[],
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -237,6 +246,7 @@ impl Dialect {
         seed_field: Borrowed("random_seed"),
         request_id: Borrowed("mistral-correlation-id"),
         accepts: Some(accepted::MISTRAL),
+        inner_fields: Some(&["prefix"]),
         max_temperature_tenths: 15,
         free_tool_ids: false,
         // It refuses the field with `extra_forbidden` (BerriAI/litellm#30835).
@@ -255,6 +265,7 @@ impl Dialect {
         max_tokens: MaxTokens::Completion,
         // Without sampling: Kimi models have fixed values and refuse others (Moonshot's "Model parameters").
         accepts: Some(accepted::MOONSHOT),
+        inner_fields: Some(&["partial"]),
         requires_reasoning: true,
         request_id: Borrowed("msh-request-id"),
         ..Self::COMPATIBLE
@@ -268,6 +279,7 @@ impl Dialect {
         key_env: Some(Borrowed("NVIDIA_API_KEY")),
         auth: Auth::Bearer,
         accepts: Some(accepted::NVIDIA),
+        inner_fields: Some(&[]),
         request_id: Borrowed("nvcf-reqid"),
         ..Self::COMPATIBLE
     };
@@ -278,6 +290,7 @@ impl Dialect {
         catalog: Borrowed("ollama"),
         base_url: Borrowed("http://127.0.0.1:11434/v1"),
         accepts: Some(accepted::OLLAMA),
+        inner_fields: Some(&["thinking", "tool_name"]),
         // Its name for the field, in replies and in messages.
         reasoning_fields: &["reasoning"],
         ..Self::COMPATIBLE
@@ -306,6 +319,7 @@ impl Dialect {
         auth: Auth::Bearer,
         ask_stream_usage: false,
         accepts: Some(accepted::PERPLEXITY),
+        inner_fields: Some(&[]),
         // Not known to accept it.
         reasoning_fields: &[],
         ..Self::COMPATIBLE

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, Request, SchemaSubset};
-use hotspare_provider::{Decoding, EmbedDecoder, Head, HttpRequest, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{Decoding, EmbedDecoder, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire};
 
 use crate::decode::ChatDecoder;
 use crate::dialect::Dialect;
@@ -51,6 +51,9 @@ impl From<Dialect> for Cow<'static, Dialect> {
         Self::Owned(dialect)
     }
 }
+
+/// What the wire has no place for; what only some hosts take is in their dialects.
+const LACKS: Lacks = Lacks { tool_errors: true, ..Lacks::NOTHING };
 
 /// What a model supports, as far as its host's dialect states it.
 pub(crate) fn capabilities(dialect: &Dialect) -> Capabilities {
@@ -109,6 +112,7 @@ impl Wire for OpenAi {
         let mut notes = [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat();
         notes.extend(encode::joined_instructions(request, self.dialect()));
         notes.extend(encode::dropped_reasoning(request, self.dialect()));
+        notes.extend(LACKS.notes(request, WIRE));
         notes
     }
 

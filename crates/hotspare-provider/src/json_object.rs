@@ -3,7 +3,7 @@
 //! Not a schema: the codec chooses the names. Invariant: schemas and extra fields keep their original text, because a
 //! `Value` would sort their keys; each name appears in a body once.
 
-use hotspare_core::{Json, Tool};
+use hotspare_core::{ChatRequest, Json};
 use serde_json::{Map, Value};
 
 /// An object under construction.
@@ -56,24 +56,27 @@ impl JsonObject {
     }
 }
 
-/// Tools in the format that most wires use: `{"type":"function","function":{"name", "description", "parameters"}}`.
+/// Tools in the format that most wires use: `{"type":"function","function":{"name", "description", "parameters"}}`, each
+/// function with its own fields of `wire`, and that wire's own tools after them. `None` if there are none.
 #[must_use]
-pub fn function_tools(tools: &[Tool]) -> String {
-    let list: Vec<String> = tools
-        .iter()
-        .map(|tool| {
-            let mut function = JsonObject::default();
-            function.put("name", Some(tool.name.as_str()));
-            function.put("description", tool.description.as_deref());
-            function.put_raw("parameters", tool.parameters.as_str());
-            format!(r#"{{"type":"function","function":{}}}"#, function.finish())
-        })
-        .collect();
-    format!("[{}]", list.join(","))
+pub fn function_tools(request: &ChatRequest, wire: &str) -> Option<String> {
+    let functions = request.tools.iter().map(|tool| {
+        let mut function = JsonObject::default();
+        function.put("name", Some(tool.name.as_str()));
+        function.put("description", tool.description.as_deref());
+        function.put_raw("parameters", tool.parameters.as_str());
+        function.overlay(tool.extras.get(wire).into_iter().flatten());
+        format!(r#"{{"type":"function","function":{}}}"#, function.finish())
+    });
+    let native = request.native_tools.iter().filter(|tool| tool.wire == wire);
+    let list: Vec<String> = functions.chain(native.map(|tool| tool.raw.as_str().to_owned())).collect();
+    (!list.is_empty()).then(|| format!("[{}]", list.join(",")))
 }
 
 #[cfg(test)]
 mod tests {
+    use hotspare_core::{Native, Tool};
+
     use super::*;
 
     #[test]
@@ -91,9 +94,19 @@ mod tests {
     }
 
     #[test]
-    fn encodes_a_function_tool() {
-        let tool = Tool::new("f", Json::parse(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap());
-        let function = r#"{"name":"f","parameters":{"type":"object","properties":{"z":{},"a":{}}}}"#;
-        assert_eq!(function_tools(&[tool]), format!(r#"[{{"type":"function","function":{function}}}]"#));
+    fn encodes_function_tools_with_their_own_fields_and_the_wires_own_tools() {
+        let json = |text: &str| Json::parse(text).unwrap();
+        let mut tool = Tool::new("f", json(r#"{"type":"object","properties":{"z":{},"a":{}}}"#));
+        tool.extras.entry("w".into()).or_default().insert("own".into(), json("1"));
+        tool.extras.entry("x".into()).or_default().insert("foreign".into(), json("1"));
+        let mut request = ChatRequest::to("r");
+        assert_eq!(function_tools(&request, "w"), None);
+        request = request.tool(tool);
+        request.native_tools = ["w", "x"].map(|wire| Native::new(wire, json(r#"{"type":"search"}"#))).into();
+        let function = r#"{"name":"f","parameters":{"type":"object","properties":{"z":{},"a":{}}},"own":1}"#;
+        assert_eq!(
+            function_tools(&request, "w").unwrap(),
+            format!(r#"[{{"type":"function","function":{function}}},{{"type":"search"}}]"#)
+        );
     }
 }

@@ -16,6 +16,7 @@ mod framing;
 mod hops;
 mod http_provider;
 mod json_object;
+mod lacks;
 mod provider;
 mod retry_after;
 mod rule;
@@ -35,6 +36,7 @@ pub use framing::{
 pub use hops::HOPS_HEADER;
 pub use http_provider::{HttpProvider, failure};
 pub use json_object::{JsonObject, function_tools};
+pub use lacks::{DROPPED_REASONING, Lacks, result_text, unsigned_reasoning, unwritten_fields};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::{MAX_RETRY_AFTER, pause, reset_in_text, retry_after, retry_after_in_text};
 pub use rule::{

@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hotspare_core::{
-    ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Part, Request, Role, Sampling,
-};
+use hotspare_core::{ChatRequest, Error, Kind, Message, ModelProfile, OutputFormat, Request, Role, Sampling};
 use hotspare_engine::AttemptStart;
-use hotspare_normalize::{by_tool, portable, rewrite_schema, short_tool_ids, trim, user_first};
+use hotspare_normalize::{
+    by_tool, foreign_content, foreign_fields, portable, rewrite_schema, short_tool_ids, trim, user_first,
+};
 
 use crate::shared::{ConnectedTarget, NamedTemplate};
 
@@ -52,16 +52,15 @@ pub(crate) fn prepare(
         let what = format!("the request has a tool that only a provider of the wire {} runs", tool.wire);
         return Err(Error::new(Kind::Unsupported, what));
     }
-    let user_messages = request.messages.iter().filter(|message| message.role == Role::User);
-    let foreign = |part: &&Part| matches!(part, Part::Native(native) if native.wire != wire);
-    if let Some(Part::Native(native)) = user_messages.flat_map(|message| &message.parts).find(foreign) {
+    if let Some(native) = foreign_content(request, wire) {
         let what =
             format!("the request has a part that only a provider of the wire {} can read", native.wire);
         return Err(Error::new(Kind::Unsupported, what));
     }
-    for (_, fields) in request.extras.iter().filter(|(wire_name, _)| *wire_name != wire) {
-        let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-        notes.push(format!("dropped fields specific to another wire ({})", names.join(", ")));
+    let foreign = foreign_fields(request, wire);
+    if !foreign.is_empty() {
+        let names = foreign.into_iter().collect::<Vec<_>>().join(", ");
+        notes.push(format!("dropped fields specific to another wire ({names})"));
     }
     // An inconsistent history is sent unchanged; the provider reports what is wrong with it.
     if let Ok(portable) = portable(request, wire, target.provider.origin().as_ref()) {

@@ -43,7 +43,7 @@ fn encodes_instructions_turns_and_settings() {
         "generationConfig": {"maxOutputTokens": 9, "seed": 7, "stopSequences": ["END"], "temperature": 0.5, "topK": 3},
     });
     assert_eq!(encoded(&request, "gemini-2.5-flash"), expected);
-    assert!(notes(&request, "gemini-2.5-flash").is_empty());
+    assert_eq!(notes(&request, "gemini-2.5-flash"), ["sent later instructions as the user's (1)"]);
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! A conversation as the wire's messages.
 //!
-//! Tool results are messages of their own and hold only text: their media follow the last of them, in a user turn.
+//! Tool results are messages of their own and hold only text: their media follow the last of them, in a user turn. Fields
+//! that only this wire has are written where the host accepts them.
 //! Invariant: no assistant message is empty unless it came that way.
 
-use hotspare_core::{ChatRequest, Message, Native, Part, Role, ToolResult};
+use std::borrow::Cow;
+
+use hotspare_core::{ChatRequest, Message, Part, Role};
 use hotspare_provider::fields::Fields;
+use hotspare_provider::{DROPPED_REASONING, result_text};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::reasoning::{ReasoningDetails, is_signed, plain_reasoning};
+use super::reasoning::{ReasoningDetails, is_signed, plain_reasoning, texts};
 use crate::WIRE;
+use crate::accepts::is_media_field;
 use crate::dialect::Dialect;
 
 /// A conversation.
@@ -20,8 +25,8 @@ impl Serialize for Messages<'_> {
         let mut list = serializer.serialize_seq(None)?;
         let reasons = self.1.requires_reasoning
             || self.0.iter().any(|message| plain_reasoning(message, self.1).is_some());
-        // Media of tool results, held until the last result in a row.
-        let mut media: Vec<&Part> = Vec::new();
+        // Media of tool results, each with what follows it, held until the last result in a row.
+        let mut media: Vec<&[Part]> = Vec::new();
         let joined = self.1.one_system_message && has_several_instructions(self.0);
         if joined {
             let texts: Vec<String> =
@@ -33,21 +38,31 @@ impl Serialize for Messages<'_> {
             if joined && is_instruction(message) {
                 continue;
             }
-            for part in &message.parts {
+            let only_results =
+                message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
+            for (at, part) in message.parts.iter().enumerate() {
                 if let Part::ToolResult(result) = part {
-                    list.serialize_element(&ToolMessageDto::of(result))?;
-                    media.extend(result.content.iter().filter(|part| is_media(part)));
+                    let own = own_fields(&message.parts, at, self.1);
+                    let content = ToolResultContent(result_text(result), self.1);
+                    let message = Some(message).filter(|_| only_results);
+                    list.serialize_element(&ToolMessageDto {
+                        id: &result.id,
+                        content,
+                        own,
+                        message,
+                        dialect: self.1,
+                    })?;
+                    let is_media = |at: &usize| is_media(&result.content[*at]);
+                    media.extend((0..result.content.len()).filter(is_media).map(|at| &result.content[at..]));
                 }
             }
             let more = self.0.get(at + 1).is_some_and(has_tool_results);
             if !more && !media.is_empty() {
                 list.serialize_element(&MediaMessage {
                     role: "user",
-                    content: Media(std::mem::take(&mut media)),
+                    content: Media(std::mem::take(&mut media), self.1),
                 })?;
             }
-            let only_results =
-                message.parts.iter().all(|part| matches!(part, Part::ToolResult(_) | Part::Fields(_)));
             if (!only_results || message.parts.is_empty()) && !is_unsendable(message, self.1) {
                 list.serialize_element(&MessageDto { message, dialect: self.1, reasons })?;
             }
@@ -103,30 +118,61 @@ fn is_unsendable(message: &Message, dialect: &Dialect) -> bool {
     message.role == Role::Assistant && !message.parts.is_empty() && !message.parts.iter().any(is_sendable)
 }
 
-#[derive(Serialize)]
 struct ToolMessageDto<'a> {
-    role: &'static str,
-    tool_call_id: &'a str,
+    id: &'a str,
     content: ToolResultContent<'a>,
+    own: Fields<'a>,
+    /// The message, if the result is all that it has.
+    message: Option<&'a Message>,
+    dialect: &'a Dialect,
 }
 
-impl<'a> ToolMessageDto<'a> {
-    fn of(result: &'a ToolResult) -> Self {
-        Self { role: "tool", tool_call_id: &result.id, content: ToolResultContent(&result.content) }
+impl Serialize for ToolMessageDto<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("role", "tool")?;
+        if let Some(name) = self.message.and_then(|message| message.name.as_ref()) {
+            map.serialize_entry("name", name)?;
+        }
+        map.serialize_entry("tool_call_id", self.id)?;
+        map.serialize_entry("content", &self.content)?;
+        for (name, value) in &self.own {
+            map.serialize_entry(name, value)?;
+        }
+        if let Some(message) = self.message {
+            write_own(message, self.dialect, &mut map)?;
+        }
+        map.end()
     }
+}
+
+/// Writes a message's own fields.
+fn write_own<M: SerializeMap>(message: &Message, dialect: &Dialect, map: &mut M) -> Result<(), M::Error> {
+    let own = message.extras.get(WIRE).into_iter().flatten();
+    own.filter(|(name, _)| dialect.takes_inside(name))
+        .try_for_each(|(name, value)| map.serialize_entry(name, value))
 }
 
 /// The text of a tool result.
-struct ToolResultContent<'a>(&'a [Part]);
+struct ToolResultContent<'a>(Cow<'a, [Part]>, &'a Dialect);
 
 impl Serialize for ToolResultContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.0.iter().any(is_media) {
-            return Content(self.0).serialize(serializer);
+        let has_text = self.0.iter().any(|part| is_content(part) && !is_media(part));
+        if !has_text && self.0.iter().any(is_media) {
+            return serializer.serialize_str("(shown below)");
         }
-        let content: String = self.0.iter().filter_map(Part::as_text).collect();
-        serializer.serialize_str(if content.is_empty() { "(shown below)" } else { &content })
+        Content { parts: &self.0, dialect: self.1, media: false }.serialize(serializer)
     }
+}
+
+/// Describes, for a person, the reasoning that the host does not take back.
+pub(crate) fn dropped_reasoning(request: &ChatRequest, dialect: &Dialect) -> Option<String> {
+    let is_dropped =
+        |message: &&Message| dialect.reasoning_fields.is_empty() || is_unsendable(message, dialect);
+    let dropped = request.messages.iter().filter(is_dropped);
+    let blocks: usize = dropped.map(|message| texts(message, dialect).len()).sum();
+    (blocks > 0).then(|| format!("{DROPPED_REASONING} ({blocks})"))
 }
 
 #[derive(Serialize)]
@@ -135,15 +181,15 @@ struct MediaMessage<'a> {
     content: Media<'a>,
 }
 
-/// Images and documents.
-struct Media<'a>(Vec<&'a Part>);
+/// Images and documents, each with what follows it.
+struct Media<'a>(Vec<&'a [Part]>, &'a Dialect);
 
 impl Serialize for Media<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        list.serialize_element(&PartDto(&Part::Text(MEDIA_INTRO.into()), None))?;
-        for part in &self.0 {
-            list.serialize_element(&PartDto(part, None))?;
+        list.serialize_element(&PartDto(&Part::Text(MEDIA_INTRO.into()), Fields::new()))?;
+        for parts in &self.0 {
+            list.serialize_element(&PartDto(&parts[0], own_fields(parts, 0, self.1)))?;
         }
         list.end()
     }
@@ -167,7 +213,7 @@ impl Serialize for MessageDto<'_> {
         }
         let has_content = message.parts.iter().any(is_content);
         if has_content || message.role != Role::Assistant {
-            map.serialize_entry("content", &Content(&message.parts))?;
+            map.serialize_entry("content", &Content { parts: &message.parts, dialect, media: true })?;
         } else {
             map.serialize_entry("content", &())?;
         }
@@ -188,8 +234,9 @@ impl Serialize for MessageDto<'_> {
             }
         }
         if calls {
-            map.serialize_entry("tool_calls", &ToolCalls(&message.parts))?;
+            map.serialize_entry("tool_calls", &ToolCalls(&message.parts, dialect))?;
         }
+        write_own(message, dialect, &mut map)?;
         map.end()
     }
 }
@@ -205,27 +252,43 @@ fn role(role: Role, dialect: &Dialect) -> &'static str {
 }
 
 /// The content of a message: a single text as a string, anything else as a list.
-struct Content<'a>(&'a [Part]);
+struct Content<'a> {
+    parts: &'a [Part],
+    dialect: &'a Dialect,
+    /// Whether images and documents are written.
+    media: bool,
+}
 
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let content = || self.0.iter().filter(|part| is_content(part));
+        let Self { parts, dialect, media } = self;
+        let is_written = |(_, part): &(usize, &Part)| is_content(part) && (*media || !is_media(part));
+        let content = || parts.iter().enumerate().filter(is_written);
         match (content().next(), content().nth(1)) {
-            (None, _) => serializer.serialize_str(""),
-            (Some(Part::Text(text)), None) => serializer.serialize_str(text),
-            _ => {
-                let mut list = serializer.serialize_seq(None)?;
-                for (at, part) in self.0.iter().enumerate().filter(|(_, part)| is_content(part)) {
-                    let fields = match self.0.get(at + 1) {
-                        Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
-                        _ => None,
-                    };
-                    list.serialize_element(&PartDto(part, fields))?;
-                }
-                list.end()
+            (None, _) => return serializer.serialize_str(""),
+            (Some((at, Part::Text(text))), None) if own_fields(parts, at, dialect).is_empty() => {
+                return serializer.serialize_str(text);
             }
+            _ => {}
         }
+        let mut list = serializer.serialize_seq(None)?;
+        for (at, part) in content() {
+            list.serialize_element(&PartDto(part, own_fields(parts, at, dialect)))?;
+        }
+        list.end()
     }
+}
+
+/// The fields of the part at `at` that only this wire has and the host accepts.
+fn own_fields<'a>(parts: &'a [Part], at: usize, dialect: &Dialect) -> Fields<'a> {
+    let mut own: Fields<'a> = match parts.get(at + 1) {
+        Some(Part::Fields(fields)) if fields.wire == WIRE => {
+            serde_json::from_str(fields.raw.as_str()).unwrap_or_default()
+        }
+        _ => return Fields::new(),
+    };
+    own.retain(|name, _| is_media_field(name) || dialect.takes_inside(name));
+    own
 }
 
 fn is_content(part: &Part) -> bool {
@@ -237,22 +300,27 @@ fn is_content(part: &Part) -> bool {
 }
 
 /// A part, with the fields that only this wire has.
-struct PartDto<'a>(&'a Part, Option<&'a Native>);
+struct PartDto<'a>(&'a Part, Fields<'a>);
 
 impl Serialize for PartDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Part::Native(native) = self.0 {
+        let Self(part, own) = self;
+        if let Part::Native(native) = part {
             return native.raw.serialize(serializer);
         }
-        let mut map = serializer.serialize_map(Some(2))?;
-        match self.0 {
+        let mut map = serializer.serialize_map(None)?;
+        // A medium's description goes with its address, and other fields go beside them.
+        let mut is_outside: fn(&str) -> bool = |_| true;
+        match part {
             Part::Image(media) => {
+                is_outside = |name| !is_media_field(name);
                 map.serialize_entry("type", "image_url")?;
-                map.serialize_entry("image_url", &MediaDto("url", &media.to_url(), None, self.1))?;
+                map.serialize_entry("image_url", &MediaDto("url", &media.to_url(), None, own))?;
             }
             Part::Document(media) => {
+                is_outside = |name| !is_media_field(name);
                 map.serialize_entry("type", "file")?;
-                let file = MediaDto("file_data", &media.to_url(), Some(("filename", "document")), self.1);
+                let file = MediaDto("file_data", &media.to_url(), Some(("filename", "document")), own);
                 map.serialize_entry("file", &file)?;
             }
             part => {
@@ -260,40 +328,42 @@ impl Serialize for PartDto<'_> {
                 map.serialize_entry("text", part.as_text().unwrap_or_default())?;
             }
         }
+        for (name, value) in own.iter().filter(|(name, _)| is_outside(name)) {
+            map.serialize_entry(name, value)?;
+        }
         map.end()
     }
 }
 
-/// A media object: its URL or data, a default that may be overridden, and the fields that only this wire has.
-struct MediaDto<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, Option<&'a Native>);
+/// A media object: its URL or data, a default that may be overridden, and the fields that describe it.
+struct MediaDto<'a>(&'static str, &'a str, Option<(&'static str, &'static str)>, &'a Fields<'a>);
 
 impl Serialize for MediaDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(name, value, default, native) = self;
-        let own = native.and_then(|native| serde_json::from_str::<Fields<'_>>(native.raw.as_str()).ok());
-        let own = own.unwrap_or_default();
+        let Self(name, value, default, own) = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(name, value)?;
         if let Some((name, value)) = default.filter(|(name, _)| !own.contains_key(*name)) {
             map.serialize_entry(name, value)?;
         }
-        for (name, value) in own {
-            map.serialize_entry(&name, value)?;
+        for (name, value) in own.iter().filter(|(name, _)| is_media_field(name)) {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }
 }
 
-struct ToolCalls<'a>(&'a [Part]);
+struct ToolCalls<'a>(&'a [Part], &'a Dialect);
 
 impl Serialize for ToolCalls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        for part in self.0 {
+        for (at, part) in self.0.iter().enumerate() {
             if let Part::ToolCall(call) = part {
                 let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
                 let function = FunctionCallDto { name: &call.name, arguments };
-                list.serialize_element(&ToolCallDto { id: &call.id, kind: "function", function })?;
+                let own = own_fields(self.0, at, self.1);
+                list.serialize_element(&ToolCallDto { id: &call.id, kind: "function", function, own })?;
             }
         }
         list.end()
@@ -306,6 +376,8 @@ struct ToolCallDto<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     function: FunctionCallDto<'a>,
+    #[serde(flatten)]
+    own: Fields<'a>,
 }
 
 #[derive(Serialize)]

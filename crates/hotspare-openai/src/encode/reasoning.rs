@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use hotspare_core::{ChatRequest, Message, Part, Reasoning, Role};
+use hotspare_core::{Message, Part, Reasoning, Role};
 use hotspare_provider::fields::Fields;
 use serde::ser::{Error, Serialize, SerializeSeq, Serializer};
 use serde_json::value::to_raw_value;
@@ -31,7 +31,7 @@ pub(super) fn plain_reasoning<'a>(message: &'a Message, dialect: &Dialect) -> Op
 }
 
 /// The blocks of an assistant's visible reasoning that the host has not signed.
-fn texts<'a>(message: &'a Message, dialect: &Dialect) -> Vec<&'a str> {
+pub(super) fn texts<'a>(message: &'a Message, dialect: &Dialect) -> Vec<&'a str> {
     let parts = message.parts.iter().filter(|_| message.role == Role::Assistant);
     let unsigned = parts.filter(|part| !(dialect.signs_reasoning && is_signed(part)));
     let text = |part: &'a Part| match part {
@@ -39,15 +39,6 @@ fn texts<'a>(message: &'a Message, dialect: &Dialect) -> Vec<&'a str> {
         _ => None,
     };
     unsigned.filter_map(text).collect()
-}
-
-/// Describes, for a person, the reasoning that the host does not take back.
-pub(crate) fn dropped_reasoning(request: &ChatRequest, dialect: &Dialect) -> Option<String> {
-    let blocks: usize = request.messages.iter().map(|message| texts(message, dialect).len()).sum();
-    let drops = dialect.reasoning_fields.is_empty() && blocks > 0;
-    drops.then(|| {
-        format!("dropped the reasoning of earlier turns, which this host does not take back ({blocks})")
-    })
 }
 
 /// The `reasoning_details` list of a turn.

@@ -162,7 +162,7 @@ fn plain_reasoning_is_sent_back_where_the_host_takes_it() {
     let value = encoded(&mixed, false, &Dialect::COMPATIBLE);
     assert_eq!(value["messages"][3]["reasoning_content"], " ");
     assert_eq!(dropped_reasoning(&mixed, &Dialect::COMPATIBLE), None);
-    let note = "dropped the reasoning of earlier turns, which this host does not take back (1)";
+    let note = "dropped the reasoning of earlier turns, which is not taken back there (1)";
     assert_eq!(dropped_reasoning(&mixed, &Dialect::OPENAI).unwrap(), note);
 }
 

@@ -10,6 +10,7 @@ use hotspare_core::{
     ChatRequest, Error, Json, Kind, Media, Message, Native, OutputFormat, Part, Role, ToolChoice,
 };
 use hotspare_provider::fields::Fields;
+use hotspare_provider::result_text;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
@@ -37,8 +38,8 @@ fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     let missing = [
         ("stop", !request.stop.is_empty()),
         ("top_k", sampling.top_k.is_some()),
-        ("frequency_penalty", sampling.frequency_penalty.is_some()),
-        ("presence_penalty", sampling.presence_penalty.is_some()),
+        ("frequency_penalty", sampling.frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
+        ("presence_penalty", sampling.presence_penalty.is_some_and(|penalty| penalty != 0.0)),
     ];
     if let Some((name, _)) = missing.iter().find(|(_, wanted)| *wanted) {
         return Err(Error::new(Kind::Unsupported, format!("this wire does not support {name}")));
@@ -190,10 +191,12 @@ impl<'a> FormatDto<'a> {
 /// Splits off the leading instructions, which have a field of their own.
 fn split(messages: &[Message]) -> (Option<&str>, &[Message]) {
     match messages {
-        [Message { role: Role::System, parts, .. }, rest @ ..] => match parts.as_slice() {
-            [Part::Text(text)] => (Some(text), rest),
-            _ => (None, messages),
-        },
+        [Message { role: Role::System, parts, extras, .. }, rest @ ..] if extras.is_empty() => {
+            match parts.as_slice() {
+                [Part::Text(text)] => (Some(text), rest),
+                _ => (None, messages),
+            }
+        }
         _ => (None, messages),
     }
 }
@@ -219,6 +222,7 @@ fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut 
             Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Refusal(_) => continue,
             // In an assistant's turn, fields mark the end of a message; in other turns they go with their part.
             Part::Fields(fields) if message.role != Role::Assistant || fields.wire != WIRE => continue,
+            Part::Fields(_) if at > 0 && matches!(message.parts[at - 1], Part::ToolCall(_)) => continue,
             Part::Native(native) if native.wire != WIRE || is_native_content(native) => continue,
             part => part,
         };
@@ -226,7 +230,7 @@ fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut 
             Part::Fields(fields) => Some(fields),
             _ => None,
         };
-        push_message(role, &message.parts[sent..at], fields, list)?;
+        push_message(message, role, &message.parts[sent..at], fields, list)?;
         sent = at + 1;
         match own {
             Part::Native(native) => list.serialize_element(&native.raw)?,
@@ -235,14 +239,16 @@ fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut 
                 call_id: &call.id,
                 name: &call.name,
                 arguments: if call.arguments.is_empty() { "{}" } else { &call.arguments },
+                own: own_fields(&message.parts, at),
             })?,
             Part::ToolResult(result) => list.serialize_element(&FunctionOutputDto {
                 kind: "function_call_output",
                 call_id: &result.id,
-                output: Content { parts: &result.content, assistant: false },
+                output: Content { parts: &result_text(result), assistant: false },
+                own: result_fields(message, at),
             })?,
             Part::Reasoning(reasoning) => {
-                // Unsigned reasoning is from another model and has no place on this wire; the history's notes say so.
+                // Unsigned reasoning is from another model and has no place on this wire; the wire's notes say so.
                 if let Some(item) = reasoning
                     .signature
                     .as_ref()
@@ -254,10 +260,33 @@ fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut 
             _ => {}
         }
     }
-    push_message(role, &message.parts[sent..], None, list)
+    push_message(message, role, &message.parts[sent..], None, list)
+}
+
+/// The fields of the part at `at` that only this wire has.
+fn own_fields(parts: &[Part], at: usize) -> Fields<'_> {
+    match parts.get(at + 1) {
+        Some(Part::Fields(fields)) if fields.wire == WIRE => {
+            serde_json::from_str(fields.raw.as_str()).unwrap_or_default()
+        }
+        _ => Fields::new(),
+    }
+}
+
+/// The fields of the tool result at `at`, and of the message that consists of it.
+fn result_fields(message: &Message, at: usize) -> Fields<'_> {
+    let mut own = own_fields(&message.parts, at);
+    let extras = message.extras.get(WIRE).filter(|_| message.role == Role::Tool);
+    for (name, value) in extras.into_iter().flatten() {
+        if let Ok(value) = serde_json::from_str(value.as_str()) {
+            own.insert(name.into(), value);
+        }
+    }
+    own
 }
 
 fn push_message<L: SerializeSeq>(
+    message: &Message,
     role: &'static str,
     parts: &[Part],
     fields: Option<&Native>,
@@ -268,13 +297,15 @@ fn push_message<L: SerializeSeq>(
     }
     let content = Content { parts, assistant: role == "assistant" };
     let own = fields.and_then(|fields| serde_json::from_str::<Fields<'_>>(fields.raw.as_str()).ok());
-    list.serialize_element(&MessageDto { role, content, own: own.unwrap_or_default() })
+    let extras = message.extras.get(WIRE);
+    list.serialize_element(&MessageDto { role, content, own: own.unwrap_or_default(), extras })
 }
 
 struct MessageDto<'a> {
     role: &'static str,
     content: Content<'a>,
     own: Fields<'a>,
+    extras: Option<&'a BTreeMap<String, Json>>,
 }
 
 impl Serialize for MessageDto<'_> {
@@ -283,6 +314,9 @@ impl Serialize for MessageDto<'_> {
         map.serialize_entry("role", self.role)?;
         map.serialize_entry("content", &self.content)?;
         for (name, value) in &self.own {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, value) in self.extras.into_iter().flatten() {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -330,16 +364,19 @@ impl Serialize for Content<'_> {
         let content = || self.parts.iter().enumerate().filter(|(_, part)| is_message_content(part));
         match (content().next(), content().nth(1)) {
             (None, _) => return serializer.serialize_str(""),
-            (Some((_, Part::Text(text))), None) if !self.assistant => return serializer.serialize_str(text),
+            (Some((at, Part::Text(text))), None)
+                if !self.assistant && own_fields(self.parts, at).is_empty() =>
+            {
+                return serializer.serialize_str(text);
+            }
             _ => {}
         }
         let mut list = serializer.serialize_seq(None)?;
         for (at, part) in content() {
-            let fields = match self.parts.get(at + 1) {
-                Some(Part::Fields(fields)) if fields.wire == WIRE => Some(fields),
-                _ => None,
-            };
-            list.serialize_element(&PartDto { part, assistant: self.assistant, fields })?;
+            // In the model's own content, fields mark the end of a message.
+            let is_own = self.assistant && matches!(part, Part::Text(_) | Part::Refusal(_));
+            let own = if is_own { Fields::new() } else { own_fields(self.parts, at) };
+            list.serialize_element(&PartDto { part, assistant: self.assistant, own })?;
         }
         list.end()
     }
@@ -348,7 +385,7 @@ impl Serialize for Content<'_> {
 struct PartDto<'a> {
     part: &'a Part,
     assistant: bool,
-    fields: Option<&'a Native>,
+    own: Fields<'a>,
 }
 
 impl Serialize for PartDto<'_> {
@@ -364,16 +401,14 @@ impl Serialize for PartDto<'_> {
                 (kind, "text", part.as_text().unwrap_or_default().to_owned())
             }
         };
-        let own = self.fields.and_then(|fields| serde_json::from_str::<Fields<'_>>(fields.raw.as_str()).ok());
-        let own = own.unwrap_or_default();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", kind)?;
         map.serialize_entry(name, &value)?;
-        if name == "file_data" && !own.contains_key("filename") {
+        if name == "file_data" && !self.own.contains_key("filename") {
             map.serialize_entry("filename", "document")?;
         }
-        for (name, value) in own {
-            map.serialize_entry(&name, value)?;
+        for (name, value) in &self.own {
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }
@@ -386,6 +421,8 @@ struct FunctionCallDto<'a> {
     call_id: &'a str,
     name: &'a str,
     arguments: &'a str,
+    #[serde(flatten)]
+    own: Fields<'a>,
 }
 
 #[derive(Serialize)]
@@ -394,6 +431,8 @@ struct FunctionOutputDto<'a> {
     kind: &'static str,
     call_id: &'a str,
     output: Content<'a>,
+    #[serde(flatten)]
+    own: Fields<'a>,
 }
 
 struct Tools<'a>(&'a ChatRequest);

@@ -5,13 +5,17 @@
 use std::borrow::Cow;
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, SchemaSubset};
-use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{Decoding, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire};
 
 use super::decode::ResponseDecoder;
 use super::{RESPONSES_WIRE, STATEFUL_FIELDS, encode};
 use crate::dialect::Dialect;
 use crate::host::Host;
 use crate::{accepts, classify, limits, reasoning, wire};
+
+/// The hints that the wire has no place for. It takes back only signed reasoning.
+const LACKS: Lacks =
+    Lacks { seed: true, names: true, tool_errors: true, takes_reasoning: |_| false, ..Lacks::NOTHING };
 
 /// The Responses wire in one host's dialect.
 #[derive(Clone, Debug)]
@@ -57,9 +61,7 @@ impl Wire for Responses {
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        let seed =
-            request.sampling.seed.map(|_| "dropped fields that this wire does not support (seed)".to_owned());
-        seed.into_iter().collect()
+        LACKS.notes(request, RESPONSES_WIRE)
     }
 
     fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
