@@ -257,15 +257,16 @@ fn messages(contents: &Value, origin: &str) -> Vec<Message> {
                 let id = place.map_or_else(|| "unknown".to_owned(), |place| open.remove(place).0);
                 let mut content = vec![Part::Text(response["response"].to_string())];
                 for media in list(&response["parts"]) {
-                    content.push(Part::Image(inline(&media).unwrap_or_else(|| {
-                        Media::Url(media["fileData"]["fileUri"].as_str().unwrap().to_owned())
-                    })));
+                    content.push(inline(&media).map_or_else(
+                        || Part::Image(Media::Url(media["fileData"]["fileUri"].as_str().unwrap().to_owned())),
+                        media_part,
+                    ));
                 }
                 parts.push(Part::ToolResult(ToolResult::from_parts(id, content)));
             } else if let Some(media) = inline(&part) {
                 fields.remove("inlineData");
                 before(&mut parts);
-                parts.push(Part::Image(media));
+                parts.push(media_part(media));
             } else {
                 parts.push(Part::Native(Native::new(WIRE, raw(&part))));
                 continue;
@@ -277,6 +278,14 @@ fn messages(contents: &Value, origin: &str) -> Vec<Message> {
         messages.push(Message::new(role, parts));
     }
     messages
+}
+
+/// An image, or else a document: the wire itself makes no difference.
+fn media_part(media: Media) -> Part {
+    match &media {
+        Media::Base64 { media_type, .. } if !media_type.starts_with("image/") => Part::Document(media),
+        _ => Part::Image(media),
+    }
 }
 
 fn inline(part: &Value) -> Option<Media> {

@@ -4,6 +4,7 @@
 //! any set in the same format: rules depend on the recordings' contents, exceptions are listed by id.
 #![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "tests print a summary")]
 
+mod accepted_fields;
 mod answers;
 mod conversations;
 mod converse;
@@ -13,6 +14,7 @@ mod fuzz;
 mod gemini_requests;
 mod gemini_vectors;
 mod limits;
+mod moves;
 mod providers;
 mod quoted;
 mod reader;

@@ -311,6 +311,10 @@ struct MessageDto<'a> {
 impl Serialize for MessageDto<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        // A message of the model's own, which has an id and a status, must say what it is.
+        if !self.own.is_empty() {
+            map.serialize_entry("type", "message")?;
+        }
         map.serialize_entry("role", self.role)?;
         map.serialize_entry("content", &self.content)?;
         for (name, value) in &self.own {

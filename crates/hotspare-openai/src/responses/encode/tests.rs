@@ -46,6 +46,16 @@ fn encodes_a_conversation_as_items() {
 }
 
 #[test]
+fn a_message_with_an_id_says_that_it_is_a_message() {
+    let said = r#"{"model":"r","input":[{"type":"message","id":"msg_1","status":"completed","role":"assistant",
+        "content":[{"type":"output_text","text":"hi"}]}]}"#;
+    let request = crate::ResponsesRequest::parse(said.as_bytes()).unwrap().request;
+    let item = json!({"type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
+        "content": [{"type": "output_text", "text": "hi"}]});
+    assert_eq!(encoded(&request)["input"], json!([item]));
+}
+
+#[test]
 fn extra_fields_are_merged() {
     let mut request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
     request.reasoning_effort = Some("low".into());
