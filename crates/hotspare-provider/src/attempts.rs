@@ -2,7 +2,7 @@
 //!
 //! Not the trail itself: texts worded by providers are left out. Invariant: the same on every wire.
 
-use hotspare_core::{Error, Outcome};
+use hotspare_core::{Error, Outcome, UsageSource};
 use serde_json::{Value, json};
 
 /// The error's attempts as JSON; `None` if there was none.
@@ -20,6 +20,12 @@ pub fn attempts(error: &Error) -> Option<Value> {
             };
             let ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX);
             let mut entry = json!({"target": attempt.target, "kind": kind, "status": status, "ms": ms});
+            let usage = &attempt.usage;
+            if usage.total().is_some() {
+                let estimated = usage.source == UsageSource::Estimated;
+                entry["usage"] =
+                    json!({"input": usage.input, "output": usage.output, "estimated": estimated});
+            }
             if !attempt.violations.is_empty() {
                 entry["violations"] = json!(attempt.violations);
             }
@@ -34,7 +40,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use hotspare_core::{Attempt, Kind, Trail};
+    use hotspare_core::{Attempt, Kind, Trail, Usage};
 
     use super::*;
 
@@ -45,6 +51,7 @@ mod tests {
         failed.outcome =
             Outcome::Failed { kind: Kind::BadOutput, status: Some(200), message: "their words".into() };
         failed.violations.push("severity: missing".into());
+        failed.usage = Usage::estimated(Some(5), Some(3));
         lost.outcome = Outcome::Cancelled { reason: "the caller left".into() };
         let mut trail = Trail::default();
         trail.attempts = vec![failed, lost];
@@ -53,7 +60,10 @@ mod tests {
         assert_eq!(
             attempts(&error.with_trail(Arc::new(trail))),
             Some(json!([
-                {"target": "main", "kind": "bad_output", "status": 200, "ms": 0, "violations": ["severity: missing"]},
+                {
+                    "target": "main", "kind": "bad_output", "status": 200, "ms": 0,
+                    "usage": {"input": 5, "output": 3, "estimated": true}, "violations": ["severity: missing"],
+                },
                 {"target": "spare", "kind": "cancelled", "status": null, "ms": 0},
             ]))
         );
