@@ -1,6 +1,6 @@
 //! What a caller of each wire of the gateway sees of an answer that another target continues.
 
-use hotspare::Rules;
+use hotspare::{OnCut, Rules};
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_tests::Rig;
 use serde_json::{Value, json};
@@ -82,17 +82,48 @@ async fn messages_answer_counts_both_parts() {
 }
 
 #[tokio::test]
-async fn responses_answer_counts_both_parts() {
+async fn responses_answer_marks_the_handover_and_counts_both_parts() {
     for rig in rigs(WireFormat::Responses).await {
         let frames =
             cut_answer(&rig, "responses", json!({"model": "chat", "stream": true, "input": "hi"})).await;
         let deltas = frames.iter().filter(|frame| frame["type"] == "response.output_text.delta");
         let text: String = deltas.filter_map(|frame| frame["delta"].as_str()).collect();
         assert_eq!(text, rig.servers[0].settings().answer.concat());
-        let end = &frames.last().unwrap();
+        let end = frames.last().unwrap();
         assert_eq!(end["type"], "response.completed");
         assert_eq!(end["response"]["id"], frames[0]["response"]["id"], "{frames:?}");
+        let handover = json!({"handover": {"from": "main", "to": "spare"}});
+        assert_eq!(frames.iter().filter(|frame| frame["hotspare"] == handover).count(), 1, "{frames:?}");
+        assert_eq!(end["response"]["hotspare"], handover);
         let usage = &end["response"]["usage"];
         assert_counts(&rig, &usage["input_tokens"], &usage["output_tokens"], &frames);
+    }
+}
+
+#[tokio::test]
+async fn error_in_a_stream_tells_the_tokens_of_what_was_delivered() {
+    let mut rules = Rules::default();
+    rules.on_cut = OnCut::Terminate;
+    let prompt = json!([{"role": "user", "content": "hi"}]);
+    for (wire, path, body) in [
+        (WireFormat::OpenAi, "chat/completions", json!({"messages": prompt})),
+        (WireFormat::Anthropic, "messages", json!({"messages": prompt, "max_tokens": 64})),
+        (WireFormat::Responses, "responses", json!({"input": "hi"})),
+    ] {
+        let rig = Rig::continuing([wire, WireFormat::OpenAi], true, rules.clone()).await;
+        let mut body = body;
+        (body["model"], body["stream"]) = ("chat".into(), true.into());
+        let frames = cut_answer(&rig, path, body).await;
+        let end = frames.last().unwrap();
+        let attempts = end["error"].get("attempts").unwrap_or(&end["attempts"]);
+        let counted = rig.client.targets()[0].counts.usage;
+        let usage = json!({"input": counted.input, "output": counted.output, "estimated": true});
+        assert_eq!(
+            (&attempts[0]["target"], &attempts[0]["usage"]),
+            (&json!("main"), &usage),
+            "{path}: {end}"
+        );
+        let delivered = rig.servers[0].settings().answer[..DELIVERED].concat();
+        assert_eq!(counted.output, Some((delivered.len() as u64).div_ceil(4)));
     }
 }

@@ -24,6 +24,10 @@ pub struct ResponsesEncoder {
     open: Option<OpenItem>,
     finish: Option<FinishReason>,
     usage: Usage,
+    /// The latest handover to another target.
+    handover: Option<Value>,
+    /// The next frame has to mark it.
+    mark_due: bool,
 }
 
 /// The item in progress.
@@ -55,6 +59,8 @@ impl ResponsesEncoder {
             open: None,
             finish: None,
             usage: Usage::default(),
+            handover: None,
+            mark_due: false,
         }
     }
 
@@ -102,6 +108,11 @@ impl ResponsesEncoder {
                 self.frame("response.output_item.done", json!({"output_index": index, "item": item}), out);
                 self.items.push(item);
             }
+            // The wire has no frame that clients ignore, so the next one carries the mark.
+            Event::Handover { from, to } => {
+                self.handover = Some(json!({"handover": {"from": from, "to": to}}));
+                self.mark_due = true;
+            }
             Event::Usage(usage) => self.usage.update(usage),
             Event::Finished(reason) => {
                 self.close(out);
@@ -116,7 +127,10 @@ impl ResponsesEncoder {
         self.start(out);
         self.close(out);
         let finish = self.finish.clone().unwrap_or(FinishReason::Stop);
-        let response = self.response(&self.items, &finish, &self.usage);
+        let mut response = self.response(&self.items, &finish, &self.usage);
+        if let Some(handover) = &self.handover {
+            response["hotspare"] = handover.clone();
+        }
         let name =
             if response["status"] == "completed" { "response.completed" } else { "response.incomplete" };
         self.frame(name, json!({"response": response}), out);
@@ -160,7 +174,10 @@ impl ResponsesEncoder {
         let body: Value =
             serde_json::from_slice(&ChatCompletionsEncoder::error_body(error)).unwrap_or_default();
         let (code, message) = (&body["error"]["code"], &body["error"]["message"]);
-        let data = json!({"type": "error", "code": code, "message": message, "param": null});
+        let mut data = json!({"type": "error", "code": code, "message": message, "param": null});
+        if let Some(attempts) = body["error"].get("attempts") {
+            data["attempts"] = attempts.clone();
+        }
         write_event(Some("error"), data.to_string().as_bytes(), out);
     }
 
@@ -320,6 +337,9 @@ impl ResponsesEncoder {
         data["type"] = name.into();
         data["sequence_number"] = self.frames.into();
         self.frames += 1;
+        if let Some(handover) = self.handover.as_ref().filter(|_| std::mem::take(&mut self.mark_due)) {
+            data["hotspare"] = handover.clone();
+        }
         write_event(Some(name), data.to_string().as_bytes(), out);
     }
 }

@@ -63,6 +63,30 @@ fn encoded_answer_round_trips() {
 }
 
 #[test]
+fn handover_is_marked_once_and_at_the_end() {
+    let mut outgoing = ResponsesEncoder::new("x", "y", 0);
+    let mut out = Vec::new();
+    outgoing.event(&Event::TextDelta("a".into()), &mut out);
+    outgoing.event(&Event::Handover { from: "main".into(), to: "spare".into() }, &mut out);
+    let before = out.len();
+    outgoing.event(&Event::TextDelta("b".into()), &mut out);
+    outgoing.event(&Event::TextDelta("c".into()), &mut out);
+    outgoing.event(&Event::Finished(FinishReason::Stop), &mut out);
+    outgoing.end(&mut out);
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text[..before].contains("hotspare"), "the handover itself has no frame");
+    let frames: Vec<Value> = text[before..]
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let mark = json!({"handover": {"from": "main", "to": "spare"}});
+    assert_eq!((&frames[0]["delta"], &frames[0]["hotspare"]), (&json!("b"), &mark));
+    assert!(frames[1..].iter().all(|frame| frame["hotspare"].is_null()), "{text}");
+    assert_eq!(frames.last().unwrap()["response"]["hotspare"], mark);
+}
+
+#[test]
 fn length_limited_answer_is_incomplete() {
     let mut outgoing = ResponsesEncoder::new("x", "y", 0);
     let mut out = Vec::new();
