@@ -35,6 +35,8 @@ pub(crate) struct FaultWindow {
     pub(crate) number: u64,
     /// Latency of the failing reply, in nanoseconds.
     pub(crate) after: u64,
+    /// Whether its start resets the connections of requests in flight.
+    pub(crate) cuts_in_flight: bool,
 }
 
 /// Measured success probabilities, each valid until the next.
@@ -93,6 +95,14 @@ impl FaultSchedule {
         self.windows.get(target).map_or(&[], Vec::as_slice)
     }
 
+    /// When faults reset connections in flight: the moment, the target, and the fault's index there.
+    pub(crate) fn cuts(&self) -> impl Iterator<Item = (Moment, usize, usize)> {
+        self.windows.iter().enumerate().flat_map(|(target, windows)| {
+            let cuts = windows.iter().enumerate().filter(|(_, window)| window.cuts_in_flight);
+            cuts.map(move |(index, window)| (Moment::from_nanos(window.from), target, index))
+        })
+    }
+
     /// The measured success probability, if the target has one.
     pub(crate) fn measured(&self, target: usize, now: Moment) -> Option<f32> {
         self.series.get(target)?.as_ref()?.at(now)
@@ -146,6 +156,7 @@ impl FaultSchedule {
                     key: None,
                     number: 0,
                     after: ERROR_LATENCY,
+                    cuts_in_flight: false,
                 });
             }
         }
@@ -173,6 +184,7 @@ impl FaultSchedule {
                 key: None,
                 number: 0,
                 after: ERROR_LATENCY,
+                cuts_in_flight: false,
             });
         }
     }
@@ -189,6 +201,7 @@ impl FaultWindow {
             key: fault.key,
             number: 0,
             after: fault.after.map_or(ERROR_LATENCY, crate::units::Span::nanos),
+            cuts_in_flight: fault.cuts_in_flight,
         }
     }
 

@@ -105,6 +105,11 @@ impl Providers {
         })
     }
 
+    /// Whether a fault that begins now resets the connection of this request, which is in flight.
+    pub(crate) fn is_cut(&self, target: usize, window: &FaultWindow, request: &InboundRequest<'_>) -> bool {
+        request.meets(window, self.rng, [request.spec.number, target as u64, request.nth])
+    }
+
     /// The reply of a provider that has accepted the request.
     pub(crate) fn serve(&mut self, now: Moment, target: usize, request: &InboundRequest<'_>) -> Reply {
         self.list[target].reply(now, target, request, self.rng)

@@ -35,10 +35,21 @@ pub use options::{Outcome, Player, RunOptions};
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Arrive,
-    Leave { slot: u32, generation: u32 },
+    Leave {
+        slot: u32,
+        generation: u32,
+    },
     Restart,
+    /// The target's fault of this index begins, and resets connections.
+    Cut {
+        target: usize,
+        window: usize,
+    },
     Receive(ConnectionId),
-    Timer { slot: u32, generation: u32 },
+    Timer {
+        slot: u32,
+        generation: u32,
+    },
 }
 
 /// An attempt and its connection to the provider.
@@ -202,6 +213,9 @@ impl Simulation<'_> {
         if let Some(at) = self.scenario.restart {
             self.queue.push(Moment::ZERO + at.0, Event::Restart);
         }
+        for (at, target, window) in self.faults.cuts().collect::<Vec<_>>() {
+            self.queue.push(at, Event::Cut { target, window });
+        }
         while let Some((at, event)) = self.queue.pop() {
             self.now = at;
             self.events += 1;
@@ -209,6 +223,7 @@ impl Simulation<'_> {
                 Event::Arrive => self.on_arrival(),
                 Event::Leave { slot, generation } => self.with_call(slot, generation, Self::cancel),
                 Event::Restart => self.restart(),
+                Event::Cut { target, window } => self.cut_in_flight(target, window),
                 Event::Receive(conn) => self.receive(conn),
                 Event::Timer { slot, generation } => self.with_call(slot, generation, Self::on_timer),
             }

@@ -76,8 +76,10 @@ pub(crate) struct Load {
     pub(crate) invalid: Share,
     pub(crate) deadline: Option<Span>,
     pub(crate) bursts: Vec<Burst>,
-    /// Number of additional requests that arrive together at the window's start.
+    /// Number of additional requests that arrive together.
     pub(crate) crowd: u32,
+    /// When they arrive; the window's start if omitted.
+    pub(crate) crowd_at: Option<Span>,
 }
 
 impl Default for Load {
@@ -94,6 +96,7 @@ impl Default for Load {
             deadline: None,
             bursts: Vec::new(),
             crowd: 0,
+            crowd_at: None,
         }
     }
 }
@@ -141,6 +144,9 @@ pub(crate) struct FaultDto {
     pub(crate) key: Option<u32>,
     /// Alternates between on and off.
     pub(crate) flap: Option<Flap>,
+    /// When it begins, also resets the connections of the requests that it affects and that are in flight.
+    #[serde(default)]
+    pub(crate) cuts_in_flight: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -72,7 +72,7 @@ impl<'a> Workload<'a> {
             recorded,
             number: 0,
             crowd: load.crowd,
-            crowd_at: Moment::from_nanos(scenario.window[0].nanos().saturating_sub(1)),
+            crowd_at: Moment::from_nanos(load.crowd_at.unwrap_or(scenario.window[0]).nanos()),
             bodies: sizes.map(body).collect(),
         }
     }
@@ -108,7 +108,12 @@ impl<'a> Workload<'a> {
             return Some(now);
         }
         let gap = gap(self.load.cv, self.rng, self.number) / (self.load.rate * self.burst_factor(now));
-        Some(now + Duration::from_nanos(nanos(gap).max(1)))
+        let next = now + Duration::from_nanos(nanos(gap).max(1));
+        if self.crowd > 0 && next >= self.crowd_at {
+            self.crowd -= 1;
+            return Some(self.crowd_at);
+        }
+        Some(next)
     }
 
     /// The request that arrives now.

@@ -2,9 +2,9 @@
 //!
 //! Invariant: an attempt that holds or waits for a slot at a provider releases it exactly once.
 
-use hotspare_core::Moment;
+use hotspare_core::{Error, Kind, Moment};
 
-use super::{ActiveCall, Attempt, Event, Simulation};
+use super::{ActiveCall, Attempt, CallState, Event, Received, Simulation};
 use crate::provider::{Admission, ConnectionId, InboundRequest};
 use crate::reply::Reply;
 
@@ -40,6 +40,43 @@ impl Simulation<'_> {
         attempt.reply = Some(reply);
         if let Some(wait) = wait {
             self.queue.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Receive(conn));
+        }
+    }
+
+    /// Resets the connections of a target that are open when one of its faults begins.
+    pub(super) fn cut_in_flight(&mut self, target: usize, window: usize) {
+        let window = self.faults.all(target)[window];
+        let mut open = Vec::new();
+        for (slot, entry) in (0..).zip(&self.slots) {
+            let Some(call) = &entry.call else { continue };
+            for (index, attempt) in call.attempts.iter().enumerate() {
+                let request = InboundRequest {
+                    spec: &call.spec,
+                    faults: &self.faults,
+                    key: attempt.key,
+                    nth: attempt.nth,
+                };
+                let is_open = attempt.target == target && !attempt.closed;
+                if is_open && self.providers.is_cut(target, &window, &request) {
+                    open.push((slot, entry.generation, index));
+                }
+            }
+        }
+        for (slot, generation, index) in open {
+            self.with_call(slot, generation, |simulation, conn, call| {
+                // The failure of another one may have ended it.
+                let Some(attempt) = call.attempts.get(index).filter(|attempt| !attempt.closed) else {
+                    return false;
+                };
+                let has_head = matches!(&attempt.reply, Some(Reply::Completion(reply)) if reply.started);
+                let kind = if has_head { Kind::Truncated } else { Kind::Disconnected };
+                simulation.hash_event(5, target as u64);
+                let reset = Received::Failure(Some(Error::new(kind, "simulated")));
+                match call.state {
+                    CallState::Engine(_) => simulation.handle_received(conn, call, index, reset),
+                    CallState::Rival(_) => simulation.rival_received(conn, call, index, reset),
+                }
+            });
         }
     }
 

@@ -181,3 +181,28 @@ fn an_exhausted_quota_is_used_in_full_and_not_beyond() {
     let used = outcome.in_window(Measure::Used).unwrap();
     assert!((0.99..=1.0).contains(&used), "a full bucket and ten minutes of refills: {used}");
 }
+
+/// A hundred requests come two seconds before the fault, and are half answered when it begins.
+#[test]
+fn a_fault_can_cut_what_is_in_flight() {
+    let lost = |fault: &str| {
+        let text = format!(
+            "what = \"x\"\nload = {{ rate = 0.01, crowd = 100, crowd_at = \"117s\" }}\n\
+             faults = [{{ on = [\"a\"], effect = \"refuse\", until = \"121s\"{fault} }}]\n\
+             marks = [{{ measure = \"lost\", from = \"117s\", at_most = 0 }}]"
+        );
+        let scenario = Scenario::parse("cut", &text).unwrap();
+        let play = |player: Player| {
+            let outcome = run(&scenario, &player, 1, &RunOptions::default()).unwrap();
+            assert_eq!(outcome.breaches, []);
+            outcome.judge(&scenario)[0].value.unwrap()
+        };
+        // The engine continues every answer, while an answer that has begun is lost for a rival.
+        assert_eq!(play(scenario.setup().unwrap().into()), 0.0);
+        play(RivalKind::Static.into())
+    };
+    assert_eq!(lost(""), 0.0);
+    let (all, half) = (lost(", cuts_in_flight = true"), lost(", cuts_in_flight = true, share = \"50%\""));
+    assert!(all > 40.0, "{all} of 100 were in the middle of their answer");
+    assert!((0.3..0.7).contains(&(half / all)), "{half} of {all}");
+}

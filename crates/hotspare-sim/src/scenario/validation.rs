@@ -92,6 +92,9 @@ impl Scenario {
         if fault.flap.is_some_and(|flap| flap.on.0.is_zero() || flap.off.0.is_zero()) {
             mistakes.push(what("has a flap of which a phase takes no time".into()));
         }
+        if fault.cuts_in_flight && fault.flap.is_some() {
+            mistakes.push(what("cuts what is in flight once, when it begins, and cannot flap".into()));
+        }
         for name in &fault.on {
             if !self.targets.iter().any(|target| target.is_addressed_by(name)) {
                 mistakes.push(what(format!("is on `{name}`, which is neither a target nor a group")));
@@ -144,6 +147,14 @@ impl Load {
                 mistakes.push(format!("{name} affects no request: its share is 0%"));
             }
         }
+        if let Some(at) = self.crowd_at {
+            if self.crowd == 0 {
+                mistakes.push("load.crowd_at has no effect without load.crowd".into());
+            }
+            if at >= length {
+                mistakes.push("load.crowd_at must be before the scenario ends".into());
+            }
+        }
         if self.deadline == Some(Span::secs(0)) {
             mistakes.push("load.deadline must be more than 0".into());
         }
@@ -190,6 +201,12 @@ mod tests {
                 "faults = [{ on = [\"a\"], effect = \"silence\", flap = { on = \"5s\", off = \"0s\" } }]",
                 "takes no time",
             ),
+            (
+                "faults = [{ on = [\"a\"], effect = \"silence\", cuts_in_flight = true, flap = { on = \"5s\", off = \"5s\" } }]",
+                "cannot flap",
+            ),
+            ("load = { crowd_at = \"5s\" }", "no effect without load.crowd"),
+            ("load = { crowd = 5, crowd_at = \"11m\" }", "before the scenario ends"),
             ("restart = \"20m\"", "restart must be"),
             ("route = { adaptive = nan }", "route.adaptive"),
             ("route = { adaptive = -3.0 }", "route.adaptive"),
