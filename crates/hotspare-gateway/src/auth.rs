@@ -234,7 +234,7 @@ mod tests {
         keys.lookup(&headers) != KeyMatch::Unknown
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn reload_adds_and_revokes_keys_but_ignores_an_empty_source() {
         let text = Arc::new(Mutex::new("old".to_owned()));
         let keys = keys_from(&text);
@@ -258,7 +258,7 @@ mod tests {
         );
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn source_with_an_invalid_key_keeps_the_previous_keys() {
         let text = Arc::new(Mutex::new("\u{feff}old".to_owned()));
         let keys = keys_from(&text);
@@ -270,15 +270,17 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn revoked_key_is_rejected_after_any_pause() {
         let text = Arc::new(Mutex::new("old".to_owned()));
         let keys = keys_from(&text);
+        let set_last_read = |time| *keys.0.as_ref().unwrap().last_read.lock().unwrap() = time;
         "new".clone_into(&mut text.lock().unwrap());
+        // Later than now, so that it stays recent on a machine that stops for a while.
+        set_last_read(Instant::now() + Duration::from_secs(3_600));
         keys.refresh().await;
         assert!(admits(&keys, "old"), "the source was read a moment ago");
-        let long_ago = Instant::now().checked_sub(2 * REFRESH_INTERVAL).unwrap();
-        *keys.0.as_ref().unwrap().last_read.lock().unwrap() = long_ago;
+        set_last_read(Instant::now().checked_sub(2 * REFRESH_INTERVAL).unwrap());
         keys.refresh().await;
         assert!(!admits(&keys, "old"));
     }

@@ -36,6 +36,8 @@ targets = ["main", "spare"]
 /// A separate folder for each test, with a scenario that has this mark, and two configurations.
 fn folder(name: &str, mark: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("hotspare-simulate-{}-{name}", std::process::id()));
+    // An earlier process with this number may have left one.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("scenario.toml"), format!("{SCENARIO}marks = [{mark}]\n")).unwrap();
     std::fs::write(folder.join("a.toml"), CONFIG).unwrap();

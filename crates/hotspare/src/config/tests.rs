@@ -291,7 +291,7 @@ fn configures_cloud_providers() {
     let with = |provider: &str| {
         let text = GOOD.replace(
             "provider = \"ollama\"",
-            &format!("provider = {provider}\nkeys = [{{ env = \"PATH\" }}]"),
+            &format!("provider = {provider}\nkeys = [{{ env = \"CARGO_PKG_VERSION\" }}]"),
         );
         Config::parse(&text).and_then(Config::client).map(drop).map_err(|error| error.message().to_owned())
     };

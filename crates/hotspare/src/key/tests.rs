@@ -24,7 +24,8 @@ fn at(millis: u64) -> Moment {
     Moment::ZERO + Duration::from_millis(millis)
 }
 
-#[tokio::test]
+/// The clock is paused: a read is waited for, however slow the machine is.
+#[tokio::test(start_paused = true)]
 async fn rejected_key_is_reread_and_replaced_only_if_changed() {
     let text = Arc::new(Mutex::new("first".to_owned()));
     let (slot, _) = stored(&text);
@@ -51,7 +52,7 @@ fn byte_order_mark_is_not_part_of_a_key() {
 }
 
 /// Revoked first and replaced a moment later, as is usual for mounted secrets.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn late_key_replacement_is_detected() {
     let text = Arc::new(Mutex::new("first".to_owned()));
     let (slot, reads) = stored(&text);
