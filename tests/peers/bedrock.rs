@@ -1,6 +1,5 @@
 //! AWS's own Python library as an oracle: the same signatures, the same bodies, and the same decoded streams.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +14,7 @@ use serde_json::Value;
 /// Runs a script with the library; `None` if it is not installed.
 fn botocore(script: &str, args: &[&str]) -> Option<String> {
     let python = hotspare_tests::peer::python("botocore")?;
-    let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
+    let out = hotspare_tests::peer::command(python).arg("-c").arg(script).args(args).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     Some(String::from_utf8(out.stdout).unwrap())
 }

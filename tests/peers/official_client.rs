@@ -1,12 +1,12 @@
 //! The official `openai` Python client talks to the gateway: chat, streams with usage, tools, models, error classes.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare::{Endpoint, OnCut, Provider, RouteSpec, Rules, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use hotspare_tests::Rig;
+use hotspare_tests::peer::command;
 
 const SCRIPT: &str = r#"
 import sys, openai
@@ -102,7 +102,7 @@ print("ok")
 /// Runs a script if there is a Python with the required package.
 pub(crate) fn python(package: &str, script: &str, args: &[&str]) -> Option<()> {
     let python = hotspare_tests::peer::python(package)?;
-    let out = Command::new(python).arg("-c").arg(script).args(args).output().unwrap();
+    let out = command(python).arg("-c").arg(script).args(args).output().unwrap();
     let shown = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success() && shown.contains("ok"), "{shown}");
     Some(())

@@ -6,7 +6,7 @@
 use std::process::Command;
 
 use hotspare_chaos::WireFormat;
-use hotspare_tests::Rig;
+use hotspare_tests::{Rig, peer};
 
 /// The first code block under a heading.
 fn recipe(heading: &str) -> String {
@@ -39,7 +39,7 @@ async fn run(heading: &'static str, command: impl FnOnce(&str) -> Option<Command
 #[tokio::test(flavor = "multi_thread")]
 async fn langchain_recipe_works() {
     run("LangChain (Python)", |code| {
-        let mut command = Command::new(hotspare_tests::peer::python("langchain_openai")?);
+        let mut command = peer::command(peer::python("langchain_openai")?);
         command.arg("-c").arg(code);
         Some(command)
     })
@@ -50,8 +50,8 @@ async fn langchain_recipe_works() {
 async fn ai_sdk_recipe_works() {
     run("Vercel AI SDK (TypeScript)", |code| {
         let what = "a folder with the npm packages ai and @ai-sdk/openai-compatible";
-        let folder = hotspare_tests::peer::env_or_skip("HOTSPARE_NODE", what)?;
-        let mut command = Command::new("node");
+        let folder = peer::env_or_skip("HOTSPARE_NODE", what)?;
+        let mut command = peer::command("node");
         command.current_dir(folder).args(["--input-type=module", "-e", code]);
         Some(command)
     })

@@ -10,7 +10,7 @@ mod responses;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use hotspare_core::{ChatRequest, Tool};
 use hotspare_provider::{Outbound, Wire};
@@ -108,7 +108,7 @@ fn normalize(value: &Value) -> Value {
 /// What the SDKs send, by case.
 fn record(cases: &[(Case, Box<dyn Wire>)]) -> Option<BTreeMap<String, Value>> {
     let python = hotspare_tests::peer::env_or_skip("HOTSPARE_PYTHON", "a Python with the official SDKs")?;
-    let mut child = Command::new(python)
+    let mut child = hotspare_tests::peer::command(python)
         .args(["-c", include_str!("record_sdk.py")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

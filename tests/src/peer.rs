@@ -31,6 +31,17 @@ pub fn python(package: &str) -> Option<OsString> {
     Some(python)
 }
 
+/// A peer's process, which reaches servers on this machine whatever the environment says of proxies, profiles and keys.
+#[must_use]
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    for variable in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
 /// Reports a skipped test, bypassing output capture.
 pub fn skip(why: &str) {
     // A closed stdout is not a failure.
