@@ -22,16 +22,32 @@ impl Drop for Server {
     }
 }
 
-fn serve(port: u16) -> Option<Server> {
+fn serve(port: &Port) -> Option<Server> {
     let program =
         hotspare_tests::peer::env_or_skip("HOTSPARE_REAL_LLM", "a program that serves a model on a port")?;
-    let child =
-        Command::new(program).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child = Command::new(program)
+        .arg(port.number.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     Some(Server(child.unwrap()))
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that nothing else is given before the real server listens on it, and while it is down: this socket has it too, and
+/// never listens.
+struct Port {
+    number: u16,
+    _socket: tokio::net::TcpSocket,
+}
+
+fn free_port() -> Port {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    // The server may use either to share the address.
+    socket.set_reuseaddr(true).unwrap();
+    #[cfg(unix)]
+    socket.set_reuseport(true).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    Port { number: socket.local_addr().unwrap().port(), _socket: socket }
 }
 
 /// Polls until the model is loaded; until then the server answers 503.
@@ -41,7 +57,9 @@ async fn wait_until_up(server: &mut Server, client: &Client) {
             return;
         }
         if let Some(status) = server.0.try_wait().unwrap() {
-            panic!("the real server ended with {status}");
+            panic!(
+                "the real server ended with {status}; it must listen with SO_REUSEADDR, as the port is reserved"
+            );
         }
         // A separate process: there is nothing to wait for but its answer.
         hotspare_tests::pass_time(Duration::from_millis(100)).await;
@@ -57,8 +75,8 @@ fn generous_limits() -> Limits {
     limits
 }
 
-fn real_endpoint(port: u16) -> hotspare::Endpoint {
-    openai::compatible(format!("http://127.0.0.1:{port}/v1"), "smollm2")
+fn real_endpoint(port: &Port) -> hotspare::Endpoint {
+    openai::compatible(format!("http://127.0.0.1:{}/v1", port.number), "smollm2")
         .key(Key::from_secret(Secret::new("sk-real")))
         .breaker(hotspare::BreakerConfig::never())
         .into()
@@ -68,7 +86,7 @@ fn real_endpoint(port: u16) -> hotspare::Endpoint {
 async fn serves_prompts_behind_a_dead_and_a_silent_target() {
     let _guard = EXCLUSIVE.lock().await;
     let port = free_port();
-    let Some(mut server) = serve(port) else { return };
+    let Some(mut server) = serve(&port) else { return };
     let dead = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let silent = ChaosServer::start(Settings::new(WireFormat::Anthropic)).await.unwrap();
     dead.set_fault(Some(Fault::Refuse)).await;
@@ -79,7 +97,7 @@ async fn serves_prompts_behind_a_dead_and_a_silent_target() {
     let client = Client::builder()
         .target("dead", hotspare_tests::endpoint(&dead, WireFormat::OpenAi))
         .target("silent", hotspare_tests::endpoint(&silent, WireFormat::Anthropic))
-        .target("real", real_endpoint(port))
+        .target("real", real_endpoint(&port))
         .route("chat", RouteSpec::new(Sequential::new(["dead", "silent", "real"])).limits(limits))
         .build()
         .unwrap();
@@ -114,9 +132,9 @@ async fn serves_prompts_behind_a_dead_and_a_silent_target() {
 async fn server_killed_mid_stream_gives_a_typed_error() {
     let _guard = EXCLUSIVE.lock().await;
     let port = free_port();
-    let Some(mut server) = serve(port) else { return };
+    let Some(mut server) = serve(&port) else { return };
     let client = Client::builder()
-        .target("real", real_endpoint(port))
+        .target("real", real_endpoint(&port))
         .route("chat", RouteSpec::new(Sequential::new(["real"])).limits(generous_limits()))
         .build()
         .unwrap();
@@ -150,17 +168,17 @@ async fn server_killed_mid_stream_gives_a_typed_error() {
 async fn streams_continue_after_thirty_kills() {
     let _guard = EXCLUSIVE.lock().await;
     let ports = [free_port(), free_port()];
-    let Some(mut first) = serve(ports[0]) else { return };
-    let Some(mut second) = serve(ports[1]) else { return };
-    let up = |port| Client::builder().target("real", real_endpoint(port)).build().unwrap();
-    wait_until_up(&mut first, &up(ports[0])).await;
-    wait_until_up(&mut second, &up(ports[1])).await;
+    let Some(mut first) = serve(&ports[0]) else { return };
+    let Some(mut second) = serve(&ports[1]) else { return };
+    let up = |port: &Port| Client::builder().target("real", real_endpoint(port)).build().unwrap();
+    wait_until_up(&mut first, &up(&ports[0])).await;
+    wait_until_up(&mut second, &up(&ports[1])).await;
     let client = |prefill: bool| {
         let mut profile = hotspare::ModelProfile::default();
         profile.capabilities.assistant_prefill = Some(prefill);
         Client::builder()
-            .target("first", real_endpoint(ports[0]).profile(profile.clone()))
-            .target("second", real_endpoint(ports[1]).profile(profile))
+            .target("first", real_endpoint(&ports[0]).profile(profile.clone()))
+            .target("second", real_endpoint(&ports[1]).profile(profile))
             .route("chat", RouteSpec::new(Sequential::new(["first", "second"])).limits(generous_limits()))
             .build()
             .unwrap()
@@ -173,7 +191,7 @@ async fn streams_continue_after_thirty_kills() {
     };
     let mut unbroken = Vec::new();
     for round in 0..5 {
-        unbroken.push(up(ports[1]).chat(ask("real", round)).await.unwrap().text());
+        unbroken.push(up(&ports[1]).chat(ask("real", round)).await.unwrap().text());
     }
     let (mut same, mut shorter, mut seams, mut differ) = (0, 0, 0, Vec::new());
     for round in 0..30usize {
@@ -208,8 +226,8 @@ async fn streams_continue_after_thirty_kills() {
             differ.push((kill_at, if round % 2 == 0 { "continued" } else { "asked anew" }));
         }
         drop(first);
-        first = serve(ports[0]).unwrap();
-        wait_until_up(&mut first, &up(ports[0])).await;
+        first = serve(&ports[0]).unwrap();
+        wait_until_up(&mut first, &up(&ports[0])).await;
     }
     println!(
         "30 streams ended normally, {seams} with a seam; {same} read as if unbroken, {shorter} up to where the shorter one \
@@ -226,22 +244,22 @@ async fn answers_conform_to_the_schema_or_are_errors() {
     let _guard = EXCLUSIVE.lock().await;
     use hotspare::{Json, OutputFormat};
     let ports = [free_port(), free_port()];
-    let Some(mut first) = serve(ports[0]) else { return };
-    let Some(mut second) = serve(ports[1]) else { return };
-    let up = |port| Client::builder().target("real", real_endpoint(port)).build().unwrap();
-    wait_until_up(&mut first, &up(ports[0])).await;
-    wait_until_up(&mut second, &up(ports[1])).await;
+    let Some(mut first) = serve(&ports[0]) else { return };
+    let Some(mut second) = serve(&ports[1]) else { return };
+    let up = |port: &Port| Client::builder().target("real", real_endpoint(port)).build().unwrap();
+    wait_until_up(&mut first, &up(&ports[0])).await;
+    wait_until_up(&mut second, &up(&ports[1])).await;
     // The sabotaged one enforces no schema, so its small model is asked in words, and told to rhyme.
     let mut sabotaged = hotspare::ModelProfile::default();
     sabotaged.capabilities.json_schema = Some(false);
     let client = Client::builder()
         .target(
             "first",
-            real_endpoint(ports[0])
+            real_endpoint(&ports[0])
                 .profile(sabotaged)
                 .prompt("Always answer with a short poem. {{ system }}"),
         )
-        .target("second", real_endpoint(ports[1]))
+        .target("second", real_endpoint(&ports[1]))
         .route("chat", RouteSpec::new(Sequential::new(["first", "second"])).limits(generous_limits()))
         .build()
         .unwrap();

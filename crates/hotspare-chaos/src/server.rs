@@ -24,6 +24,9 @@ use crate::plan::FaultPlan;
 
 pub use encoder::WireFormat;
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
 /// How a server behaves without faults.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -143,6 +146,9 @@ pub struct ChaosServer {
     shared: Arc<Shared>,
     address: SocketAddr,
     accept_task: JoinHandle<()>,
+    /// Never listens: keeps the port from being given to another process while this server is down. `None` on systems on
+    /// which two sockets cannot have one address.
+    _reservation: Option<TcpSocket>,
 }
 
 /// State shared by all connections.
@@ -165,8 +171,10 @@ impl ChaosServer {
     /// # Errors
     /// If the port cannot be bound.
     pub async fn start(settings: Settings) -> std::io::Result<Self> {
-        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let address = listener.local_addr()?;
+        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = socket.local_addr()?;
+        let reservation = bind(address).ok();
+        let listener = socket.listen(BACKLOG)?;
         let shared = Arc::new(Shared {
             settings: Mutex::new(Arc::new(settings)),
             fault: Mutex::default(),
@@ -178,7 +186,7 @@ impl ChaosServer {
             cancelled: AtomicU64::new(0),
         });
         let accept_task = tokio::spawn(run_listener(Arc::clone(&shared), address, listener));
-        Ok(Self { shared, address, accept_task })
+        Ok(Self { shared, address, accept_task, _reservation: reservation })
     }
 
     /// The address it listens on.
@@ -300,7 +308,7 @@ async fn run_listener(shared: Arc<Shared>, address: SocketAddr, listener: TcpLis
         }
         let bound = match listener.take() {
             Some(bound) => bound,
-            None => match bind(address) {
+            None => match bind(address).and_then(|socket| socket.listen(BACKLOG)) {
                 Ok(bound) => bound,
                 // The port is still being released; nothing else uses it.
                 Err(_) => {
@@ -327,11 +335,13 @@ async fn run_listener(shared: Arc<Shared>, address: SocketAddr, listener: TcpLis
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// A socket with this address that does not listen yet. Several may have one address; connections to it are refused until
+/// one of them listens.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(1_024)
+    Ok(socket)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

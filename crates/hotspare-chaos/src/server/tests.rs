@@ -66,6 +66,21 @@ async fn restores_on_the_same_port_after_kill() {
     assert!(ask(&server, r#"{"messages":[]}"#).await.contains("200 OK") || server.stats().completed == 1);
 }
 
+/// Nothing else may answer on the port of a server that is down.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn port_stays_reserved_while_the_server_is_down() {
+    let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
+    for _ in 0..2 {
+        server.kill().await;
+        let other = TcpSocket::new_v4().unwrap();
+        assert_eq!(other.bind(server.address()).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        assert!(TcpStream::connect(server.address()).await.is_err(), "connections are refused");
+        server.restore().await;
+        assert!(TcpStream::connect(server.address()).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn follows_the_scripted_fault_plan() {
     let server = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
