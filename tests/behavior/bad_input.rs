@@ -2,7 +2,7 @@
 
 use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Race, Role, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
-use hotspare_tests::{LogCapture, Rig};
+use hotspare_tests::{LogCapture, Rig, limits_for};
 
 const PLANTED_KEY: &str = "sk-planted-0123456789";
 
@@ -56,7 +56,7 @@ async fn every_fault_ends_in_an_answer_or_a_typed_error() {
         for (wire, stream) in
             [(WireFormat::OpenAi, false), (WireFormat::OpenAi, true), (WireFormat::Anthropic, true)]
         {
-            let rig = Rig::sequential(&[wire]).await;
+            let rig = Rig::limited(&[wire], limits_for(fault)).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let request = ChatRequest::to("chat").user("x").deadline(std::time::Duration::from_millis(900));
             let error = if stream {

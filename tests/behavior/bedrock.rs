@@ -6,7 +6,7 @@ use hotspare::{
     Tool, ToolChoice,
 };
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
-use hotspare_tests::{Rig, short_limits};
+use hotspare_tests::Rig;
 
 fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
@@ -63,8 +63,7 @@ async fn cut_stream_is_continued_or_reported() {
         for on_cut in [OnCut::Continue, OnCut::Terminate] {
             let mut rules = Rules::default();
             rules.on_cut = on_cut;
-            let route =
-                RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
+            let route = RouteSpec::new(Sequential::new(["main", "spare"])).rules(rules);
             let rig = Rig::with(&[WireFormat::Bedrock, WireFormat::Bedrock], route).await;
             rig.servers[0].set_fault(Some(fault)).await;
             let expected = rig.servers[0].settings().answer.concat();

@@ -2,7 +2,7 @@
 
 use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, anthropic, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
-use hotspare_tests::{endpoint, short_limits};
+use hotspare_tests::endpoint;
 
 async fn servers() -> (Vec<ChaosServer>, Client) {
     let wires =
@@ -14,7 +14,7 @@ async fn servers() -> (Vec<ChaosServer>, Client) {
         builder = builder.target(name, endpoint(&server, wire));
         servers.push(server);
     }
-    let route = RouteSpec::new(Sequential::new(["chat", "holder", "twin"])).limits(short_limits());
+    let route = RouteSpec::new(Sequential::new(["chat", "holder", "twin"]));
     (servers, builder.route("r", route).build().unwrap())
 }
 

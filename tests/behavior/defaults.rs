@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hotspare::{BreakerState, ChatRequest, Client, Event, Kind, Outcome, ReasoningMode, Secret, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
+use hotspare_tests::until;
 
 struct DefaultRig {
     client: Client,
@@ -74,8 +75,9 @@ async fn slow_or_broken_streams_are_rescued_within_fifteen_seconds() {
 async fn single_error_is_retried_in_place_without_opening_a_breaker() {
     for fault in [Fault::Status(500), Fault::ResetBeforeHead] {
         let rig = default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
-        rig.servers[0].set_plan(FaultPlan::scripted((0..30).map(|call| (call == 10).then_some(fault))));
-        for _ in 0..30 {
+        rig.servers[0].set_plan(FaultPlan::scripted((0..18).map(|call| (call == 10).then_some(fault))));
+        // Fewer calls than a limit is learned from.
+        for _ in 0..18 {
             let answer = rig.client.chat(sample_request()).await.unwrap();
             assert_eq!(answer.served_by.unwrap().as_str(), "main", "{fault}");
         }
@@ -201,7 +203,6 @@ async fn reasoning_model_is_not_blamed_for_thinking() {
 #[tokio::test(flavor = "multi_thread")]
 async fn model_that_was_not_asked_to_reason_gets_the_short_limit() {
     let main = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
-    main.set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(2)))).await;
     let spare = ChaosServer::start(Settings::new(WireFormat::OpenAi)).await.unwrap();
     let mut profile = hotspare::ModelProfile::default();
     profile.capabilities.reasoning = Some(ReasoningMode::OnRequest);
@@ -213,7 +214,12 @@ async fn model_that_was_not_asked_to_reason_gets_the_short_limit() {
         .route("chat", hotspare::RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits))
         .build()
         .unwrap();
-    for (thinking, server) in [(None, "spare"), (Some("true"), "main"), (Some("false"), "spare")] {
+    // The limit is 200 ms, for reasoning 60 s.
+    let (late, in_time) = (Duration::from_secs(60), Duration::from_secs(2));
+    for (thinking, delay, server) in
+        [(None, late, "spare"), (Some("true"), in_time, "main"), (Some("false"), late, "spare")]
+    {
+        main.set_fault(Some(Fault::SlowFirstToken(delay))).await;
         let mut request = ChatRequest::to("chat").user("hi");
         if let Some(thinking) = thinking {
             let fields = request.extras.entry("openai-chat".into()).or_default();
@@ -303,7 +309,7 @@ async fn hanging_key_source_does_not_block_a_worker_thread() {
     assert_eq!(client.chat(sample_request()).await.unwrap_err().kind(), Kind::Auth);
     client.chat(sample_request()).await.unwrap_err();
     release.send(()).unwrap();
-    while client.chat(sample_request()).await.is_err() {}
+    until("the new key is used", async || client.chat(sample_request()).await.is_ok()).await;
 }
 
 /// A recovered target carries traffic again even at a low rate: no breaker waits for a volume that never comes.

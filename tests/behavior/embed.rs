@@ -1,8 +1,8 @@
 //! Embeddings through sockets: vectors stay comparable, whichever target answers.
 
 use hotspare::{
-    Client, Cost, EmbedRequest, Endpoint, HealthAware, Kind, ModelProfile, Price, RouteSpec, anthropic,
-    gemini, openai,
+    Client, Cost, EmbedRequest, Endpoint, HealthAware, Kind, Limits, ModelProfile, Price, RouteSpec,
+    anthropic, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 
@@ -15,14 +15,17 @@ async fn server() -> ChaosServer {
 }
 
 fn client(targets: Vec<Endpoint>) -> Client {
+    client_with(Limits::default(), targets)
+}
+
+fn client_with(limits: Limits, targets: Vec<Endpoint>) -> Client {
     let names = ["main", "spare", "third"];
     let route = HealthAware::new(names.into_iter().take(targets.len()));
     let mut builder = Client::builder();
     for (name, target) in names.into_iter().zip(targets) {
         builder = builder.target(name, target);
     }
-    let route = RouteSpec::new(route).limits(hotspare_tests::short_limits());
-    builder.route("embed", route).build().unwrap()
+    builder.route("embed", RouteSpec::new(route).limits(limits)).build().unwrap()
 }
 
 fn sample_request() -> EmbedRequest {
@@ -34,7 +37,8 @@ fn sample_request() -> EmbedRequest {
 async fn embeddings_survive_every_fault_of_the_main_target() {
     for fault in Fault::examples() {
         let (main, spare) = (server().await, server().await);
-        let client = client(vec![target(&main, "e"), target(&spare, "e")]);
+        let limits = hotspare_tests::limits_for(fault);
+        let client = client_with(limits, vec![target(&main, "e"), target(&spare, "e")]);
         let well = client.embed(sample_request()).await.unwrap();
         assert_eq!(well.served_by.as_ref().map(|target| target.as_str()), Some("main"));
         main.set_fault(Some(fault)).await;

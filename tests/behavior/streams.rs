@@ -1,10 +1,14 @@
 //! Streams that survive cuts and stalls at every position.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare::{ChatRequest, Error, Event, Kind, OnCut, RouteSpec, Rules, Sequential, UsageSource};
-use hotspare_chaos::{Fault, Settings, WireFormat};
-use hotspare_tests::{Rig, short_limits};
+use hotspare::{
+    ChatRequest, Client, Endpoint, Error, Event, Kind, Limits, OnCut, Provider, RouteSpec, Rules, Sequential,
+    UsageSource,
+};
+use hotspare_chaos::{Fault, Scripted, Settings, WireFormat};
+use hotspare_tests::{Rig, short_limits, until};
 
 fn sample_request() -> ChatRequest {
     ChatRequest::to("chat").user("what happened?")
@@ -50,18 +54,24 @@ async fn cut_at_every_position_continues_exactly() {
 }
 
 /// The limits on first content and on gaps apply to nothing else: a flowing answer is never cut.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn healthy_stream_outlives_every_short_limit() {
     let mut limits = short_limits();
     limits.first_content_deadline = Duration::from_millis(400);
-    let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits);
-    let rig = Rig::with(&[WireFormat::OpenAi, WireFormat::Anthropic], route).await;
-    let flowing = rig.servers[0].settings().tokens(30).pace(Duration::ZERO, Duration::from_millis(40));
-    rig.servers[0].set_settings(flowing);
-    let (text, handovers, result) = read(&rig).await;
-    result.unwrap();
-    assert_eq!((text, handovers), (rig.servers[0].settings().answer.concat(), 0));
-    assert_eq!(rig.servers[1].stats().requests, 0);
+    let words = ["one "; 30];
+    let main = Arc::new(Scripted::new().paced(Duration::from_millis(40), words));
+    let spare = Arc::new(Scripted::new().text("unused"));
+    let target =
+        |provider: &Arc<Scripted>| Endpoint::custom(Arc::clone(provider) as Arc<dyn Provider>, "model");
+    let client = Client::builder()
+        .target("main", target(&main))
+        .target("spare", target(&spare))
+        .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits))
+        .build()
+        .unwrap();
+    let answer = client.stream(sample_request()).await.unwrap().into_response().await.unwrap();
+    assert_eq!((answer.text(), answer.trail.attempts.len()), (words.concat(), 1), "{}", answer.trail);
+    assert_eq!(spare.requests().len(), 0);
 }
 
 /// A truncated answer continues over another wire, including the one whose streams have no end marker.
@@ -161,9 +171,7 @@ async fn dropping_a_stream_cancels_upstream() {
     let mut stream = rig.client.stream(sample_request()).await.unwrap();
     stream.next().await.unwrap().unwrap();
     drop(stream);
-    while rig.servers[0].stats().cancelled == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the request is cancelled", async || rig.servers[0].stats().cancelled > 0).await;
     let target = &rig.client.targets()[0];
     assert_eq!((target.counts.in_flight, target.counts.cancelled, target.view.failure_rate_bp), (0, 1, 0));
 }
@@ -176,5 +184,10 @@ async fn rig(prefill: bool, on_cut: OnCut) -> Rig {
 async fn rig_with_wires(wires: [WireFormat; 2], prefill: bool, on_cut: OnCut) -> Rig {
     let mut rules = Rules::default();
     rules.on_cut = on_cut;
-    Rig::continuing(wires, prefill, rules).await
+    let mut limits = Limits::default();
+    if on_cut == OnCut::Terminate {
+        // One of these streams stalls; the others may take their time.
+        limits.gap = Duration::from_secs(1);
+    }
+    Rig::continuing_within(limits, wires, prefill, rules).await
 }

@@ -6,7 +6,7 @@ use futures::channel::mpsc::UnboundedSender;
 use hotspare::Client;
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions, serve_on};
-use hotspare_tests::Rig;
+use hotspare_tests::{Rig, until};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
@@ -74,9 +74,13 @@ pub(crate) fn start_on(
     TestGateway { address: SocketAddr::from(([127, 0, 0, 1], port)), signals, server: Some(server) }
 }
 
+/// A client that ignores proxies in the environment.
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 async fn post(gateway: &TestGateway, body: &str) -> reqwest::Response {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    http.post(format!("{}/chat/completions", gateway.url())).body(body.to_owned()).send().await.unwrap()
+    http().post(format!("{}/chat/completions", gateway.url())).body(body.to_owned()).send().await.unwrap()
 }
 
 fn request_body(stream: bool) -> String {
@@ -221,7 +225,7 @@ async fn client_keys_are_required_and_not_forwarded() {
     let gateway = start_with(rig.client.clone(), options).await;
     for path in ["/chat/completions", "/models", "/../targets", "/../metrics"] {
         let url = format!("{}{path}", gateway.url());
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = http();
         let reply = if path.ends_with("completions") {
             http.post(&url).body(request_body(false))
         } else {
@@ -251,13 +255,9 @@ async fn client_disconnect_cancels_upstream() {
             let reply = post(&gateway, &body).await;
             let _ = reply.text().await;
         });
-        while rig.client.targets()[0].counts.in_flight == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("the call is in flight", async || rig.client.targets()[0].counts.in_flight > 0).await;
         asking.abort();
-        while rig.servers[0].stats().cancelled == before {
-            tokio::task::yield_now().await;
-        }
+        until("it is cancelled", async || rig.servers[0].stats().cancelled > before).await;
     }
 }
 
@@ -279,16 +279,12 @@ async fn client_disconnect_is_noticed_behind_unread_bytes() {
             );
             let mut caller = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
             caller.write_all(head.as_bytes()).await.unwrap();
-            while rig.client.targets()[0].counts.in_flight == 0 {
-                tokio::task::yield_now().await;
-            }
+            until("the call is in flight", async || rig.client.targets()[0].counts.in_flight > 0).await;
             if fault == Fault::StallAfter(3) {
                 assert!(caller.read(&mut [0; 64]).await.unwrap() > 0);
             }
             drop(caller);
-            while rig.servers[0].stats().cancelled == before {
-                tokio::task::yield_now().await;
-            }
+            until("it is cancelled", async || rig.servers[0].stats().cancelled > before).await;
         }
     }
 }
@@ -296,8 +292,8 @@ async fn client_disconnect_is_noticed_behind_unread_bytes() {
 #[test]
 fn example_config_is_accepted() {
     let text = include_str!("../../docs/hotspare.toml");
-    // Keys are read when the client is built; only the text is under test, so the keys use a variable that is always
-    // set.
+    // Keys are read when the client is built; only the text is under test, so the keys use a variable that cargo
+    // sets.
     let mut text = text.to_owned();
     for name in [
         "OPENAI_API_KEY",
@@ -308,7 +304,7 @@ fn example_config_is_accepted() {
     ] {
         let key = format!("env = \"{name}\"");
         assert!(text.contains(&key), "{name}");
-        text = text.replace(&key, "env = \"PATH\"");
+        text = text.replace(&key, "env = \"CARGO_PKG_VERSION\"");
     }
     let client = Client::from_toml(&text).unwrap();
     assert!(client.names().contains(&"gpt-4o".to_owned()));
@@ -349,7 +345,7 @@ async fn embeddings_use_the_requested_encoding() {
     let rig = Rig::sequential(&servers).await;
     rig.servers[0].set_fault(Some(Fault::Status(500))).await;
     let gateway = start(rig.client.clone()).await;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http();
     let mut bodies = Vec::new();
     for format in ["float", "base64"] {
         let body = json!({"model": "chat", "input": ["a", "b"], "encoding_format": format, "dimensions": 2});
@@ -376,7 +372,7 @@ async fn deadline_headers_are_honored() {
     let send = |name: &'static str, value: &'static str| {
         let url = format!("{}/chat/completions", gateway.url());
         async move {
-            let sent = reqwest::Client::new().post(url).header(name, value).body(request_body(false)).send();
+            let sent = http().post(url).header(name, value).body(request_body(false)).send();
             sent.await.unwrap().status().as_u16()
         }
     };
@@ -393,7 +389,7 @@ async fn deadline_headers_are_honored() {
 /// Whichever target serves, or continues after a cut, a caller of the Responses wire gets that wire.
 #[tokio::test]
 async fn responses_api_is_served_by_every_wire() {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http();
     for wires in [[WireFormat::Responses, WireFormat::OpenAi], [WireFormat::Anthropic, WireFormat::Responses]]
     {
         for fault in [None, Some(Fault::Status(503)), Some(Fault::CutAfter(5))] {
@@ -450,7 +446,7 @@ async fn cross_origin_requests_are_rejected_without_client_keys() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let send = |address: std::net::SocketAddr, origin: &'static str| async move {
         let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
-        let request = reqwest::Client::new().post(format!("http://{address}/v1/chat/completions"));
+        let request = http().post(format!("http://{address}/v1/chat/completions"));
         let request =
             request.header("content-type", "text/plain").header("origin", origin).bearer_auth("ck-one");
         request.body(body).send().await.unwrap()

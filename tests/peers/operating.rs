@@ -12,7 +12,7 @@ use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{LogCapture, Rig, endpoint};
 use serde_json::{Value, json};
 
-use crate::gateway::{TestGateway, start};
+use crate::gateway::{TestGateway, http, start};
 
 /// All logs of this process, at the default level of `serve`.
 fn operators_log() -> LogCapture {
@@ -28,10 +28,6 @@ fn operators_log() -> LogCapture {
         log
     };
     LOG.get_or_init(open).clone()
-}
-
-fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 async fn post_chat(gateway: &TestGateway, model: &str, stream: bool) -> reqwest::Response {
@@ -99,7 +95,7 @@ async fn call_that_was_queued_until_its_deadline_is_logged_once() {
     let mut holds = post_chat(&gateway, "chat", true).await;
     holds.chunk().await.unwrap();
     let body = json!({"model": "chat", "messages": [{"role": "user", "content": "hi"}]}).to_string();
-    let queued = http().post(gateway.url_of("/v1/chat/completions")).header("x-hotspare-deadline", "1s");
+    let queued = http().post(gateway.url_of("/v1/chat/completions")).header("x-hotspare-deadline", "2s");
     let reply = queued.body(body).send().await.unwrap();
     assert_eq!(reply.status(), 503);
     let lines = log.lines(&format!("id=\"{}\"", id(&reply)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hotspare_chaos::{Fault, Settings, WireFormat};
 use hotspare_gateway::ServeOptions;
-use hotspare_tests::Rig;
+use hotspare_tests::{Rig, until};
 use serde_json::{Value, json};
 
 use crate::gateway::{TestGateway, start, start_with};
@@ -17,10 +17,9 @@ fn post(gateway: &TestGateway, path: &str, stream: bool) -> reqwest::RequestBuil
     http.post(gateway.url_of(path)).body(body.to_string())
 }
 
-/// A gateway in front of a provider that sends two words and stalls, with limits that outlast the test.
+/// A provider that sends two words and stalls.
 async fn silent_rig() -> Rig {
-    let route = hotspare::RouteSpec::new(hotspare::Sequential::new(["main"]));
-    let rig = Rig::with(&[WireFormat::OpenAi], route).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
     rig
 }
@@ -81,9 +80,7 @@ async fn drain_timeout_ends_unstarted_answers() {
     for stream in [false, true] {
         let gateway = start_with(rig.client.clone(), options.clone()).await;
         let asking = tokio::spawn(post(&gateway, "/v1/chat/completions", stream).send());
-        while rig.client.targets()[0].counts.in_flight == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("the call is in flight", async || rig.client.targets()[0].counts.in_flight > 0).await;
         gateway.signal();
         let reply = asking.await.unwrap().unwrap();
         assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
@@ -108,10 +105,11 @@ async fn idle_connections_do_not_delay_shutdown() {
     let silent = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
     // Wait until both are accepted.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut text = String::new();
-    while !text.contains("hotspare_connections 3\n") {
-        text = http.get(gateway.url_of("/metrics")).send().await.unwrap().text().await.unwrap();
-    }
+    until("three connections", async || {
+        let metrics = http.get(gateway.url_of("/metrics")).send().await.unwrap().text().await.unwrap();
+        metrics.contains("hotspare_connections 3\n")
+    })
+    .await;
     gateway.signal();
     let stopped = tokio::time::timeout(Duration::from_secs(10), gateway.wait_stopped()).await;
     assert!(stopped.is_ok(), "it waited for idle connections");

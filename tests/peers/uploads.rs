@@ -1,9 +1,8 @@
 //! Request bodies: what is refused, when, and with which error.
 
-use hotspare::{RouteSpec, Sequential};
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
-use hotspare_tests::Rig;
+use hotspare_tests::{Rig, until};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -46,7 +45,7 @@ async fn body_declared_too_large_is_rejected_without_100_continue() {
 }
 
 /// Most clients send their whole body before they read the reply.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn rejection_reaches_a_client_that_is_still_sending() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let mut small = ServeOptions::default();
@@ -55,8 +54,8 @@ async fn rejection_reaches_a_client_that_is_still_sending() {
     closed.keys = ClientKeys::parse("sk-caller").unwrap();
     for (options, status) in [(small, "413"), (closed, "401")] {
         let gateway = start_with(rig.client.clone(), options).await;
-        let mut caller = connect(&gateway, "content-length: 16777216\r\n\r\n").await;
-        caller.write_all(&vec![b' '; 16 << 20]).await.unwrap();
+        let mut caller = connect(&gateway, "content-length: 4194304\r\n\r\n").await;
+        caller.write_all(&vec![b' '; 4 << 20]).await.unwrap();
         let reply = reply(caller).await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
     }
@@ -81,18 +80,18 @@ async fn disconnect_during_upload_counts_as_cancelled() {
     let gateway = start(rig.client.clone()).await;
     drop(connect(&gateway, "content-length: 100\r\n\r\n{").await);
     let counted = "hotspare_requests_total{route=\"\",outcome=\"cancelled\"} 1\n";
-    let mut text = String::new();
-    while !text.contains(counted) {
-        text = metrics(&gateway).await;
+    until("it is counted", async || {
+        let text = metrics(&gateway).await;
         let wrong = "hotspare_requests_total{route=\"\",outcome=\"invalid_request\"} 1\n";
         assert!(!text.contains(wrong), "{text}");
-    }
+        text.contains(counted)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn in_flight_bodies_stay_within_the_memory_limit() {
-    // Limits that outlast the test, however slow it is.
-    let rig = Rig::with(&[WireFormat::OpenAi], RouteSpec::new(Sequential::new(["main"]))).await;
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
     let mut options = ServeOptions::default();
     options.max_body_bytes = 64 << 10;
@@ -122,5 +121,5 @@ async fn in_flight_bodies_stay_within_the_memory_limit() {
 
     drop(streaming);
     rig.servers[0].set_fault(None).await;
-    while post(&gateway, body.clone()).await.status() != 200 {}
+    until("there is room again", async || post(&gateway, body.clone()).await.status() == 200).await;
 }

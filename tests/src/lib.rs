@@ -1,6 +1,7 @@
 //! Shared by the tests: a client in front of servers that misbehave on request.
 //!
-//! Not a test. Invariant: real sockets, real wires, shipped code; only the limits are shorter than the shipped ones.
+//! Not a test. Invariant: real sockets, real wires, shipped code. The limits are the shipped ones too, except where the
+//! fault under test is silence: a healthy server must be waited for, however slow the machine is.
 
 mod log;
 pub mod peer;
@@ -8,18 +9,30 @@ pub mod recorded;
 
 pub use log::LogCapture;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotspare::{
     AnswerLimit, BreakerConfig, Client, Endpoint, Limits, ModelProfile, RouteSpec, Rules, Sequential,
     Strategy, anthropic, bedrock, gemini, openai,
 };
-use hotspare_chaos::{ChaosServer, Settings, WireFormat};
+use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 
 /// Lets real time pass where time itself is under test: how long a reader pauses, how long a connection is idle. Never
 /// use it to wait for an event: wait for the event itself.
 pub async fn pass_time(time: Duration) {
     let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
+/// Waits until this holds: a wait for an event has a bound, so that an event that never comes fails its test.
+///
+/// # Panics
+/// If it does not hold within a minute.
+pub async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "within a minute, this did not happen: {what}");
+        pass_time(Duration::from_millis(1)).await;
+    }
 }
 
 /// A client and the servers behind it, in the order of its route.
@@ -34,7 +47,8 @@ pub struct Rig {
 /// Names of a rig's targets.
 pub const NAMES: [&str; 3] = ["main", "spare", "third"];
 
-/// Limits of a tenth of the shipped ones or less, to keep tests short.
+/// Limits of a tenth of the shipped ones or less, to keep tests of silence short. A healthy server may exceed them if
+/// the machine is slow, so a test with these limits may not depend on who serves.
 #[must_use]
 pub fn short_limits() -> Limits {
     let mut limits = Limits::default();
@@ -46,14 +60,35 @@ pub fn short_limits() -> Limits {
     limits
 }
 
+/// The limits for a test of this fault: short where only a limit reveals it, and else the shipped ones.
+#[must_use]
+pub fn limits_for(fault: Fault) -> Limits {
+    match fault {
+        Fault::OnlyPings
+        | Fault::Silence
+        | Fault::SlowDrip(_)
+        | Fault::SlowFirstToken(_)
+        | Fault::StallAfter(_) => short_limits(),
+        _ => Limits::default(),
+    }
+}
+
 impl Rig {
     /// A sequential route over servers of these wires.
     ///
     /// # Panics
     /// If a port cannot be bound.
     pub async fn sequential(wires: &[WireFormat]) -> Self {
+        Self::limited(wires, Limits::default()).await
+    }
+
+    /// A sequential route with these limits over servers of these wires.
+    ///
+    /// # Panics
+    /// If a port cannot be bound.
+    pub async fn limited(wires: &[WireFormat], limits: Limits) -> Self {
         let names: Vec<&str> = NAMES[..wires.len()].to_vec();
-        Self::with(wires, RouteSpec::new(Sequential::new(names)).limits(short_limits())).await
+        Self::with(wires, RouteSpec::new(Sequential::new(names)).limits(limits)).await
     }
 
     /// A route with this strategy over servers of these wires.
@@ -61,7 +96,7 @@ impl Rig {
     /// # Panics
     /// If a port cannot be bound.
     pub async fn strategy(wires: &[WireFormat], strategy: impl Strategy + 'static) -> Self {
-        Self::with(wires, RouteSpec::new(strategy).limits(short_limits())).await
+        Self::with(wires, RouteSpec::new(strategy)).await
     }
 
     /// A route over servers of these wires.
@@ -86,9 +121,22 @@ impl Rig {
     ///
     /// # Panics
     /// If a port cannot be bound.
-    #[expect(clippy::expect_used, reason = "tests panic on failure")]
     pub async fn continuing(wires: [WireFormat; 2], prefill: bool, rules: Rules) -> Self {
-        let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(short_limits()).rules(rules);
+        Self::continuing_within(Limits::default(), wires, prefill, rules).await
+    }
+
+    /// The same with these limits.
+    ///
+    /// # Panics
+    /// If a port cannot be bound.
+    #[expect(clippy::expect_used, reason = "tests panic on failure")]
+    pub async fn continuing_within(
+        limits: Limits,
+        wires: [WireFormat; 2],
+        prefill: bool,
+        rules: Rules,
+    ) -> Self {
+        let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits).rules(rules);
         let mut builder = Client::builder().route("chat", route);
         let mut servers = Vec::new();
         for (name, wire) in NAMES.iter().zip(wires) {

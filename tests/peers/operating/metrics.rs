@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hotspare_chaos::{Fault, WireFormat};
-use hotspare_tests::Rig;
+use hotspare_tests::{Rig, until};
 
 use super::{get, post_chat};
 use crate::gateway::start;
@@ -29,10 +29,9 @@ async fn requests_are_counted_by_outcome() {
     drop(left);
 
     let counted = "hotspare_requests_total{route=\"chat\",outcome=\"cancelled\"} 1\n";
-    let mut text = String::new();
-    while !text.contains(counted) {
-        text = get(&gateway, "/metrics").await;
-    }
+    until("the call that was left is counted", async || get(&gateway, "/metrics").await.contains(counted))
+        .await;
+    let text = get(&gateway, "/metrics").await;
     for line in [
         "# TYPE hotspare_requests_total counter",
         "hotspare_requests_total{route=\"chat\",outcome=\"served\"} 2",

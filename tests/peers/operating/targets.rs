@@ -3,7 +3,7 @@
 use hotspare::{Client, Key, RouteSpec, Secret, Sequential, openai};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
-use hotspare_tests::{Rig, short_limits};
+use hotspare_tests::{Rig, until};
 use serde_json::{Value, json};
 
 use super::{get, http, id, operators_log, post_chat, targets};
@@ -17,12 +17,14 @@ async fn rejected_key_is_shown_and_can_be_reenabled() {
     let endpoint = ["sk-dead", "sk-good"]
         .into_iter()
         .fold(endpoint, |endpoint, key| endpoint.key(Key::from_secret(Secret::new(key))));
-    let route = RouteSpec::new(Sequential::new(["main"])).limits(short_limits());
+    let route = RouteSpec::new(Sequential::new(["main"]));
     let client = Client::builder().target("main", endpoint).route("chat", route).build().unwrap();
     let gateway = start(client).await;
-    while targets(&gateway).await[0]["keys"][0]["disabled_by"].is_null() {
+    until("the first key is rejected", async || {
         post_chat(&gateway, "chat", false).await;
-    }
+        !targets(&gateway).await[0]["keys"][0]["disabled_by"].is_null()
+    })
+    .await;
     let target = &targets(&gateway).await[0];
     assert_eq!(target["keys"][0]["disabled_by"], "auth", "{target}");
     assert_eq!(target["keys"][0]["usable"], false);
@@ -54,9 +56,11 @@ async fn rejected_key_is_shown_and_can_be_reenabled() {
         (&target["keys"][0]["usable"], &target["keys"][0]["disabled_by"]),
         (&json!(true), &Value::Null)
     );
-    while targets(&gateway).await[0]["keys"][1]["disabled_by"].is_null() {
+    until("the second key is rejected", async || {
         assert_eq!(post_chat(&gateway, "chat", false).await.status(), 200, "one of the two serves");
-    }
+        !targets(&gateway).await[0]["keys"][1]["disabled_by"].is_null()
+    })
+    .await;
 }
 
 #[tokio::test]

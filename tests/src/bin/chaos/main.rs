@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use hotspare::{AnswerLimit, ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
-use hotspare_tests::{NAMES, Rig, short_limits};
+use hotspare_tests::{NAMES, Rig, short_limits, until};
 use serde_json::json;
 
 use arguments::{Action, HELP, Names, repeat_outage, repeat_pairs};
@@ -363,9 +363,8 @@ async fn run(scenario: &Scenario, seed: u64) -> Outcome {
         }
     }
     if in_flight {
-        while rig.servers[0].stats().requests < scenario.requests {
-            tokio::task::yield_now().await;
-        }
+        let arrived = async || rig.servers[0].stats().requests >= scenario.requests;
+        until("all requests are in flight", arrived).await;
         rig.servers[0].kill().await;
     }
     let mut outcome = Outcome::default();
