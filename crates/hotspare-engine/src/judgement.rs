@@ -50,6 +50,10 @@ pub struct Judgement {
     pub(crate) said: Option<String>,
     /// The tool calls of a streamed answer.
     pub(crate) calls: Option<StreamedCalls>,
+    /// Whether the answer has tool calls.
+    pub(crate) has_tool_calls: bool,
+    /// Whether it has nothing but text and reasoning.
+    pub(crate) text_only: bool,
     pub(crate) finish: Option<FinishReason>,
     /// What the text is validated against.
     pub(crate) check: Option<OutputCheck>,
@@ -136,9 +140,7 @@ impl Judgement {
         let (mut response, repairs) = fold.finish()?;
         note_arguments(notes, &repairs);
         if let Response::Chat(chat) = &mut response {
-            if chat.tool_calls().next().is_none()
-                && let Some(text) = self.validate(chat.text(), notes)?
-            {
+            if let Some(text) = self.validate(chat.text(), notes)? {
                 replace(chat, text);
             }
             self.validate_tool_calls(chat, notes)?;
@@ -146,11 +148,17 @@ impl Judgement {
         Ok(Accepted { response: Some(response), text: None })
     }
 
-    /// The check of the text. Tool calls, refusals and filtered answers need not have the requested form.
+    /// The check of the text. Tool calls, refusals and filtered answers need not have the requested form, nor does a turn
+    /// that its own wire will go on with: it has a reason and parts that only that wire knows.
     fn text_check(&self) -> Option<(&OutputCheck, &FinishReason)> {
         let finish = self.finish.as_ref()?;
         let check = self.check.as_ref()?;
-        matches!(finish, FinishReason::Stop | FinishReason::Length).then_some((check, finish))
+        let is_answer = match finish {
+            FinishReason::ContentFilter | FinishReason::Refusal => false,
+            FinishReason::Other(_) => self.text_only,
+            _ => !self.has_tool_calls,
+        };
+        is_answer.then_some((check, finish))
     }
 
     /// Validates the answer's text. Returns the repaired text if it had to be repaired.

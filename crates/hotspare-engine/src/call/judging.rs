@@ -32,6 +32,8 @@ impl Call {
             fold: attempt.fold.take(),
             said: attempt.said.take(),
             calls: attempt.calls.take(),
+            has_tool_calls: attempt.grammar.has_tool_calls(),
+            text_only: attempt.grammar.text_only(),
             finish: attempt.grammar.finished().cloned(),
             check,
             tools,

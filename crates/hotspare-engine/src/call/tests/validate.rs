@@ -1,6 +1,6 @@
 //! Answers that must be JSON.
 
-use hotspare_core::{Price, Response};
+use hotspare_core::{Json, Native, Price, Response};
 
 use super::*;
 use crate::rules::{ValidateOutput, ValidateToolCalls};
@@ -54,6 +54,37 @@ fn invalid_output_is_reasked_then_fails_over() {
         let health =
             (rig.world.view(rig.now, 0, 0).failure_rate_bp, rig.world.view(rig.now, 1, 0).failure_rate_bp);
         assert_eq!(health, (0, 0), "invalid output does not affect health");
+    }
+}
+
+#[test]
+fn every_end_but_a_refusal_or_a_tool_call_is_validated() {
+    let other = || FinishReason::Other("eos".into());
+    let fields = || Event::Native(Box::new(Native::new("w", Json::parse("{}").unwrap())));
+    let call = || Event::ToolStarted { index: 0, id: "1".into(), name: "f".into() };
+    let cases = [
+        ("complete", None, FinishReason::Stop, true),
+        ("cut", None, FinishReason::Length, true),
+        ("for an unknown reason", None, other(), true),
+        ("for tool calls, without any", None, FinishReason::ToolCalls, true),
+        ("filtered", None, FinishReason::ContentFilter, false),
+        ("refused", None, FinishReason::Refusal, false),
+        ("for its tool call", Some(call()), FinishReason::ToolCalls, false),
+        ("complete, with a tool call", Some(call()), FinishReason::Stop, false),
+        ("for its wire's own reason", Some(fields()), other(), false),
+    ];
+    for (how, event, finish, validated) in cases {
+        for stream in [true, false] {
+            let mut rig = setup(stream).rig();
+            rig.text(0, "no");
+            if let Some(event) = &event {
+                rig.says(0, event.clone());
+            }
+            rig.says(0, Event::Finished(finish.clone()));
+            rig.tell(Input::Ended(AttemptId(0)));
+            let passed = rig.done.first().is_some_and(Result::is_ok);
+            assert_eq!((passed, rig.begun.len() > 1), (!validated, validated), "{how}, stream: {stream}");
+        }
     }
 }
 
