@@ -353,7 +353,10 @@ async fn each_target_gets_its_own_prompt_template() {
     let answer = client.chat(ChatRequest::to("chat").system("Be brief.").user("x")).await.unwrap();
     assert_eq!(main.requests()[0].chat().instructions().unwrap(), "Be brief.");
     assert_eq!(spare.requests()[0].chat().instructions().unwrap(), "Be brief. You are m.");
-    assert_eq!(answer.trail.attempts[1].notes, ["prompt prompt"]);
+    let name = |text: &str| hotspare::Template::parse("prompt", text).unwrap().version_name();
+    let sent = name("{{ system }} You are {{ model }}.");
+    assert_eq!(answer.trail.attempts[1].notes, [format!("prompt {sent}")]);
+    assert_ne!(sent, name("{{ system }}"), "the trail tells one text from another");
 }
 
 #[test]

@@ -44,6 +44,8 @@ struct SamplingDto {
     top_p: Option<f64>,
     top_k: Option<u64>,
     seed: Option<i64>,
+    frequency_penalty: Option<f64>,
+    presence_penalty: Option<f64>,
 }
 
 impl PromptDto {
@@ -106,11 +108,37 @@ impl PromptDto {
         sampling.top_p = table.sampling.top_p;
         sampling.top_k = table.sampling.top_k;
         sampling.seed = table.sampling.seed;
+        sampling.frequency_penalty = table.sampling.frequency_penalty;
+        sampling.presence_penalty = table.sampling.presence_penalty;
         let template = template
             .with_prefix(table.prefix)
             .with_suffix(table.suffix)
             .with_stop(table.stop)
             .with_sampling(sampling);
         Ok(Some((template.version_name(), template)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotspare_core::ChatRequest;
+    use hotspare_normalize::PromptTemplate;
+
+    use super::*;
+
+    #[test]
+    fn every_sampling_setting_reaches_the_request() {
+        let text = r#"
+            text = "{{ system }}"
+            sampling = { temperature = 0.1, top_p = 0.2, top_k = 3, seed = 4, frequency_penalty = 0.5, presence_penalty = 0.6 }
+        "#;
+        let table: TemplateDto = toml::from_str(text).unwrap();
+        let (_, template) = PromptDto::Table(table).template().unwrap().unwrap();
+        let sampling = template.apply(&ChatRequest::to("r").user("x"), "m").unwrap().sampling;
+        assert_eq!(
+            (sampling.temperature, sampling.top_p, sampling.top_k, sampling.seed),
+            (Some(0.1), Some(0.2), Some(3), Some(4))
+        );
+        assert_eq!((sampling.frequency_penalty, sampling.presence_penalty), (Some(0.5), Some(0.6)));
     }
 }

@@ -187,7 +187,10 @@ impl<W> Endpoint<W> {
     #[must_use]
     pub fn prompt(mut self, text: &str) -> Self {
         match hotspare_normalize::Template::parse("prompt", text) {
-            Ok(template) => self.template("prompt", template),
+            Ok(template) => {
+                let name = template.version_name();
+                self.template(name, template)
+            }
             Err(error) => {
                 self.options.mistakes.push(error.message().to_owned());
                 self
