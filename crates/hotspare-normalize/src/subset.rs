@@ -66,6 +66,10 @@ impl Rewriter<'_> {
             }
         }
         if !self.allows("oneOf") {
+            let has = |wanted: &str| keywords.iter().any(|(keyword, _)| keyword == wanted);
+            if has("oneOf") && has("anyOf") {
+                return Err("oneOf beside anyOf");
+            }
             for (keyword, _) in keywords.iter_mut().filter(|(keyword, _)| keyword == "oneOf") {
                 *keyword = "anyOf".into();
                 self.any_of += 1;

@@ -80,6 +80,10 @@ fn inexpressible_schemas_are_rejected() {
         (r##"{"type":"object","$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}"##, "reference"),
         (r#"{"type":"object","properties":{"a":{}}}"#, "anything"),
         (r#"{"type":"object","properties":{"a":true}}"#, "anything"),
+        (
+            r#"{"type":"object","properties":{"a":{"anyOf":[{"type":"string"}],"oneOf":[{"type":"null"}]}}}"#,
+            "oneOf beside anyOf",
+        ),
         (r#"{"type":"object","properties":{"a":{"type":"string"}},"allOf":[{"required":["a"]}]}"#, "allOf"),
     ] {
         let error = rewritten(schema).unwrap_err();
