@@ -1,6 +1,6 @@
 //! A schema is requested in a form that each provider accepts, and a spare accepts it as well as the main target.
 
-use hotspare::{ChatRequest, Client, Json, OutputFormat};
+use hotspare::{ChatRequest, Client, Json, OutputFormat, Tool, ToolChoice};
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 
 /// Wires whose providers refuse schemas that break their rules.
@@ -70,6 +70,36 @@ async fn a_schema_that_a_wire_cannot_express_is_requested_without_enforcement() 
             assert_eq!(notes.iter().any(|note| note == how), enforced, "{wire:?}, {text}: {notes:?}");
             let why = notes.iter().any(|note| note.starts_with("the schema cannot be enforced there ("));
             assert_eq!(why, enforced || strict, "{wire:?}, {text}: {notes:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn strict_tools_are_sent_with_a_schema_that_each_wire_accepts() {
+    let open = r#"{"type":"object","properties":{"severity":{"type":"integer"}},"required":["severity"]}"#;
+    let bounded = open.replace(r#""integer""#, r#""integer","minimum":1"#);
+    let optional = open.replace(r#","required":["severity"]"#, "");
+    let map = r#"{"type":"object","additionalProperties":{"type":["integer","string"]}}"#;
+    let nowhere = "tool f: its schema cannot be enforced there (an object with names that are not fixed)";
+    let closed = "tool f, schema: closed objects (1)";
+    let removed = "tool f, schema: removed what the provider does not enforce (minimum ×1)";
+    let unfit = "tool f: its schema cannot be enforced there (optional arguments)";
+    for wire in WIRES {
+        let all_required = matches!(wire, WireFormat::OpenAi | WireFormat::Responses);
+        for (schema, note) in [
+            (open, closed),
+            (&bounded, removed),
+            (&optional, if all_required { unfit } else { closed }),
+            (map, nowhere),
+        ] {
+            let (_server, client) = client(wire).await;
+            let tool = Tool::new("f", Json::parse(schema).unwrap()).with_strict(true);
+            let request = ChatRequest::to("chat").user("x").tool(tool).tool_choice(ToolChoice::Required);
+            let answer = client.chat(request).await;
+            let answer = answer.unwrap_or_else(|error| panic!("{wire:?}, {schema}: {error}"));
+            assert_eq!((answer.tool_calls().count(), answer.trail.attempts.len()), (1, 1), "{wire:?}");
+            let notes = &answer.trail.attempts[0].notes;
+            assert!(notes.iter().any(|one| one == note), "{wire:?}, {schema}: {notes:?}");
         }
     }
 }

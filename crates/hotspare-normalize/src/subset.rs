@@ -18,6 +18,8 @@ pub struct Rewritten {
     pub schema: Json,
     /// The changes, one note for each kind, for people.
     pub notes: Vec<String>,
+    /// Whether an optional property became a required one that may be null.
+    pub nullable: bool,
 }
 
 /// The deepest nesting that is rewritten.
@@ -44,7 +46,7 @@ pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten,
     } else {
         tree.to_json().ok_or("a schema that cannot be serialized")?
     };
-    Ok(Rewritten { schema, notes })
+    Ok(Rewritten { schema, notes, nullable: rewriter.nullable > 0 })
 }
 
 struct Rewriter<'a> {

@@ -17,5 +17,9 @@ pub use wire::Responses;
 /// The wire's name.
 pub const RESPONSES_WIRE: &str = "openai-responses";
 
+/// The field of a tool that says whether its schema is enforced. Without it this wire enforces the schema, unlike any
+/// other; a tool that arrived without it has it as null among its own fields.
+const STRICT: &str = "strict";
+
 /// Fields that refer to state the provider keeps.
 const STATEFUL_FIELDS: [&str; 4] = ["background", "conversation", "previous_response_id", "prompt"];

@@ -96,6 +96,7 @@ pub(crate) fn prepare(
         notes.push(note.to_string());
         prepared = Cow::Owned(changed);
     }
+    fit_tools(&mut prepared, &mut notes, target);
     let by_tool = apply_output_format(&mut prepared, &mut notes, target, profile);
     if profile.capabilities.sampling == Some(false) && prepared.sampling != Sampling::default() {
         prepared.to_mut().sampling = Sampling::default();
@@ -213,6 +214,32 @@ fn fit_schema(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, targe
     };
     request.to_mut().output = output;
     true
+}
+
+/// Rewrites the schemas of strict tools into the subset that the target supports. A tool that does not fit is sent
+/// without enforcement, and so is one whose missing arguments would arrive as nulls: nothing between the model and the
+/// application removes them.
+fn fit_tools(request: &mut Cow<'_, ChatRequest>, notes: &mut Vec<String>, target: &ConnectedTarget) {
+    let Some(subset) = target.provider.schema_subset(&target.model) else { return };
+    for place in 0..request.tools.len() {
+        let tool = &request.tools[place];
+        if tool.strict != Some(true) {
+            continue;
+        }
+        let name = tool.name.clone();
+        let unfit = match rewrite_schema(&tool.parameters, subset) {
+            Ok(rewritten) if rewritten.notes.is_empty() => continue,
+            Ok(rewritten) if !rewritten.nullable => {
+                notes.extend(rewritten.notes.iter().map(|note| format!("tool {name}, {note}")));
+                request.to_mut().tools[place].parameters = rewritten.schema;
+                continue;
+            }
+            Ok(_) => "optional arguments",
+            Err(what) => what,
+        };
+        notes.push(format!("tool {name}: its schema cannot be enforced there ({unfit})"));
+        request.to_mut().tools[place].strict = None;
+    }
 }
 
 fn is_instruction(message: &Message) -> bool {

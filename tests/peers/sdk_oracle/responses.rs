@@ -10,7 +10,7 @@ use super::{Case, base_request, request_with, schema, weather};
 const WIRE: &str = hotspare_openai::RESPONSES_WIRE;
 
 fn weather_tools() -> Value {
-    json!([{"type": "function", "name": "weather", "description": "Tells the weather.", "parameters": schema()}])
+    json!([{"type": "function", "name": "weather", "description": "Tells the weather.", "parameters": schema(), "strict": false}])
 }
 
 fn extras(fields: &[(&str, Value)]) -> ChatRequest {

@@ -14,7 +14,7 @@ use hotspare_provider::result_text;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::RESPONSES_WIRE as WIRE;
+use super::{RESPONSES_WIRE as WIRE, STRICT};
 use crate::dialect::Dialect;
 
 /// Encodes the body of a request.
@@ -466,11 +466,14 @@ impl Serialize for ToolDto<'_> {
             map.serialize_entry("description", description)?;
         }
         map.serialize_entry("parameters", &tool.parameters)?;
-        if let Some(strict) = tool.strict {
-            map.serialize_entry("strict", &strict)?;
+        let own = tool.extras.get(WIRE);
+        if !own.is_some_and(|own| own.contains_key(STRICT)) {
+            map.serialize_entry(STRICT, &tool.strict.unwrap_or(false))?;
         }
-        for (name, value) in tool.extras.get(WIRE).into_iter().flatten() {
-            map.serialize_entry(name, value)?;
+        for (name, value) in own.into_iter().flatten() {
+            if name != STRICT || value.as_str() != "null" {
+                map.serialize_entry(name, value)?;
+            }
         }
         map.end()
     }

@@ -9,9 +9,10 @@ use hotspare_core::{
 };
 use hotspare_provider::fields::{self, Fields, StrictObject, invalid, read, read_object, within};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{RESPONSES_WIRE as WIRE, STATEFUL_FIELDS};
+use super::{RESPONSES_WIRE as WIRE, STATEFUL_FIELDS, STRICT};
 use crate::accepts;
 use crate::dialect::Dialect;
 
@@ -305,8 +306,11 @@ fn tool(at: &str, raw: &RawValue, request: &mut ChatRequest) -> Result<(), Error
     if let Some(text) = fields.remove("description") {
         tool.description = Some(read(format_args!("{at}.description"), text, "a text")?);
     }
-    if let Some(strict) = fields.remove("strict") {
-        tool.strict = Some(read(format_args!("{at}.strict"), strict, "true or false")?);
+    match fields.remove(STRICT) {
+        Some(strict) => tool.strict = Some(read(format_args!("{at}.{STRICT}"), strict, "true or false")?),
+        None => {
+            tool.extras.entry(WIRE.into()).or_default().insert(STRICT.into(), Json::from(Value::Null));
+        }
     }
     for (name, value) in fields {
         let value = json(&format!("{at}.{name}"), value)?;

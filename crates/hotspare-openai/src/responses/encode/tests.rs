@@ -1,9 +1,10 @@
 //! Encoded requests.
 
-use hotspare_core::{Origin, Reasoning, Signature, ToolCall, ToolResult};
+use hotspare_core::{Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::responses::ResponsesRequest;
 
 fn encoded(request: &ChatRequest) -> Value {
     serde_json::from_slice(&body(request, "m", false, &Dialect::OPENAI).unwrap()).unwrap()
@@ -75,4 +76,29 @@ fn unsupported_settings_are_rejected() {
     request.stop.push("x".into());
     let error = body(&request, "m", false, &Dialect::OPENAI).unwrap_err();
     assert_eq!((error.kind(), error.message()), (Kind::Unsupported, "this wire does not support stop"));
+}
+
+/// Without the field, this wire's provider enforces the schema and rewrites it; no other wire does.
+#[test]
+fn a_tool_is_enforced_only_if_its_caller_says_so_or_used_this_wire() {
+    let schema = || Json::from(json!({"type": "object", "properties": {}}));
+    let strict_field = |request: &ChatRequest| encoded(request)["tools"][0].get("strict").cloned();
+    let request = |tool: Tool| ChatRequest::to("r").user("hi").tool(tool);
+    assert_eq!(strict_field(&request(Tool::new("f", schema()))), Some(json!(false)));
+    for strict in [true, false] {
+        let tool = Tool::new("f", schema()).with_strict(strict);
+        assert_eq!(strict_field(&request(tool)), Some(json!(strict)));
+    }
+    for (sent, kept) in [
+        (json!({}), None),
+        (json!({"strict": null}), None),
+        (json!({"strict": false}), Some(json!(false))),
+        (json!({"strict": true}), Some(json!(true))),
+    ] {
+        let mut tool = json!({"type": "function", "name": "f", "parameters": {"type": "object"}});
+        tool.as_object_mut().unwrap().extend(sent.as_object().unwrap().clone());
+        let body = json!({"model": "r", "input": "hi", "tools": [tool]});
+        let parsed = ResponsesRequest::parse(body.to_string().as_bytes()).unwrap().request;
+        assert_eq!(strict_field(&parsed), kept, "{sent}");
+    }
 }
