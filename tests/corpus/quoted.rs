@@ -166,6 +166,21 @@ fn sentences_are_classified_alike_on_every_wire() {
         (400, "A schema in the request exceeds the maximum allowed nesting depth.", Unsupported),
         (
             400,
+            "Invalid schema for function 'f': In context=(), 'additionalProperties' is required to be supplied and to be false.",
+            Unsupported,
+        ),
+        (
+            400,
+            "Invalid schema for response_format 'n': In context=('properties', 'a'), 'required' is required to be supplied and to be an array including every key in properties. Missing 'b'.",
+            Unsupported,
+        ),
+        (
+            400,
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false",
+            Unsupported,
+        ),
+        (
+            400,
             "Unable to submit request because it has a maxOutputTokens value of 65536 but the supported range is from 1 (inclusive) to 8193 (exclusive).",
             Unsupported,
         ),
@@ -198,7 +213,7 @@ fn the_callers_own_mistakes_are_returned_on_every_wire() {
         "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
         "`max_tokens` must be greater than `thinking.budget_tokens`.",
         "messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_1.",
-        "Invalid schema for function 'f': In context=(), 'additionalProperties' is required to be supplied and to be false.",
+        "Invalid schema for function 'f': schema must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'.",
         "Unrecognized request argument supplied: foo",
         "The document has no pages.",
         "temperature must be between 0 and 2",

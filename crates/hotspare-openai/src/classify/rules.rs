@@ -189,6 +189,8 @@ const SPECIFIC: &[Rule] = &[
             "unsupported_file",
             "max_tokens_exceeded",
             "unsupported_image_media_type",
+            // A schema outside the host's subset, in which Hotspare writes schemas.
+            "invalid_json_schema",
             "failed_to_download_image",
         ],
         Kind::Unsupported,

@@ -213,6 +213,11 @@ const UNSUPPORTED: &[&str] = &[
     "too many optional parameters",
     "too many states for serving",
     "maximum allowed nesting depth",
+    // A schema that breaks a rule of this host: each host gets schemas in the form that it is known to accept, so the
+    // objection says something about the host.
+    "invalid schema for response_format",
+    "is required to be supplied and to be",
+    "must be explicitly set to false",
     // More tools or inputs than the host accepts at once.
     "maximum allowed batch size",
     "batch size is invalid",
