@@ -163,6 +163,11 @@ pub(crate) trait Rival: fmt::Debug {
         self.choose(observation, tried, draw).map_or(Decision::GiveUp, Decision::Start)
     }
 
+    /// The key with which a request is sent to a target: any, unless the rival knows better.
+    fn key(&self, observation: &Observation<'_>, target: usize, draw: u64) -> usize {
+        drawn_key(observation.scenario, target, draw)
+    }
+
     /// An attempt ended: successfully, or with a failure of this kind.
     fn outcome(&mut self, _now: Moment, _place: usize, _failed: Option<Kind>, _took: Duration) {}
 
@@ -170,8 +175,8 @@ pub(crate) trait Rival: fmt::Debug {
     fn released(&mut self, _began: Moment, _place: usize) {}
 }
 
-/// The key with which a request is sent to a target.
-pub(crate) fn key(scenario: &Scenario, target: usize, draw: u64) -> usize {
+/// A key of the target, drawn at random.
+fn drawn_key(scenario: &Scenario, target: usize, draw: u64) -> usize {
     usize::try_from(draw % u64::from(scenario.targets[target].keys.max(1))).unwrap_or(0)
 }
 

@@ -4,7 +4,7 @@
 //! always right about each provider's state. A search that ends at the first success is shortest in the order of expected
 //! time over probability of success, by an exchange argument. Other oracles know more (the draws) or less (the faults of
 //! some time ago, or its mean over the window). Where only capacity is lacking, the oracles that see it queue requests in
-//! order of arrival; none of them reserves capacity for a later request. Invariant: none of the router's code is used here.
+//! order of arrival; none of them reserves capacity for a later request, hedges, or looks at prices. Invariant: none of the router's code is used here.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use hotspare_chaos::Fault;
 use hotspare_core::{Kind, Moment};
 
-use super::{Decision, Observation, Rival, key, untried};
+use super::{Decision, Observation, Rival, drawn_key, untried};
 use crate::effect::Effect;
 use crate::provider::InboundRequest;
 use crate::scenario::Scenario;
@@ -89,12 +89,14 @@ impl Oracle {
         Self { knowledge, means: means.collect(), mean_forecasts: Vec::new(), failed, queue }
     }
 
-    /// The state as of `at`. With an `ask`, free capacity for it counts too.
+    /// The state as of `at`, for requests with this key or with a random one. With a request, free capacity for it counts
+    /// too.
     fn state(
         &self,
         observation: &Observation<'_>,
         target: usize,
         at: Moment,
+        key: Option<usize>,
         request: Option<&InboundRequest<'_>>,
     ) -> Forecast {
         let (mut mean, mut success, mut to_fail) = (self.means[target].0, 1.0, 0.08);
@@ -103,9 +105,10 @@ impl Oracle {
         }
         let mut most = None;
         for window in observation.faults.active(target, at) {
-            let share = match window.key {
-                Some(_) => window.share / f64::from(observation.scenario.targets[target].keys),
-                None => window.share,
+            let share = match (window.key, key) {
+                (Some(affected), Some(key)) if affected as usize != key + 1 => continue,
+                (Some(_), None) => window.share / f64::from(observation.scenario.targets[target].keys),
+                _ => window.share,
             };
             match window.effect {
                 Effect::TtftTimes(times) => mean *= 1.0 + share * (times - 1.0),
@@ -140,7 +143,7 @@ impl Oracle {
         let moments = (0..SAMPLES).map(|n| Moment::from_nanos(from + n * step));
         let listed = moments.filter(|at| !observation.faults.is_absent(target, *at));
         let (mut time, mut success, mut count) = (0.0, 0.0, 0.0);
-        for state in listed.map(|at| self.state(observation, target, at, None)) {
+        for state in listed.map(|at| self.state(observation, target, at, None, None)) {
             time += state.time;
             success += state.success;
             count += 1.0;
@@ -149,18 +152,37 @@ impl Oracle {
         Forecast { time: time / count, success: success / count, full: false }
     }
 
-    fn forecast(&self, observation: &Observation<'_>, target: usize, draw: u64) -> Forecast {
-        let key = key(observation.scenario, target, draw);
+    /// The best key of a target, and what to expect of it. Who knows only means draws a key.
+    fn forecast(&self, observation: &Observation<'_>, target: usize, draw: u64) -> (usize, Forecast) {
+        let first = drawn_key(observation.scenario, target, draw);
+        let keys = observation.scenario.targets[target].keys.max(1) as usize;
+        let known = match self.knowledge {
+            Knowledge::Delayed(_) | Knowledge::Draws | Knowledge::Current => keys,
+            Knowledge::AtFailures | Knowledge::Mean => 1,
+        };
+        let with_key = |number: usize| {
+            let key = (first + number) % keys;
+            (key, self.forecast_with(observation, target, key))
+        };
+        let better = |best: (usize, Forecast), next: (usize, Forecast)| {
+            let full = best.1.full || next.1.full;
+            let (key, state) = if next.1.index() < best.1.index() { next } else { best };
+            (key, Forecast { full, ..state })
+        };
+        (1..known).map(with_key).fold(with_key(0), better)
+    }
+
+    fn forecast_with(&self, observation: &Observation<'_>, target: usize, key: usize) -> Forecast {
         let request = InboundRequest { spec: observation.spec, faults: observation.faults, key, nth: 0 };
         match self.knowledge {
             Knowledge::Delayed(time) => {
                 let ago = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
                 let at = Moment::from_nanos(observation.now.as_nanos().saturating_sub(ago));
-                self.state(observation, target, at, None)
+                self.state(observation, target, at, Some(key), None)
             }
             Knowledge::AtFailures => {
                 let (seen, usual) =
-                    (self.state(observation, target, self.failed, None), self.mean_forecasts[target]);
+                    (self.state(observation, target, self.failed, None, None), self.mean_forecasts[target]);
                 let age = observation.now.saturating_since(self.failed).as_secs_f64();
                 let weight = libm::exp2(-age / HALF_LIFE);
                 let between = |usual: f64, seen: f64| usual + (seen - usual) * weight;
@@ -176,12 +198,12 @@ impl Oracle {
                     Some(first) => Forecast { time: first as f64 / 1e9, success: 1.0, full: false },
                     None => Forecast {
                         success: 0.0,
-                        ..self.state(observation, target, observation.now, Some(&request))
+                        ..self.state(observation, target, observation.now, Some(key), Some(&request))
                     },
                 }
             }
             Knowledge::Mean => self.mean_forecasts[target],
-            Knowledge::Current => self.state(observation, target, observation.now, Some(&request)),
+            Knowledge::Current => self.state(observation, target, observation.now, Some(key), Some(&request)),
         }
     }
 }
@@ -199,8 +221,8 @@ impl Oracle {
             self.mean_forecasts =
                 (0..self.means.len()).map(|target| self.mean(observation, target)).collect();
         }
-        let states =
-            untried(self.means.len(), tried).map(|target| (target, self.forecast(observation, target, draw)));
+        let states = untried(self.means.len(), tried)
+            .map(|target| (target, self.forecast(observation, target, draw).1));
         states.map(|(target, state)| (target, state, state.full)).reduce(|best, next| {
             let full = best.2 || next.2;
             let (target, state, _) = if next.1.index() < best.1.index() { next } else { best };
@@ -253,6 +275,10 @@ impl Rival for Oracle {
         }
     }
 
+    fn key(&self, observation: &Observation<'_>, target: usize, draw: u64) -> usize {
+        self.forecast(observation, target, draw).0
+    }
+
     fn outcome(&mut self, now: Moment, _: usize, failed: Option<Kind>, _: Duration) {
         if failed.is_some() {
             self.failed = now;
@@ -274,6 +300,20 @@ mod tests {
     }
 
     const TWO: &str = "what = \"x\"\nlength = \"700s\"\nwindow = [\"0s\", \"600s\"]\n";
+
+    #[test]
+    fn oracle_uses_only_keys_that_work() {
+        let text = format!(
+            "{TWO}[[targets]]\nname = \"a\"\nkeys = 3\n[[targets]]\nname = \"b\"\n\
+             [[faults]]\non = [\"a\"]\neffect = \"status:401\"\nkey = 1\n\
+             [[faults]]\non = [\"a\"]\neffect = \"quota-exhausted\"\nkey = 2\n"
+        );
+        for kind in [RivalKind::Oracle, RivalKind::Oracle1s, RivalKind::Clairvoyant] {
+            assert_eq!(measured(&text, kind, Measure::FirstTry), 1.0, "{}", kind.name());
+        }
+        assert_eq!(measured(&text, RivalKind::Oracle, Measure::Share), 1.0, "the first target is usable");
+        assert!(measured(&text, RivalKind::Static, Measure::FirstTry) < 0.5, "two keys of three are dead");
+    }
 
     /// Each of two targets fails for a minute out of two, in turn.
     fn turns() -> String {

@@ -8,7 +8,7 @@ use hotspare_core::{Kind, Moment};
 use super::{ActiveCall, Attempt, CallState, ConnectionId, PlayerState, Received, Simulation};
 use crate::ledger::RequestOutcome;
 use crate::reply::Delivery;
-use crate::rivals::{self, Decision, Observation};
+use crate::rivals::{Decision, Observation};
 use crate::rng::Purpose;
 
 /// Maximum number of attempts per call of a rival.
@@ -49,6 +49,10 @@ impl Simulation<'_> {
             0..MAX_ATTEMPTS => rival.next(&observation, &excluded, draw),
             _ => Decision::GiveUp,
         };
+        let key = match next {
+            Decision::Start(target) | Decision::StartUntimed(target) => rival.key(&observation, target, draw),
+            Decision::Wait(_) | Decision::GiveUp => 0,
+        };
         let deadline = call.arrived + call.spec.deadline.unwrap_or(self.limits.first_content_deadline);
         let (target, untimed) = match next {
             Decision::Start(target) => (Some(target), false),
@@ -77,7 +81,7 @@ impl Simulation<'_> {
         rival_call.timer = Some(if untimed { call.arrived + self.limits.total } else { self.now + limit });
         let attempt = Attempt {
             target,
-            key: rivals::key(self.scenario, target, draw),
+            key,
             nth: 0,
             stream: call.spec.stream,
             reply: None,
