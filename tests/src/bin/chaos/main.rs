@@ -8,6 +8,7 @@
 mod arguments;
 mod pairs;
 mod scenes;
+mod stalls;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -204,9 +205,11 @@ async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String
         seed,
     )
     .await;
+    let watch = stalls::StallWatch::start()?;
     let (mut passed, mut failed) = (0, 0);
     for one in &scenarios {
-        let mut outcome = run(one, seed).await;
+        let has_passed = |outcome: &Outcome| one.breaches(outcome).is_empty();
+        let mut outcome = watch.repeat_spoiled(one.name, async || run(one, seed).await, has_passed).await;
         let added = |share: f64, outcome: &mut Outcome| {
             let base = percentile(&mut healthy.latencies.clone(), share);
             percentile(&mut outcome.latencies, share).saturating_sub(base)
@@ -241,7 +244,8 @@ async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String
         }
     }
     for scene in &scenes {
-        let marks = (scene.run)().await;
+        let has_passed = |marks: &Vec<scenes::Mark>| marks.iter().all(scenes::Mark::is_met);
+        let marks = watch.repeat_spoiled(scene.name, async || (scene.run)().await, has_passed).await;
         if json {
             println!("{}", scene.json(&marks));
         } else {
