@@ -7,12 +7,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use hotspare_core::BreakerState;
+use hotspare_core::{BreakerState, Response};
 
 use super::*;
 use crate::step::StartKind;
 
 const DEPTH: usize = 6;
+
+/// What every target answers, a letter per event.
+const ANSWER: &str = "abcdefghijkl";
+
+/// How much of its answer an attempt has written, the beginning that it was given included.
+fn written(rig: &Rig, id: usize) -> usize {
+    let given = rig.begun[id].resume.as_ref().filter(|resume| resume.prefill);
+    given.map_or(0, |resume| resume.text.len()) + rig.call.attempts[id].contents as usize
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Action {
@@ -30,7 +39,10 @@ enum Action {
 
 fn apply(rig: &mut Rig, action: Action) {
     match action {
-        Action::Content(id) => rig.text(id, "x"),
+        Action::Content(id) => {
+            let next = written(rig, id);
+            rig.text(id, &ANSWER[next..=next]);
+        }
         Action::Ends(id) => rig.finishes(id),
         Action::Finishes(id) => rig.says(id, Event::Finished(FinishReason::Stop)),
         Action::Judged(id) => rig.judges(id),
@@ -75,7 +87,27 @@ fn possible(rig: &Rig) -> Vec<Action> {
     all
 }
 
+/// The caller has the beginning of the answer, nothing twice and nothing left out, whoever wrote it. If the call has
+/// succeeded, the caller has all of it.
+fn check_text(rig: &Rig) -> Result<(), String> {
+    let streamed: String = rig.out.iter().filter_map(Event::as_text).collect();
+    let summary = rig.done.first().and_then(|result| result.as_ref().ok());
+    let text = match summary.and_then(|summary| summary.response.as_ref()) {
+        Some(Response::Chat(answer)) => answer.text(),
+        _ => streamed,
+    };
+    if !ANSWER.starts_with(&text) {
+        return Err(format!("the caller got {text:?}"));
+    }
+    let served = rig.call.committed.filter(|_| summary.is_some());
+    match served.map(|id| written(rig, id.0)) {
+        Some(whole) if whole != text.len() => Err(format!("of {whole} letters the caller got {text:?}")),
+        _ => Ok(()),
+    }
+}
+
 fn check(rig: &Rig) -> Result<(), String> {
+    check_text(rig)?;
     let attempts = rig.begun.len();
     let most = 3 + usize::try_from(rig.call.route.limits.max_extra_starts).unwrap();
     let keys = rig.call.fleet.targets()[0].key_count();
@@ -327,7 +359,11 @@ fn invariants_hold_for_every_event_order() {
             }
         }
     }
-    // "x" is not JSON, so each complete answer is asked for again, then taken from another target, or ends in an error.
+    // A target that continues an answer from where it was cut, instead of writing it again.
+    let mut prefilled = Setup::new(&["a", "b", "c"]);
+    prefilled.profile.capabilities.assistant_prefill = Some(true);
+    setups.push(prefilled);
+    // A letter is not JSON, so each complete answer is asked for again, then taken from another target, or ends in an error.
     for stream in [true, false] {
         let mut setup = Setup::new(&["a", "b", "c"]);
         setup.stream = stream;
