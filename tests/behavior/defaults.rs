@@ -74,15 +74,24 @@ async fn slow_or_broken_streams_are_rescued_within_fifteen_seconds() {
 #[tokio::test]
 async fn single_error_is_retried_in_place_without_opening_a_breaker() {
     for fault in [Fault::Status(500), Fault::ResetBeforeHead] {
-        let rig = default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
-        rig.servers[0].set_plan(FaultPlan::scripted((0..18).map(|call| (call == 10).then_some(fault))));
-        // Fewer calls than a limit is learned from.
-        for _ in 0..18 {
-            let answer = rig.client.chat(sample_request()).await.unwrap();
-            assert_eq!(answer.served_by.unwrap().as_str(), "main", "{fault}");
+        for stream in [false, true] {
+            let rig =
+                default_rig([Settings::new(WireFormat::OpenAi), Settings::new(WireFormat::OpenAi)]).await;
+            rig.servers[0].set_plan(FaultPlan::scripted((0..18).map(|call| (call == 10).then_some(fault))));
+            // Fewer calls than a limit is learned from.
+            for _ in 0..18 {
+                let answer = if stream {
+                    rig.client.stream(sample_request()).await.unwrap().into_response().await.unwrap()
+                } else {
+                    rig.client.chat(sample_request()).await.unwrap()
+                };
+                assert_eq!(answer.text(), rig.servers[0].settings().answer.concat());
+                assert_eq!(answer.served_by.unwrap().as_str(), "main", "{fault}, stream: {stream}");
+            }
+            let requests = [0, 1].map(|server| rig.servers[server].stats().requests);
+            assert_eq!(requests, [19, 0], "{fault}, stream: {stream}");
+            assert_eq!(rig.client.targets()[0].view.breaker, BreakerState::Closed);
         }
-        assert_eq!(rig.servers[1].stats().requests, 0, "{fault}");
-        assert_eq!(rig.client.targets()[0].view.breaker, BreakerState::Closed);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotspare::{BreakerState, ChatRequest, Client, HealthAware, Kind, Outcome, Race};
+use hotspare::{BreakerState, ChatRequest, Client, Event, HealthAware, Kind, Outcome, Race};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, limits_for, until};
 
@@ -37,7 +37,6 @@ async fn every_fault_of_the_main_target_fails_over() {
 }
 
 async fn answer(rig: &Rig, stream: bool, name: &str) -> (String, hotspare::Trail) {
-    use hotspare::Event;
     if !stream {
         let answer = rig
             .client
@@ -238,24 +237,44 @@ async fn request_is_resent_if_its_connection_dies_before_a_reply() {
     }
 }
 
+/// Half of the calls are streams, of which the caller has received half: the spare continues them.
 #[tokio::test]
 async fn all_in_flight_calls_survive_the_death_of_the_main_target() {
     let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     // A call needs four files here, twice the usual: both ends of a connection, to each server.
     let calls_with_files = hotspare_gateway::raise_file_limit(2_000, &rig.client) / 4;
     let count = calls_with_files.min(500);
-    let settings = rig.servers[0].settings().pace(Duration::from_secs(60), Duration::ZERO);
-    rig.servers[0].set_settings(settings);
+    let words = rig.servers[0].settings().answer;
+    let half = words[..words.len() / 2].concat();
+    rig.servers[0].set_fault(Some(Fault::StallAfter(u32::try_from(words.len() / 2).unwrap()))).await;
+    let (has_half, mut halves) = tokio::sync::mpsc::unbounded_channel();
     let calls: Vec<_> = (0..count)
-        .map(|_| {
-            let client = rig.client.clone();
-            tokio::spawn(async move { client.chat(sample_request()).await })
+        .map(|number| {
+            let (client, half, has_half) = (rig.client.clone(), half.clone(), has_half.clone());
+            tokio::spawn(async move {
+                if number % 2 == 0 {
+                    return client.chat(sample_request()).await;
+                }
+                let mut stream = client.stream(sample_request()).await?.assembled();
+                let mut text = String::new();
+                while text.len() < half.len() {
+                    if let Event::TextDelta(piece) = stream.next().await.unwrap()? {
+                        text.push_str(&piece);
+                    }
+                }
+                has_half.send(text).unwrap();
+                stream.into_response().await
+            })
         })
         .collect();
+    for _ in 0..count / 2 {
+        assert_eq!(halves.recv().await.unwrap(), half);
+    }
     until("all calls are in flight", async || rig.servers[0].stats().requests == count as u64).await;
     rig.servers[0].kill().await;
     for call in calls {
         let answer = call.await.unwrap().unwrap_or_else(|error| panic!("lost: {error}\n{}", error.trail()));
+        assert_eq!(answer.text(), words.concat(), "{}", answer.trail);
         assert_eq!(answer.served_by.unwrap().as_str(), "spare");
     }
 }
