@@ -7,7 +7,7 @@ use hotspare::{
     ChatRequest, Client, Endpoint, Error, Event, Kind, Limits, OnCut, Provider, RouteSpec, Rules, Sequential,
     UsageSource,
 };
-use hotspare_chaos::{Fault, Scripted, Settings, WireFormat};
+use hotspare_chaos::{Fault, FaultPlan, Scripted, Settings, WireFormat};
 use hotspare_tests::{Rig, short_limits, until};
 
 fn sample_request() -> ChatRequest {
@@ -51,6 +51,49 @@ async fn cut_at_every_position_continues_exactly() {
             }
         }
     }
+}
+
+/// A silence after every token of a 60-token answer: the spare continues each from the token where the main target
+/// stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn stall_at_every_position_continues_exactly() {
+    // Long enough for a busy machine: the spare must not be taken to be silent.
+    let mut limits = Limits::default();
+    limits.gap = Duration::from_secs(3);
+    let [first, second] = [true, false].map(|prefill| {
+        let limits = limits.clone();
+        async move {
+            let rig =
+                Rig::continuing_within(limits, [WireFormat::OpenAi; 2], prefill, Rules::default()).await;
+            rig.servers[0].set_plan(FaultPlan::scripted((1..=60).map(|at| Some(Fault::StallAfter(at)))));
+            let words = rig.servers[0].settings().answer;
+            let legs = futures::future::join_all((0..60).map(|_| legs(&rig))).await;
+            let mut positions = Vec::new();
+            for legs in legs {
+                let legs =
+                    legs.unwrap_or_else(|error| panic!("prefill {prefill}: {error}\n{}", error.trail()));
+                assert_eq!(legs.concat(), words.concat(), "prefill {prefill}");
+                positions.extend((1..=60).filter(|at| words[..*at].concat() == legs[0]));
+            }
+            positions.sort_unstable();
+            assert_eq!(positions, (1..=60).collect::<Vec<usize>>(), "prefill {prefill}");
+        }
+    });
+    futures::future::join(first, second).await;
+}
+
+/// The text of each target.
+async fn legs(rig: &Rig) -> Result<Vec<String>, Error> {
+    let mut stream = rig.client.stream(sample_request()).await?;
+    let mut legs = vec![String::new()];
+    while let Some(event) = stream.next().await {
+        match event? {
+            Event::TextDelta(piece) => legs.last_mut().unwrap().push_str(&piece),
+            Event::Handover { .. } => legs.push(String::new()),
+            _ => {}
+        }
+    }
+    Ok(legs)
 }
 
 /// The limits on first content and on gaps apply to nothing else: a flowing answer is never cut.
@@ -120,12 +163,15 @@ async fn cut_after_a_space_continues_exactly() {
 #[tokio::test]
 async fn mismatched_continuation_is_never_spliced_in() {
     let rig = rig(false, OnCut::Continue).await;
+    let words = rig.servers[0].settings().answer;
     rig.servers[1].set_settings(Settings::new(WireFormat::OpenAi).answer(["Something", " else."]));
-    rig.servers[0].set_fault(Some(Fault::CutAfter(5))).await;
-    let (text, handovers, result) = read(&rig).await;
-    assert_eq!(text, rig.servers[0].settings().answer[..5].concat());
-    assert_eq!(handovers, 0);
-    assert_eq!(result.unwrap_err().kind(), Kind::Truncated);
+    for at in 1..=60 {
+        rig.servers[0].set_fault(Some(Fault::CutAfter(at))).await;
+        let (text, handovers, result) = read(&rig).await;
+        let delivered = words[..usize::try_from(at).unwrap()].concat();
+        assert_eq!((text, handovers), (delivered, 0), "cut at {at}");
+        assert_eq!(result.unwrap_err().kind(), Kind::Truncated, "cut at {at}");
+    }
 }
 
 #[tokio::test]
