@@ -239,3 +239,23 @@ fn set_socket_options(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(UNACKED_TIMEOUT))?;
     socket.set_tcp_keepalive(&keepalive)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    /// Otherwise the system holds back each small frame until the client has acknowledged the one before.
+    #[tokio::test]
+    async fn accepted_sockets_send_small_frames_at_once() {
+        let listener = listen_on(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (accepted, _) = accepted.unwrap();
+        assert!(!accepted.nodelay().unwrap(), "the system's default");
+        set_socket_options(&accepted).unwrap();
+        assert!(accepted.nodelay().unwrap());
+        drop(client);
+    }
+}

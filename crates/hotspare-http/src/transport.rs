@@ -44,33 +44,9 @@ impl ReqwestTransport {
     /// # Errors
     /// [`Kind::Config`] if the proxy's address or the certificates are invalid, or TLS cannot be set up.
     pub fn new(config: &HttpConfig) -> Result<Self, Error> {
-        let wrong = |what: &'static str| {
-            move |error: reqwest::Error| Error::new(Kind::Config, what).with_source(error.without_url())
-        };
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(config.pool_idle_timeout)
-            .pool_max_idle_per_host(config.pool_max_idle_per_host)
-            .tcp_nodelay(true)
-            .tcp_keepalive(std::time::Duration::from_secs(30))
-            .http1_only()
-            .dns_resolver(FewAddresses)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .user_agent(concat!("hotspare/", env!("CARGO_PKG_VERSION")));
-        if config.proxy_from_env {
-            check_environment(|name| std::env::var(name).ok())?;
-        } else {
-            builder = builder.no_proxy();
-        }
-        if let Some(proxy) = &config.proxy {
-            builder = builder.proxy(through(proxy)?);
-        }
-        if let Some(pem) = &config.ca {
-            builder = trust(builder, pem)?;
-        }
-        let client = builder.build().map_err(wrong("the HTTP client cannot be set up"))?;
+        let client = client_builder(config)?.build().map_err(|error| {
+            Error::new(Kind::Config, "the HTTP client cannot be set up").with_source(error.without_url())
+        })?;
         Ok(Self::from_client(client))
     }
 
@@ -109,6 +85,34 @@ impl ReqwestTransport {
         }
         Ok(url)
     }
+}
+
+/// How the client connects, and what it leaves to the engine.
+fn client_builder(config: &HttpConfig) -> Result<reqwest::ClientBuilder, Error> {
+    let mut builder = reqwest::Client::builder()
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(config.pool_idle_timeout)
+        .pool_max_idle_per_host(config.pool_max_idle_per_host)
+        .tcp_nodelay(true)
+        .tcp_keepalive(std::time::Duration::from_secs(30))
+        .http1_only()
+        .dns_resolver(FewAddresses)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("hotspare/", env!("CARGO_PKG_VERSION")));
+    if config.proxy_from_env {
+        check_environment(|name| std::env::var(name).ok())?;
+    } else {
+        builder = builder.no_proxy();
+    }
+    if let Some(proxy) = &config.proxy {
+        builder = builder.proxy(through(proxy)?);
+    }
+    if let Some(pem) = &config.ca {
+        builder = trust(builder, pem)?;
+    }
+    Ok(builder)
 }
 
 /// Whether a reply comes from the requested URL. User and password do not count: reqwest turns them into a header.
@@ -204,6 +208,14 @@ impl Transport for ReqwestTransport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Otherwise the system holds back the end of a request until the host has acknowledged its beginning. The option of a
+    /// socket inside reqwest cannot be read, so this reads what the sockets are made with.
+    #[test]
+    fn connections_send_small_pieces_at_once() {
+        let made_with = format!("{:?}", client_builder(&HttpConfig::default()).unwrap());
+        assert!(made_with.contains("tcp_nodelay: true"), "{made_with}");
+    }
 
     #[test]
     fn proxies_in_the_environment_that_would_be_bypassed_are_refused() {
