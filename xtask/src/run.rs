@@ -24,14 +24,20 @@ pub(crate) fn run(mut command: Command) -> Result<(), String> {
 
 /// Runs a binary of the tests crate, optimized because it measures.
 pub(crate) fn binary(name: &str, args: &[String]) -> Result<(), String> {
-    let mut command = cargo(&["run", "--quiet", "--release", "-p", "hotspare-tests", "--bin", name, "--"]);
-    command.args(args);
+    binary_with(&[], name, args)
+}
+
+/// As [`binary`], built with these features.
+fn binary_with(features: &[&str], name: &str, args: &[String]) -> Result<(), String> {
+    let mut command = cargo(&["run", "--quiet", "--release", "-p", "hotspare-tests", "--bin", name]);
+    command.args(features.iter().flat_map(|feature| ["--features", feature])).arg("--").args(args);
     run(command)
 }
 
-/// Runs a bench; allocations are counted by a separate program.
+/// Runs a bench; allocations are counted by a separate program, and exact token counts need a feature.
 pub(crate) fn bench(args: &[String]) -> Result<(), String> {
-    binary("bench", args)?;
+    let features: &[&str] = if args == ["parity"] { &["tiktoken"] } else { &[] };
+    binary_with(features, "bench", args)?;
     if args == ["decode"] { binary("allocs", &[]) } else { Ok(()) }
 }
 
