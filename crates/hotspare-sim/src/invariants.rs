@@ -2,16 +2,21 @@
 //!
 //! Not a second state machine: it keeps only what it needs to detect violations. It checks that: no attempt starts at
 //! an open breaker except a marked last resort; there are at most the configured probes within a lease; only a probe
-//! moves half-open to closed, and no state is skipped; started = served + failed + cancelled + in flight; a call's
+//! moves half-open to closed, and no state is skipped; the outcome of a call of an older generation moves no breaker; a
+//! target that returns gets no more first tries than its ramp allows; started = served + failed + cancelled + in flight; a call's
 //! starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
 //! deadlines; what was delivered is one answer with no word lost or repeated; a truncated answer is no success; a
 //! caller's mistake is not retried; no request is lost while an untried target would have admitted the call.
+
+mod ramp;
 
 use std::time::Duration;
 
 use hotspare_core::{BreakerState, Kind, Moment};
 use hotspare_engine::{Fleet, Route, World};
 use hotspare_health::{Reason, ScopeId, Transition};
+
+use ramp::RampCount;
 
 /// Tolerance for deadlines.
 const TOLERANCE: Duration = Duration::from_millis(1);
@@ -31,6 +36,8 @@ pub struct Breach {
 #[derive(Debug)]
 pub(crate) struct InvariantChecker {
     scopes: Vec<Scope>,
+    /// By target.
+    ramps: Vec<RampCount>,
     pub(crate) breaches: Vec<Breach>,
 }
 
@@ -41,23 +48,27 @@ struct Scope {
     /// When the current probes began. A probe that is streaming may outlast its lease, and then no longer blocks
     /// others.
     probes: Vec<Moment>,
-    limits: ProbeLimits,
+    /// When a probe last closed it.
+    closed_at: Option<Moment>,
+    limits: ReturnLimits,
 }
 
-/// The probes that a breaker allows.
+/// How a breaker lets traffic return.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ProbeLimits {
-    pub(crate) max_concurrent: u32,
+pub(crate) struct ReturnLimits {
+    /// The number of probes at a time.
+    pub(crate) max_probes: u32,
     pub(crate) lease: Duration,
+    pub(crate) ramp: Duration,
 }
 
 /// The scopes of an attempt, each with its generation at the start and, for a probe, its start time.
 pub(crate) type AttemptScopes = [(ScopeId, u32, Option<Moment>); 4];
 
 impl InvariantChecker {
-    pub(crate) fn new(fleet: &Fleet, probes: &[ProbeLimits]) -> Self {
+    pub(crate) fn new(fleet: &Fleet, limits: &[ReturnLimits]) -> Self {
         let mut scopes = Vec::new();
-        for (target, limits) in fleet.targets().iter().zip(probes) {
+        for (target, limits) in fleet.targets().iter().zip(limits) {
             for key in 0..target.key_count() {
                 for scope in target.scopes(key) {
                     let at = scope.0 as usize;
@@ -65,13 +76,14 @@ impl InvariantChecker {
                         state: BreakerState::Closed,
                         generation: 0,
                         probes: Vec::new(),
+                        closed_at: None,
                         limits: *limits,
                     };
                     scopes.resize(scopes.len().max(at + 1), new);
                 }
             }
         }
-        Self { scopes, breaches: Vec::new() }
+        Self { scopes, ramps: vec![RampCount::default(); fleet.targets().len()], breaches: Vec::new() }
     }
 
     /// Resets all states: another process has taken over.
@@ -80,6 +92,7 @@ impl InvariantChecker {
             scope.state = BreakerState::Closed;
             scope.generation += 1;
             scope.probes.clear();
+            scope.closed_at = None;
         }
     }
 
@@ -94,8 +107,11 @@ impl InvariantChecker {
         scopes.iter().map(|scope| self.scopes[scope.0 as usize].state).max().unwrap_or_default()
     }
 
-    pub(crate) fn transition(&mut self, change: &Transition) {
+    /// A breaker changed its state when a call with these attempts was advanced.
+    pub(crate) fn transition(&mut self, change: &Transition, attempts: impl Iterator<Item = AttemptScopes>) {
+        self.check_generation(change, attempts);
         let scope = &mut self.scopes[change.scope.0 as usize];
+        scope.closed_at = (change.to == BreakerState::Closed).then_some(change.at);
         let known = scope.state;
         let legal = match (change.from, change.to) {
             (BreakerState::Closed, BreakerState::Open) | (BreakerState::Open, BreakerState::HalfOpen) => true,
@@ -111,6 +127,60 @@ impl InvariantChecker {
         if !legal || known != change.from {
             let (from, to, reason) = (change.from, change.to, change.reason);
             self.record(change.at, || format!("a breaker went from {from} (was {known}) to {to}: {reason}"));
+        }
+    }
+
+    /// Checks that a change which the end of a call causes is caused by a call of the breaker's current generation.
+    fn check_generation(&mut self, change: &Transition, attempts: impl Iterator<Item = AttemptScopes>) {
+        let is_caused_by_an_end = matches!(
+            change.reason,
+            Reason::Evidence { .. }
+                | Reason::Failures { .. }
+                | Reason::FailureRate { .. }
+                | Reason::SlowRate { .. }
+                | Reason::ProbeFailed
+                | Reason::ProbeSucceeded
+        );
+        if !is_caused_by_an_end {
+            return;
+        }
+        let current = self.scopes[change.scope.0 as usize].generation;
+        let known: Vec<u32> = attempts
+            .flatten()
+            .filter(|(scope, ..)| *scope == change.scope)
+            .map(|(_, generation, _)| generation)
+            .collect();
+        if !known.contains(&current) {
+            let (from, to, reason) = (change.from, change.to, change.reason);
+            self.record(change.at, || {
+                format!(
+                    "the outcome of a call of an older generation ({known:?}, not {current}) moved a breaker from {from} to {to}: \
+                     {reason}"
+                )
+            });
+        }
+    }
+
+    /// The share of first tries that a target may get now; 1 if it is in no ramp.
+    pub(crate) fn ramp_share(&self, now: Moment, scopes: &[ScopeId]) -> f64 {
+        let share = |scope: &ScopeId| {
+            let scope = &self.scopes[scope.0 as usize];
+            ramp::share(now, scope.closed_at?, scope.limits.ramp)
+        };
+        scopes.iter().filter_map(share).fold(1.0, f64::min)
+    }
+
+    /// A call made its first try, at this target or another, while the target might get this share.
+    pub(crate) fn tried_in_ramp(&mut self, target: usize, share: f64, is_tried: bool) {
+        self.ramps[target].add(share, is_tried);
+    }
+
+    /// Checks what only the whole run can show.
+    pub(crate) fn run_ended(&mut self, now: Moment) {
+        for target in 0..self.ramps.len() {
+            if let Some(what) = self.ramps[target].breach() {
+                self.record(now, || format!("target {target}: {what}"));
+            }
         }
     }
 
@@ -135,7 +205,7 @@ impl InvariantChecker {
                 BreakerState::HalfOpen => {
                     scope.probes.push(now);
                     entry.2 = Some(now);
-                    let ProbeLimits { max_concurrent: most, lease } = scope.limits;
+                    let ReturnLimits { max_probes: most, lease, .. } = scope.limits;
                     let probes = scope.probes.iter().filter(|began| now < **began + lease).count();
                     if probes > most as usize && !last_resort {
                         self.record(now, || format!("{probes} probes at once, at most {most} are allowed"));
@@ -250,3 +320,6 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) words: u32,
     pub(crate) expected_words: u32,
 }
+
+#[cfg(test)]
+mod tests;

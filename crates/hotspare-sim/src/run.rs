@@ -100,6 +100,8 @@ struct ActiveCall {
     served: Option<usize>,
     world: usize,
     ticket: Option<Ticket>,
+    /// A target in its ramp, and the share of first tries that it may get, if nothing else moves the first try.
+    ramp: Option<(usize, f64)>,
 }
 
 enum CallState {
@@ -232,6 +234,7 @@ impl Simulation<'_> {
     }
 
     fn finish(mut self) -> Outcome {
+        self.invariants.run_ended(self.now);
         // Timers of ended calls may expire later.
         let length = self.scenario.length.0;
         for target in 0..self.scenario.targets.len() {
@@ -279,9 +282,9 @@ impl Simulation<'_> {
         if let Some(after) = spec.cancels_after {
             self.queue.push(self.now + after, Event::Leave { slot, generation });
         }
-        let state = match &self.player {
+        let (state, ramp) = match &self.player {
             PlayerState::Engine(_) => self.begin_call(&spec),
-            PlayerState::Rival(_) => CallState::Rival(rival::RivalCall::default()),
+            PlayerState::Rival(_) => (CallState::Rival(rival::RivalCall::default()), None),
         };
         let world = match &self.player {
             PlayerState::Engine(engine) => engine.worlds.len() - 1,
@@ -302,6 +305,7 @@ impl Simulation<'_> {
             served: None,
             world,
             ticket: None,
+            ramp,
         };
         self.slots[slot as usize].call = Some(Box::new(call));
         self.with_call(slot, generation, |simulation, conn, call| match call.state {

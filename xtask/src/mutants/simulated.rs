@@ -53,6 +53,20 @@ pub(super) const SIMULATED: &[Simulated] = &[
         scenario: "refused",
     },
     Simulated {
+        name: "a target that returns gets all traffic at once",
+        file: BREAKER,
+        from: "u32::try_from((passed * 10_000 / ramp).max(1_000)).unwrap_or(10_000)",
+        to: "u32::try_from((passed * 0 / ramp).max(10_000)).unwrap_or(10_000)",
+        scenario: "status-503",
+    },
+    Simulated {
+        name: "a call is settled by its headers",
+        file: SETTLE,
+        from: "if hard && !self.blamed.insert(attempt.choice.target) { Outcome::neutral() } else { outcome }",
+        to: "if attempt.heard { Outcome::success() } else { outcome }",
+        scenario: "stall",
+    },
+    Simulated {
         name: "a freeze degrades no target",
         file: "crates/hotspare-health/src/lateness.rs",
         from: "self.degraded |= self.milli_nats >= DEGRADE;",

@@ -84,8 +84,9 @@ impl Simulation<'_> {
     pub(super) fn close_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize) {
         let Some(attempt) = call.attempts.get_mut(index).filter(|attempt| !attempt.closed) else { return };
         attempt.closed = true;
-        if let Some(scopes) = attempt.scopes.take() {
-            self.invariants.attempt_ended(&scopes);
+        // Its scopes are kept: its outcome is reported once it is closed.
+        if let Some(scopes) = &attempt.scopes {
+            self.invariants.attempt_ended(scopes);
         }
         let conn = ConnectionId { attempt: u8::try_from(index).unwrap_or(u8::MAX), ..conn };
         let waiting = attempt.reply.is_none();

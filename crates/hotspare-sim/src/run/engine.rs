@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::{
-    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Next, Response, Usage,
+    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Moment, Next, Response, TargetView,
+    Usage,
 };
 use hotspare_engine::{
     AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, StartKind, Step, Summary, TargetSpec,
@@ -16,7 +17,7 @@ use hotspare_engine::{
 use hotspare_normalize::prompt_size;
 
 use super::{ActiveCall, Attempt, CallState, ConnectionId, EngineState, PlayerState, Received, Simulation};
-use crate::invariants::{CallEnd, InvariantChecker, ProbeLimits};
+use crate::invariants::{CallEnd, InvariantChecker, ReturnLimits};
 use crate::ledger::RequestOutcome;
 use crate::reply::Delivery;
 use crate::rng::Purpose;
@@ -31,10 +32,13 @@ impl EngineState {
         if assembled.route.members.iter().any(|target| *target >= scenario.targets.len()) {
             return Err(format!("{}: the scenario has only {} targets", setup.name, scenario.targets.len()));
         }
-        let allowed =
-            |spec: &TargetSpec| ProbeLimits { max_concurrent: spec.health.probes, lease: spec.health.lease };
-        let probes: Vec<ProbeLimits> = setup.specs.iter().map(allowed).collect();
-        let invariants = InvariantChecker::new(&assembled.fleet, &probes);
+        let allowed = |spec: &TargetSpec| ReturnLimits {
+            max_probes: spec.health.probes,
+            lease: spec.health.lease,
+            ramp: spec.health.ramp,
+        };
+        let limits: Vec<ReturnLimits> = setup.specs.iter().map(allowed).collect();
+        let invariants = InvariantChecker::new(&assembled.fleet, &limits);
         let mut targets_by_scope: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, target) in assembled.fleet.targets().iter().enumerate() {
             for key in 0..target.key_count() {
@@ -62,9 +66,32 @@ impl EngineState {
     }
 }
 
+/// The first target of the route, and the share of first tries that it may get, if it is in its ramp and nothing else
+/// moves the first try: the strategy ranks by health, and every other target is healthy.
+fn ramp_of(
+    invariants: &InvariantChecker,
+    now: Moment,
+    engine: &EngineState,
+    views: &[TargetView],
+) -> Option<(usize, f64)> {
+    let is_ranked_by_health = engine.setup.strategy.name() == "health-aware";
+    let (&first, others) = engine.route.members.split_first().filter(|_| is_ranked_by_health)?;
+    let share = |target: usize| {
+        let target = &engine.fleet.targets()[target];
+        invariants.ramp_share(now, &target.scopes(0))
+    };
+    let is_healthy = |view: &TargetView| view.usable && !view.degraded && view.failure_rate_bp == 0;
+    let all_healthy =
+        others.iter().zip(views.get(1..)?).all(|(other, view)| is_healthy(view) && share(*other) >= 1.0);
+    let has_one_key = engine.fleet.targets()[first].key_count() == 1;
+    let share = share(first);
+    (share < 1.0 && all_healthy && has_one_key && views.first()?.usable).then_some((first, share))
+}
+
 impl Simulation<'_> {
     /// Like the client: takes views and turn from the world, plans outside it, and creates a call from the plan.
-    pub(super) fn begin_call(&mut self, spec: &RequestSpec) -> CallState {
+    /// Also returns the target in its ramp whose share of first tries this call is counted in.
+    pub(super) fn begin_call(&mut self, spec: &RequestSpec) -> (CallState, Option<(usize, f64)>) {
         let now = self.now;
         let seed = self.rng.draw(Purpose::Call, [spec.number, 0, 0]);
         let absent = (0..self.scenario.targets.len()).filter(|target| self.faults.is_absent(*target, now));
@@ -72,7 +99,7 @@ impl Simulation<'_> {
         let request = self.workload.request(spec, absent);
         let request = request.as_ref();
         let PlayerState::Engine(engine) = &mut self.player else {
-            return CallState::Rival(super::rival::RivalCall::default());
+            return (CallState::Rival(super::rival::RivalCall::default()), None);
         };
         let route = Arc::clone(&engine.route);
         let current = engine.worlds.len() - 1;
@@ -86,11 +113,13 @@ impl Simulation<'_> {
             }
             engine.slow[target] = view.degraded;
         }
+        let ramp = ramp_of(&self.invariants, now, engine, &views);
         let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
         let plan = Plan::new(&engine.fleet, &route, request, size, &views, plan_seed);
         let mut call_spec = CallSpec::of(request, spec.stream, seed);
         call_spec.deadline = spec.deadline;
-        CallState::Engine(Box::new(Call::new(now, Arc::clone(&engine.fleet), route, call_spec, plan)))
+        let call = Call::new(now, Arc::clone(&engine.fleet), route, call_spec, plan);
+        (CallState::Engine(Box::new(call)), ramp)
     }
 
     pub(super) fn restart(&mut self) {
@@ -114,7 +143,7 @@ impl Simulation<'_> {
                 };
                 machine.poll(now, &mut engine.worlds[call.world])
             };
-            self.apply_notices(call.world);
+            self.apply_notices(call);
             match step {
                 Step::Abort(id) => self.close_attempt(conn, call, id.0),
                 Step::Deliver(chunk) => self.accept_chunk(call, &chunk),
@@ -148,6 +177,9 @@ impl Simulation<'_> {
     fn start_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, begin: &AttemptStart) {
         let PlayerState::Engine(engine) = &mut self.player else { return };
         let last_resort = begin.kind == StartKind::LastResort;
+        if let Some((target, share)) = call.ramp.take() {
+            self.invariants.tried_in_ramp(target, share, begin.target == target);
+        }
         call.hedged |= begin.kind == StartKind::Hedge;
         let scopes = engine.fleet.targets()[begin.target].scopes(begin.key);
         // Worlds from before the restart are not watched: their breaker states are separate.
@@ -256,7 +288,7 @@ impl Simulation<'_> {
             return;
         };
         machine.handle(self.now, &mut engine.worlds[call.world], input);
-        self.apply_notices(call.world);
+        self.apply_notices(call);
     }
 
     /// The caller receives a piece of the answer and checks that it is the next one.
@@ -387,14 +419,15 @@ impl Simulation<'_> {
     }
 
     /// Collects breaker changes and calls to wake.
-    fn apply_notices(&mut self, world: usize) {
+    fn apply_notices(&mut self, call: &ActiveCall) {
+        let world = call.world;
         let PlayerState::Engine(engine) = &mut self.player else { return };
         let current = world + 1 == engine.worlds.len();
         for change in engine.worlds[world].take_notices() {
             if !current {
                 continue;
             }
-            self.invariants.transition(&change);
+            self.invariants.transition(&change, call.attempts.iter().filter_map(|attempt| attempt.scopes));
             self.hash = crate::rng::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
             for &index in engine.targets_by_scope.get(&change.scope).into_iter().flatten() {
                 let target = &engine.fleet.targets()[index];

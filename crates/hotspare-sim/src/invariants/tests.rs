@@ -1,0 +1,45 @@
+//! What the checker reports, from transitions made by hand.
+
+use super::*;
+use crate::scenario::Scenario;
+
+/// A checker for one target, its breaker half-open after an outage; and the scopes of a call that began before.
+fn after_an_outage() -> (InvariantChecker, [ScopeId; 4], AttemptScopes) {
+    let scenario = Scenario::parse("x", "what = \"x\"\ntargets = [{ name = \"a\" }]").unwrap();
+    let fleet = scenario.setup().unwrap().assemble().unwrap().fleet;
+    let limits =
+        ReturnLimits { max_probes: 1, lease: Duration::from_secs(60), ramp: Duration::from_secs(10) };
+    let mut checker = InvariantChecker::new(&fleet, &[limits]);
+    let scopes = fleet.targets()[0].scopes(0);
+    let before = checker.attempt_started(Moment::ZERO, scopes, false);
+    let failed = change(
+        scopes[1],
+        BreakerState::Closed,
+        BreakerState::Open,
+        Reason::FailureRate { rate_bp: 1, calls: 1 },
+    );
+    checker.transition(&failed, [before].into_iter());
+    let cooled = change(scopes[1], BreakerState::Open, BreakerState::HalfOpen, Reason::CooledDown);
+    checker.transition(&cooled, std::iter::empty());
+    assert_eq!(checker.breaches, []);
+    (checker, scopes, before)
+}
+
+fn change(scope: ScopeId, from: BreakerState, to: BreakerState, reason: Reason) -> Transition {
+    Transition { scope, from, to, at: Moment::ZERO, reason }
+}
+
+#[test]
+fn an_outcome_of_an_older_generation_that_moves_a_breaker_is_a_breach() {
+    let (mut checker, scopes, before) = after_an_outage();
+    let closed = change(scopes[1], BreakerState::HalfOpen, BreakerState::Closed, Reason::ProbeSucceeded);
+    checker.transition(&closed, [before].into_iter());
+    assert!(checker.breaches[0].what.contains("older generation ([0], not 2)"), "{:?}", checker.breaches);
+
+    let (mut checker, scopes, before) = after_an_outage();
+    let probe = checker.attempt_started(Moment::ZERO, scopes, false);
+    let closed = change(scopes[1], BreakerState::HalfOpen, BreakerState::Closed, Reason::ProbeSucceeded);
+    checker.transition(&closed, [before, probe].into_iter());
+    assert_eq!(checker.breaches, [], "a call may have an older attempt beside the one that counts");
+    assert_eq!(checker.ramp_share(Moment::from_nanos(5_000_000_000), &scopes), 0.5);
+}
