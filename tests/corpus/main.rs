@@ -17,6 +17,7 @@ mod limits;
 mod moves;
 mod providers;
 mod quoted;
+mod rate_limits;
 mod reader;
 mod recordings;
 mod report;

@@ -182,7 +182,8 @@ impl Wire for Anthropic {
     }
 
     fn request_id(&self, head: &Head) -> Option<String> {
-        head.header("request-id").or_else(|| head.header("x-request-id")).map(str::to_owned)
+        let names = ["request-id", "x-request-id", "apim-request-id"];
+        names.into_iter().find_map(|name| head.header(name)).map(str::to_owned)
     }
 }
 

@@ -34,6 +34,7 @@ pub use draw::Draws;
 pub use fleet::{Fleet, Route, Target, TargetSpec};
 pub use histogram::Histogram;
 pub use judgement::{Judged, Judgement, Reask};
+pub use measure::Measure;
 pub use plan::{Plan, PlanSeed, PlannedTarget, TypicalLatency};
 pub use prober::{ProbeId, Prober, ProberStep};
 pub use queue::Ticket;

@@ -19,19 +19,21 @@ const POSSIBLE: u64 = 5;
 
 /// Measures one request.
 #[derive(Debug)]
-pub(crate) struct Measure<'a> {
+pub struct Measure<'a> {
     request: &'a Request,
     size: &'a PromptSize,
     counted: Vec<(Encoding, Option<PromptSize>)>,
 }
 
 impl<'a> Measure<'a> {
-    pub(crate) fn new(request: &'a Request, size: &'a PromptSize) -> Self {
+    /// Measures `request`, of this size.
+    #[must_use]
+    pub fn new(request: &'a Request, size: &'a PromptSize) -> Self {
         Self { request, size, counted: Vec::new() }
     }
 
     /// What the request needs of a model whose token counts follow `scale`.
-    pub(crate) fn need(&mut self, profile: &ModelProfile, scale: &TokenScale) -> Need {
+    pub fn need(&mut self, profile: &ModelProfile, scale: &TokenScale) -> Need {
         let estimated = need(self.size, scale, ESTIMATED);
         let (Some(window), Some(encoding)) = (profile.context_window, profile.encoding) else {
             return estimated;
