@@ -134,6 +134,43 @@ fn chat_completions_requests_round_trip() {
     round_trip("chat_completions", &["openai", "azure"], read, &own, move_media_to_user_turn, CHAT);
 }
 
+/// Writes what hosts have names of their own for as most hosts do.
+fn use_common_names(body: &mut Value, side: Side) {
+    move_media_to_user_turn(body, side);
+    if body["tool_choice"] == "any" {
+        body["tool_choice"] = "required".into();
+    }
+    for tool in body["tools"].as_array_mut().into_iter().flatten().filter(|tool| tool["type"].is_null()) {
+        tool["type"] = "function".into();
+    }
+    for message in body["messages"].as_array_mut().into_iter().flatten() {
+        if message["role"] == "developer" {
+            message["role"] = "system".into();
+        }
+        // The details repeat it.
+        if message.get("reasoning_details").is_some() {
+            message["reasoning"] = Value::Null;
+        }
+        for part in message["content"].as_array_mut().into_iter().flatten() {
+            if let Some(url) = part["image_url"].as_str() {
+                part["image_url"] = serde_json::json!({"url": url});
+            }
+        }
+    }
+}
+
+/// Hosts with fields of their own inside messages, parts, calls and tools.
+#[test]
+fn chat_completions_requests_of_other_hosts_round_trip() {
+    let read: ParseRequest =
+        |body| hotspare_openai::ChatCompletionsRequest::parse(body).map(|read| (read.request, read.stream));
+    let hosts = [("mistral", "mistral"), ("openrouter", "openrouter"), ("vercel_gateway", "openrouter")];
+    for (provider, row) in hosts {
+        let own = hotspare_openai::OpenAi::new(Dialect::find(row).unwrap());
+        round_trip("chat_completions", &[provider], read, &own, use_common_names, CHAT);
+    }
+}
+
 #[test]
 fn responses_requests_round_trip() {
     use hotspare_openai::{Responses, ResponsesRequest};

@@ -26,7 +26,7 @@ impl Dialect {
         dimensions_field: Borrowed("dimensions"),
         accepts: None,
         // It refuses fields that it does not know.
-        inner_fields: Some(&["audio", "function_call"]),
+        inner_fields: Some(&["audio"]),
         max_temperature_tenths: 20,
         zero_temperature: true,
         catalog: Borrowed("openai"),

@@ -65,12 +65,18 @@ pub(super) const CHAT: &[Rule] = &[
     ),
     ("tools", Allowed::Order, "tools of other types follow the functions"),
     ("messages.*.tool_calls.*.index", Allowed::Ignored, "a leftover of a stream"),
+    ("tool_choice", Allowed::Default(&["\"auto\""]), "the default"),
     ("tools.*.function.required", Allowed::Ignored, "not a field of the wire"),
     ("tools.*.function.parameters", Allowed::Exact, "a schema"),
     (
         "tools.*.function.parameters",
         Allowed::Missing(NO_PARAMETERS),
         "no parameters are an empty object's schema",
+    ),
+    (
+        "messages.*.content.*.file.filename",
+        Allowed::Missing("\"document\""),
+        "a name is made up where it is missing",
     ),
     ("messages.*.annotations", Allowed::Ignored, "notes on an earlier answer, for people"),
     ("messages.*.audio", Allowed::Default(&["null"]), "null says nothing"),
@@ -108,5 +114,13 @@ pub(super) const RESPONSES: &[Rule] = &[
 /// Accepted requests that are refused here: id, a part of the error, and why.
 pub(super) const REFUSED: &[(&str, &str, &str)] = &[
     ("2aa46ef8a27b0bfc", "`n` must be 1", "two answers: a stream holds one, and so does failover"),
+    ("05f3d88ad7be3373", "`n` must be 1", "several answers, as above"),
+    ("09f1d726b1a199be", "`n` must be 1", "several answers, as above"),
+    ("0e345ce67b142af3", "`n` must be 1", "several answers, as above"),
+    ("37fd50f14d56e001", "`n` must be 1", "several answers, as above"),
+    ("397a4579d82d4388", "`n` must be 1", "several answers, as above"),
+    ("8963ad9cbe3aacf8", "`n` must be 1", "several answers, as above"),
+    ("bd841ec24fb98579", "`n` must be 1", "several answers, as above"),
+    ("c5b1ca46158d45c5", "`n` must be 1", "several answers, as above"),
     ("ae0881ac042497ca", "`top_k` must be", "a negative number, which its provider took for none"),
 ];

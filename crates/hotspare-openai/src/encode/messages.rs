@@ -299,6 +299,11 @@ fn is_content(part: &Part) -> bool {
     }
 }
 
+/// Whether a field of an image or a document goes with its address.
+fn is_inside(name: &str) -> bool {
+    is_media_field(name) || name == "format"
+}
+
 /// A part, with the fields that only this wire has.
 struct PartDto<'a>(&'a Part, Fields<'a>);
 
@@ -313,12 +318,12 @@ impl Serialize for PartDto<'_> {
         let mut is_outside: fn(&str) -> bool = |_| true;
         match part {
             Part::Image(media) => {
-                is_outside = |name| !is_media_field(name);
+                is_outside = |name| !is_inside(name);
                 map.serialize_entry("type", "image_url")?;
                 map.serialize_entry("image_url", &MediaDto("url", &media.to_url(), None, own))?;
             }
             Part::Document(media) => {
-                is_outside = |name| !is_media_field(name);
+                is_outside = |name| !is_inside(name);
                 map.serialize_entry("type", "file")?;
                 let file = MediaDto("file_data", &media.to_url(), Some(("filename", "document")), own);
                 map.serialize_entry("file", &file)?;
@@ -346,7 +351,7 @@ impl Serialize for MediaDto<'_> {
         if let Some((name, value)) = default.filter(|(name, _)| !own.contains_key(*name)) {
             map.serialize_entry(name, value)?;
         }
-        for (name, value) in own.iter().filter(|(name, _)| is_media_field(name)) {
+        for (name, value) in own.iter().filter(|(name, _)| is_inside(name)) {
             map.serialize_entry(name, value)?;
         }
         map.end()

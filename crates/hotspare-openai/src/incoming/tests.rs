@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use hotspare_core::Kind;
+use hotspare_core::{Kind, Part, Reasoning, ToolCall, ToolResult};
 use proptest::prelude::*;
 
 use super::*;
+use crate::dialect::Dialect;
 
 fn error_message(body: &str) -> String {
     let error = ChatCompletionsRequest::parse(body.as_bytes()).unwrap_err();
@@ -55,7 +56,7 @@ fn arrays_are_not_accepted_as_objects() {
         (r#""messages":[{"role":"user","content":[["text","hi"]]}]"#.to_owned(), "messages[0].content[0]"),
         (
             r#""messages":[{"role":"assistant","tool_calls":[{"id":"a","function":["f","{}"]}]}]"#.to_owned(),
-            "messages[0]",
+            "messages[0].tool_calls[0]",
         ),
         (format!(r#""messages":[{message}],"hotspare":[]"#), "hotspare"),
         (format!(r#""messages":[{message}],"hotspare":[["a"]]"#), "hotspare"),
@@ -114,6 +115,66 @@ fn native_parts_round_trip_in_place() {
     assert_eq!(content[1]["input_audio"]["format"], "wav");
     assert_eq!(content[2]["file"]["filename"], "a.pdf");
     assert_eq!(value["tools"][0]["custom"]["name"], "c");
+}
+
+/// Prompt caching, the beginning of an answer and thought signatures depend on them.
+#[test]
+fn unknown_fields_inside_messages_and_tools_are_sent_where_the_host_takes_them() {
+    let mark = serde_json::json!({"type": "ephemeral"});
+    let body = serde_json::json!({
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": [{"type": "text", "text": "a", "cache_control": mark}]},
+            {"role": "user", "content": "b", "cache_control": mark},
+            {"role": "assistant", "content": null, "tool_calls": [{
+                "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"},
+                "extra_content": {"google": {"thought_signature": "s"}},
+            }]},
+            {"role": "tool", "tool_call_id": "c", "content": "d", "cache_control": mark},
+            {"role": "user", "content": [{
+                "type": "image_url", "image_url": {"url": "https://h/a.png", "detail": "low"}, "cache_control": mark,
+            }]},
+            {"role": "assistant", "content": "e", "prefix": true},
+        ],
+        "tools": [{
+            "type": "function", "cache_control": mark,
+            "function": {"name": "f", "parameters": {"type": "object"}, "defer_loading": true},
+        }],
+    });
+    let read = ChatCompletionsRequest::parse(body.to_string().as_bytes()).unwrap();
+    let sent = |id: &str| {
+        let sent = crate::encode::body(&read.request, "m", false, Dialect::find(id).unwrap()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&sent).unwrap()
+    };
+    let all = sent("compatible");
+    assert_eq!((&all["messages"], &all["tools"]), (&body["messages"], &body["tools"]));
+    let some = sent("mistral").to_string();
+    assert!(some.contains("prefix") && !some.contains("cache_control") && !some.contains("extra_content"));
+    let note = "dropped fields that this host does not accept (cache_control, defer_loading, extra_content)";
+    assert_eq!(accepts::changes(&read.request, Dialect::find("mistral").unwrap()), [note]);
+}
+
+#[test]
+fn parts_of_unknown_types_are_kept_for_hosts_of_this_wire() {
+    let parts = serde_json::json!([
+        {"type": "document_url", "document_url": "https://h/a.pdf"},
+        {"type": "video_url", "video_url": {"url": "https://h/a.mp4"}},
+    ]);
+    let body = serde_json::json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
+    let read = ChatCompletionsRequest::parse(body.to_string().as_bytes()).unwrap();
+    assert_eq!(read.request.natives(WIRE).count(), 2);
+    let sent = crate::encode::body(&read.request, "m", false, &Dialect::OPENAI).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&sent).unwrap()["messages"][0]["content"], parts);
+}
+
+#[test]
+fn older_function_calls_are_answered_by_name() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"a"},
+        {"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}},
+        {"role":"function","name":"f","content":"b"}]}"#;
+    let messages = ChatCompletionsRequest::parse(body.as_bytes()).unwrap().request.messages;
+    assert_eq!(messages[1].parts, [Part::ToolCall(ToolCall::new("f", "f", "{}"))]);
+    assert_eq!(messages[2].parts, [Part::ToolResult(ToolResult::new("f", "b"))]);
 }
 
 proptest! {

@@ -169,20 +169,22 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
                 // The name alone would not identify the tool.
                 native(at, raw)?
             } else {
-                let mut required =
-                    |name: &str| fields.remove(name).map(|value| (format!("{at}.{name}"), value));
-                Part::ToolCall(ToolCall::new(
-                    id,
-                    name,
-                    required("arguments").map_or(Ok(String::new()), text)?,
-                ))
+                let arguments = fields.remove("arguments").map(|value| (format!("{at}.arguments"), value));
+                let call = ToolCall::new(id, name, arguments.map_or(Ok(String::new()), text)?);
+                push_model_part(Part::ToolCall(call), messages);
+                if let Some(own) = own_fields(fields) {
+                    push_model_part(own, messages);
+                }
+                return Ok(());
             }
         }
         Some("function_call_output") => {
             let id = text(required("call_id")?)?;
             let (name, output) = required("output")?;
             let content = parts(&name, output, Role::User)?;
-            messages.push(Message::tool(ToolResult::from_parts(id, content)));
+            let mut message = Message::tool(ToolResult::from_parts(id, content));
+            message.parts.extend(own_fields(fields));
+            messages.push(message);
             return Ok(());
         }
         Some("reasoning") => {
@@ -204,11 +206,22 @@ fn item(at: &str, raw: &RawValue, messages: &mut Vec<Message>) -> Result<(), Err
         }
         Some(_) => native(at, raw)?,
     };
+    push_model_part(part, messages);
+    Ok(())
+}
+
+/// Appends a part to the model's turn, which it begins if there is none.
+fn push_model_part(part: Part, messages: &mut Vec<Message>) {
     match messages.last_mut().filter(|last| last.role == Role::Assistant) {
         Some(turn) => turn.parts.push(part),
         None => messages.push(Message::new(Role::Assistant, vec![part])),
     }
-    Ok(())
+}
+
+/// The remaining fields of a call or its result, which are known by the call's id.
+fn own_fields(mut fields: Fields<'_>) -> Option<Part> {
+    fields.retain(|name, _| !matches!(name.as_ref(), "id" | "status"));
+    (!fields.is_empty()).then(|| Part::Fields(Native::new(WIRE, object(&fields))))
 }
 
 #[derive(Deserialize)]
@@ -231,7 +244,14 @@ fn message(at: &str, mut fields: Fields<'_>, messages: &mut Vec<Message>) -> Res
     let content = fields.remove("content").ok_or_else(|| invalid(format!("`{at}.content` is missing")))?;
     let mut parts = parts(&format!("{at}.content"), content, role)?;
     if role != Role::Assistant {
-        messages.push(Message::new(role, parts));
+        let mut message = Message::new(role, parts);
+        // A status is set by the provider, and nothing reads it.
+        fields.retain(|name, _| !matches!(name.as_ref(), "id" | "status"));
+        for (name, value) in fields {
+            let value = json(&format!("{at}.{name}"), value)?;
+            message.extras.entry(WIRE.into()).or_default().insert(name.into_owned(), value);
+        }
+        messages.push(message);
         return Ok(());
     }
     // The message's id and phase, which also mark its end: what follows belongs to another message.

@@ -73,6 +73,7 @@ pub(super) const MISTRAL: &[&str] = &[
     "n",
     "metadata",
     "prediction",
+    "prompt_cache_key",
     "prompt_mode",
     "safe_prompt",
 ];
