@@ -23,6 +23,8 @@ use crate::usage::Usage;
 pub enum Event {
     /// A citation or other annotation of the text, as the provider wrote it.
     Annotation(Json),
+    /// Fields that only one wire has, of the part before it, as a JSON object: the provider wants them back with it.
+    Fields(Box<Native>),
     /// The answer is complete. Only `Usage` may follow.
     Finished(FinishReason),
     /// The serving target was cut off and another continues; the text before and after belongs together.
@@ -103,6 +105,7 @@ impl Event {
             Self::Native(_) | Self::ToolStarted { .. } | Self::Vector(_) => true,
             Self::ToolDelta { arguments, .. } => !arguments.is_empty(),
             Self::Annotation(_)
+            | Self::Fields(_)
             | Self::Finished(_)
             | Self::Handover { .. }
             | Self::LogProbs(_)

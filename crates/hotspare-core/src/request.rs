@@ -69,6 +69,9 @@ pub struct Bound {
     pub what: String,
     /// Whether it is state that one provider keeps.
     pub kept: bool,
+    /// The extra fields that the request requires: a host that does not accept one of them cannot serve it, either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
 }
 
 impl ChatRequest {
@@ -111,14 +114,14 @@ impl ChatRequest {
     /// Marks the request as referring to `what`, which one provider of `wire` keeps.
     #[must_use]
     pub fn bound_to(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
-        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: true });
+        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: true, fields: Vec::new() });
         self
     }
 
     /// Restricts the request to targets of `wire`, because it contains `what`.
     #[must_use]
     pub fn only_on_wire(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
-        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: false });
+        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: false, fields: Vec::new() });
         self
     }
 

@@ -355,7 +355,7 @@ pub(crate) fn weight(chunk: &Chunk) -> usize {
     };
     let event = match &chunk.event {
         Event::Annotation(raw) | Event::LogProbs(raw) | Event::Other { raw, .. } => raw.as_str().len(),
-        Event::Native(native) => native.raw.as_str().len(),
+        Event::Fields(native) | Event::Native(native) => native.raw.as_str().len(),
         Event::ReasoningSignature(signature) => signature.data.len(),
         Event::Vector(vector) => size_of_val(vector.values.as_slice()),
         event => usize::try_from(size(event)).unwrap_or(usize::MAX),

@@ -45,6 +45,7 @@ pub struct Assembler {
 
 #[derive(Clone, Debug)]
 enum Piece {
+    Fields(Native),
     Native(Native),
     Reasoning(Reasoning),
     Refusal(String),
@@ -109,6 +110,10 @@ impl Assembler {
                 self.grow(native.raw.as_str().len() + PART_COST)?;
                 self.pieces.push(Piece::Native(*native));
             }
+            Event::Fields(fields) => {
+                self.grow(fields.raw.as_str().len() + PART_COST)?;
+                self.pieces.push(Piece::Fields(*fields));
+            }
             Event::Annotation(note) => {
                 self.grow(note.as_str().len() + PART_COST)?;
                 self.annotations.push(note);
@@ -167,6 +172,7 @@ impl Assembler {
         let mut text = self.text;
         for piece in self.pieces {
             content.push(match piece {
+                Piece::Fields(fields) => Part::Fields(fields),
                 Piece::Native(native) => Part::Native(native),
                 Piece::Reasoning(reasoning) => Part::Reasoning(reasoning),
                 Piece::Refusal(refusal) => Part::Refusal(refusal),

@@ -35,9 +35,12 @@ fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&
 
 /// Refuses a request that sets an essential field the host does not accept.
 pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
-    let missing = requested_fields(request, dialect)
-        .into_iter()
-        .find(|name| ESSENTIAL.contains(name) && !dialect.takes(name));
+    let is_required = |name: &str| {
+        let bound = request.bound.as_ref().filter(|bound| bound.wire == WIRE);
+        ESSENTIAL.contains(&name) || bound.is_some_and(|bound| bound.fields.iter().any(|field| field == name))
+    };
+    let missing =
+        requested_fields(request, dialect).into_iter().find(|name| is_required(name) && !dialect.takes(name));
     match missing {
         Some(name) => Err(Error::new(Kind::Unsupported, format!("this host does not accept {name}"))),
         None => Ok(()),
@@ -181,6 +184,10 @@ mod tests {
         assert_eq!(changes(&zero, Dialect::find("minimax").unwrap()), ["temperature 0 raised to 0.01"]);
         check(&request, mistral).unwrap();
         request.extras.entry(WIRE.into()).or_default().insert("logprobs".into(), json!(true).into());
+        let required = ChatRequest::to("r").user("hi").required_extra(WIRE, "service_tier", json!("flex"));
+        check(&required, &Dialect::OPENAI).unwrap();
+        let error = check(&required, mistral).unwrap_err();
+        assert_eq!(error.message(), "this host does not accept service_tier");
         let error = check(&request, mistral).unwrap_err();
         assert_eq!(
             (error.kind(), error.message()),

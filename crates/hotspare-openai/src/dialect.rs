@@ -119,6 +119,18 @@ impl Dialect {
         self
     }
 
+    /// The same dialect at another version of its API; `None` if its URLs name none, or this one cannot be in a URL.
+    #[must_use]
+    pub fn with_api_version(mut self, version: &str) -> Option<Self> {
+        let (name, _) = self.query.split_once('=')?;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if version.is_empty() || !version.bytes().all(fits) {
+            return None;
+        }
+        self.query = Cow::Owned(format!("{name}={version}"));
+        Some(self)
+    }
+
     /// Whether an optional field is accepted.
     #[must_use]
     pub fn takes(&self, field: &str) -> bool {

@@ -217,6 +217,9 @@ pub(crate) struct ToolCall<'a> {
     pub(crate) id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) function: Option<Function<'a>>,
+    /// What the host wants back with the call, such as the signature of the thoughts before it.
+    #[serde(borrow)]
+    pub(crate) extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]

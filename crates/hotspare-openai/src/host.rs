@@ -92,6 +92,11 @@ mod tests {
             host.url(&dialect.chat_path, "my gpt"),
             "https://acme.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21"
         );
+        let newer = dialect.clone().with_api_version("2025-04-01-preview").unwrap();
+        let url = Host::new(Cow::Owned(newer)).url("/x", "m");
+        assert!(url.ends_with("/x?api-version=2025-04-01-preview"), "{url}");
+        assert_eq!(dialect.clone().with_api_version("1&key=2"), None);
+        assert_eq!(Dialect::OPENAI.with_api_version("2025-04-01"), None);
         assert_eq!(
             Host::new(Cow::Owned(Dialect::OPENAI)).url("/chat/completions", "gpt-4o"),
             "https://api.openai.com/v1/chat/completions"

@@ -108,6 +108,12 @@ impl ChatCompletionsEncoder {
                 Part::ToolCall(call) => calls.push(json!({
                     "id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}
                 })),
+                // The caller sends them back with the call.
+                Part::Fields(fields) if fields.wire == WIRE => {
+                    if let (Some(Value::Object(call)), Value::Object(own)) = (calls.last_mut(), fields.raw.to_value()) {
+                        call.extend(own);
+                    }
+                }
                 Part::Native(native) if native.wire == WIRE => images.push(&native.raw),
                 _ => {}
             }

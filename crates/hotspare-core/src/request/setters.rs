@@ -178,6 +178,28 @@ impl ChatRequest {
         self
     }
 
+    /// Adds a field as [`ChatRequest::extra`] does, for a request that makes no sense without it: only targets of that wire
+    /// serve it, and of those only hosts that accept the field. The fields that a request requires are all of one wire; if
+    /// several wires are named, the last one counts.
+    #[must_use]
+    pub fn required_extra(
+        self,
+        wire: impl Into<String>,
+        name: impl Into<String>,
+        value: impl Into<Json>,
+    ) -> Self {
+        let (wire, name) = (wire.into(), name.into());
+        let mut request = self.extra(wire.clone(), name.clone(), value);
+        // What ties it to that wire already may tie it to one provider, too.
+        if request.bound.as_ref().is_none_or(|bound| bound.wire != wire) {
+            request = request.only_on_wire(wire, format!("the field {name}"));
+        }
+        if let Some(bound) = &mut request.bound {
+            bound.fields.push(name);
+        }
+        request
+    }
+
     /// Sets the time within which the answer must be complete.
     #[must_use]
     pub fn deadline(mut self, within: Duration) -> Self {
@@ -218,6 +240,20 @@ impl ChatRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn required_fields_restrict_a_request_to_their_wire() {
+        let json = |text: &str| Json::parse(text).unwrap();
+        let request = ChatRequest::to("chat")
+            .required_extra("openai-chat", "logit_bias", json("{}"))
+            .required_extra("openai-chat", "prediction", json("{}"));
+        let bound = request.bound.as_ref().unwrap();
+        assert_eq!((bound.wire.as_str(), bound.kept), ("openai-chat", false));
+        assert_eq!(bound.fields, ["logit_bias", "prediction"]);
+        assert_eq!(request.extras["openai-chat"].len(), 2);
+        let kept = ChatRequest::to("chat").bound_to("w", "a file").required_extra("w", "x", json("1"));
+        assert!(kept.bound.unwrap().kept, "it still belongs to one provider");
+    }
 
     #[test]
     fn setters_add_up() {

@@ -246,3 +246,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn fields_follow_the_part_they_belong_to() {
+    let fields = || hotspare_core::Native::new("w", serde_json::json!({"own": 1}).into());
+    let mut answer = Assembler::default();
+    for event in [
+        Event::ToolStarted { index: 0, id: "c".into(), name: "f".into() },
+        Event::Fields(Box::new(fields())),
+        Event::ToolDelta { index: 0, arguments: "{}".into() },
+        Event::Finished(FinishReason::ToolCalls),
+    ] {
+        answer.push(event).unwrap();
+    }
+    let content = answer.finish().unwrap().content;
+    assert_eq!(content, [Part::ToolCall(ToolCall::new("c", "f", "{}")), Part::Fields(fields())]);
+}

@@ -3,10 +3,11 @@
 //! Does not check arguments. Invariant: calls are numbered in the order in which their names arrive, and no piece of a
 //! call is emitted before its name: until then it is held back.
 
-use hotspare_core::Event;
+use hotspare_core::{Event, Json, Native};
 use hotspare_provider::{Emit, json_text};
 
-use crate::dto::{Function, ToolCall, is_json};
+use crate::WIRE;
+use crate::dto::{Function, ToolCall, is_json, json};
 
 /// The most bytes to hold back: a name that arrives late does so within a few deltas.
 const HELD_LIMIT: usize = 64 << 10;
@@ -33,6 +34,8 @@ struct PartialCall {
     output_index: Option<u32>,
     /// Arguments that arrived before the name.
     held_arguments: String,
+    /// What the host wants back with it, if that arrived before the name.
+    extra_content: Option<Json>,
     /// Whether it has arguments.
     has_arguments: bool,
     /// Whether its first delta contained all of its arguments.
@@ -53,6 +56,7 @@ impl ToolCalls {
         let id = delta.id.map(|id| id.0).unwrap_or_default();
         let name = name.map(|name| name.0).unwrap_or_default();
         let index = delta.index.0;
+        let extra_content = delta.extra_content.and_then(json);
         let arguments = arguments.map(json_text).filter(|text| !text.is_empty());
         let known = if whole { None } else { self.find(index, &id, &name, arguments.is_some()) };
         let position = known.unwrap_or_else(|| {
@@ -65,6 +69,7 @@ impl ToolCalls {
                 name: String::new(),
                 output_index: None,
                 held_arguments: String::new(),
+                extra_content: None,
                 has_arguments: false,
                 complete,
                 index_collides: self.list.iter().any(|call| index.is_some() && call.index == index),
@@ -76,6 +81,12 @@ impl ToolCalls {
             call.index = index.or(call.index);
         }
         call.has_arguments |= arguments.is_some();
+        if let Some(own) = extra_content {
+            self.held += own.as_str().len();
+            if self.held < HELD_LIMIT {
+                call.extra_content = Some(own);
+            }
+        }
         if call.output_index.is_none() {
             if !id.is_empty() {
                 call.id = id.into_owned();
@@ -97,6 +108,14 @@ impl ToolCalls {
         }
         if let (Some(index), Some(arguments)) = (self.list[position].output_index, arguments) {
             events.push(Event::ToolDelta { index, arguments: arguments.into_owned() });
+        }
+        let call = &mut self.list[position];
+        // Only the last part can get fields: a host that mixes calls sends none.
+        if call.output_index.is_some_and(|index| index + 1 == self.started)
+            && let Some(own) = call.extra_content.take()
+        {
+            let own = serde_json::json!({ "extra_content": own });
+            events.push(Event::Fields(Box::new(Native::new(WIRE, own.into()))));
         }
     }
 
@@ -158,5 +177,47 @@ impl ToolCalls {
         if !held_arguments.is_empty() {
             events.push(Event::ToolDelta { index: output_index, arguments: held_arguments });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn decoded(deltas: &[serde_json::Value]) -> Vec<Event> {
+        let (mut calls, mut chunks) = (ToolCalls::default(), VecDeque::new());
+        for delta in deltas {
+            let text = delta.to_string();
+            let delta: ToolCall<'_> = serde_json::from_str(&text).unwrap();
+            calls.add(delta, false, "a", &mut Emit::bare(&mut chunks));
+        }
+        chunks.into_iter().map(|chunk| chunk.event).collect()
+    }
+
+    /// A host that signs its thoughts refuses the next turn without them.
+    #[test]
+    fn what_the_host_wants_back_follows_its_call() {
+        let extra = |signature: &str| json!({"google": {"thought_signature": signature}});
+        let fields = |signature: &str| {
+            let own = json!({"extra_content": extra(signature)});
+            Event::Fields(Box::new(Native::new(WIRE, own.into())))
+        };
+        let started = |index: u32, id: &str| Event::ToolStarted { index, id: id.into(), name: "f".into() };
+        let arguments = |index: u32| Event::ToolDelta { index, arguments: "{}".into() };
+        let call = |id: &str, signature: &str| json!({"id": id, "function": {"name": "f", "arguments": "{}"}, "extra_content": extra(signature)});
+        assert_eq!(
+            decoded(&[call("c1", "s1"), call("c2", "s2")]),
+            [started(0, "c1"), arguments(0), fields("s1"), started(1, "c2"), arguments(1), fields("s2")]
+        );
+        let late_name = [
+            json!({"index": 0, "id": "c", "extra_content": extra("s")}),
+            json!({"index": 0, "function": {"name": "f"}}),
+            json!({"index": 0, "function": {"arguments": "{}"}}),
+        ];
+        assert_eq!(decoded(&late_name), [started(0, "c"), fields("s"), arguments(0)]);
     }
 }

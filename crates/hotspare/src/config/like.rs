@@ -16,6 +16,8 @@ pub(super) struct ProviderDto {
     pub(super) base_url: Option<String>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
+    /// For hosts whose URLs name a version of their API.
+    pub(super) api_version: Option<String>,
     /// For clouds with several regions.
     pub(super) region: Option<String>,
     /// For clouds that group models by project and location.

@@ -180,9 +180,15 @@ impl TargetDto {
     }
 }
 
+const API_VERSION_EXAMPLE: &str = "2024-10-21";
+
 fn provider(like: &ProviderDto, model: String, api: Option<ApiDto>) -> Result<Endpoint, String> {
     if api.is_some() && Dialect::find(&like.like).is_none() {
         return Err(format!("`api` is not supported by the provider `{}`", like.like));
+    }
+    let row = Dialect::find(&like.like);
+    if like.api_version.is_some() && row.is_none_or(|row| row.query.is_empty()) {
+        return Err(format!("`api_version` is not supported by the provider `{}`", like.like));
     }
     if let Some(endpoint) = cloud::endpoint(like, &model) {
         return endpoint;
@@ -200,7 +206,7 @@ fn provider(like: &ProviderDto, model: String, api: Option<ApiDto>) -> Result<En
     if like.like == "anthropic" {
         return Ok(like.locate(anthropic::target(model)));
     }
-    let Some(row) = Dialect::find(&like.like) else {
+    let Some(row) = row else {
         let mut known: Vec<&str> = Dialect::ALL.iter().map(|row| row.id.as_ref()).collect();
         known.extend(["anthropic", "gemini"]);
         known.extend(cloud::NAMES);
@@ -208,7 +214,15 @@ fn provider(like: &ProviderDto, model: String, api: Option<ApiDto>) -> Result<En
         let hint = hint(&like.like, &known);
         return Err(format!("unknown provider `{}`; valid values are {}{hint}", like.like, known.join(", ")));
     };
-    let target = openai::dialect(row, model);
+    let target = match &like.api_version {
+        None => openai::dialect(row, model),
+        Some(version) => {
+            let malformed = || {
+                format!("`api_version` is `{version}`; write a version such as \"{}\"", API_VERSION_EXAMPLE)
+            };
+            openai::dialect(&row.clone().with_api_version(version).ok_or_else(malformed)?, model)
+        }
+    };
     Ok(like.locate(match api {
         Some(ApiDto::Responses) => target.responses(),
         Some(ApiDto::Chat) => target.chat(),

@@ -322,6 +322,23 @@ fn placeholder_in_an_address_is_refused_and_cannot_be_sent_to() {
 }
 
 #[test]
+fn api_version_is_accepted_only_where_urls_name_one() {
+    let with = |provider: &str| {
+        let provider = format!("provider = {{ like = \"{provider}, base_url = \"http://h/openai\" }}");
+        let text = GOOD.replace("provider = \"ollama\"", &provider);
+        Config::parse(&text).and_then(Config::client).map(drop).map_err(|error| error.message().to_owned())
+    };
+    with(r#"azure-deployments", api_version = "2025-04-01-preview""#).unwrap();
+    let message = with(r#"openai", api_version = "2025-04-01""#).unwrap_err();
+    assert!(message.contains("`api_version` is not supported by the provider `openai`"), "{message}");
+    let message = with(r#"azure-deployments", api_version = "1&x=2""#).unwrap_err();
+    assert!(
+        message.contains("`api_version` is `1&x=2`; write a version such as \"2024-10-21\""),
+        "{message}"
+    );
+}
+
+#[test]
 fn debug_output_contains_no_secret() {
     let text = GOOD.replace(
         "base_url = \"http://127.0.0.1:1/v1\"",

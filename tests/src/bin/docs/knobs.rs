@@ -335,6 +335,7 @@ pub(crate) fn document() -> Result<String, String> {
          | `requests_per_minute`, `tokens_per_minute` | none; reported quotas always apply | small: calls go to the next target, or wait if there is none |\n\
          | `proxy`, `proxy_from_env` | none | the address of an HTTP proxy, or those in `HTTPS_PROXY` and related variables |\n\
          | `ca` | the system's | a PEM file of additional authorities, its path relative to the configuration |\n\
+         | `provider.api_version` | that of the provider's row | the version of the API that URLs name, for `azure-deployments`: an older one lacks newer fields |\n\
          | `health_group` | scheme, host and path of `base_url` | targets with the same name share their health |\n\
          | `connect` (in code `connect_timeout`) | 1 s | short: a distant host is never reached; long: an unresponsive address costs this time |\n\
          | `probe` | false | true: while it is down the client probes it in the background, with 16 tokens at most once a second and key |\n\
