@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use hotspare::{BreakerChange, BreakerState, ChatRequest, Client, Event, Scope, TargetId};
 
+use super::load::Score;
+
 /// Maximum number of lines kept.
 const MAX_LINES: usize = 64;
 
@@ -78,10 +80,16 @@ impl EventLog {
         self.lock().splice.clone()
     }
 
-    /// Number of answers read word by word, and what was wrong with each bad one.
-    pub(crate) fn samples(&self) -> (u64, Vec<String>) {
+    /// The answers that were read word by word, and what was wrong with each bad one.
+    pub(crate) fn sample_score(&self) -> Score {
         let lines = self.lock();
-        (lines.sampled, lines.failures.clone())
+        let lost = lines.failures.len() as u64;
+        let mut score =
+            Score { asked: lines.sampled, answered: lines.sampled - lost, lost, ..Score::default() };
+        for reason in &lines.failures {
+            *score.reasons.entry(reason.clone()).or_default() += 1;
+        }
+        score
     }
 
     /// Reads one answer word by word.

@@ -164,6 +164,18 @@ pub(crate) fn scores(frame: &mut Frame, mine: &Score, plain: &Score) {
     }
 }
 
+/// The extra answers that were read word by word.
+pub(crate) fn samples(frame: &mut Frame, samples: &Score) {
+    let style = if samples.lost == 0 { Style::Good } else { Style::Bad };
+    frame.push(
+        Line::default()
+            .put(Style::Faint, format!("{:<12}", "read closely"))
+            .put(Style::Plain, format!("{:>14}", format!("{} / {}", samples.answered, samples.asked)))
+            .put(style, format!("{:>7}", samples.lost))
+            .put(Style::Faint, "  extra streams through the library, not sent by the plain loop"),
+    );
+}
+
 /// An answer that was cut and continued, shown around its splice.
 pub(crate) fn splice_lines(frame: &mut Frame, splice: &Splice) {
     let exact = if splice.exact { "exact text ✓" } else { "ANOTHER TEXT" };
