@@ -74,6 +74,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "a continued answer counts its last part only",
+        file: "crates/hotspare-engine/src/call/continuation.rs",
+        from: "Event::Usage(_) if self.is_continued(id) => {",
+        to: "Event::Usage(_) if false => {",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "unstreamed answers share the latency of streams",
         file: "crates/hotspare-health/src/scope.rs",
         from: "if unstreamed { &mut latencies.unstreamed } else { &mut latencies.streamed };",
