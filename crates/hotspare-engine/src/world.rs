@@ -191,8 +191,8 @@ impl World {
         place: usize,
         demand: Demand,
     ) -> Result<(usize, Permit), Refusal> {
-        let Demand { draw, tokens, ticket, last_resort, unstreamed } = demand;
-        let call = CallProfile { tokens, unstreamed };
+        let Demand { draw, tokens, ticket, last_resort, unstreamed, reasons } = demand;
+        let call = CallProfile { tokens, unstreamed, reasons };
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
@@ -452,6 +452,8 @@ pub(crate) struct Demand {
     pub(crate) last_resort: bool,
     /// Whether the answer is unstreamed.
     pub(crate) unstreamed: bool,
+    /// Whether the model reasons before it answers.
+    pub(crate) reasons: bool,
 }
 
 /// Whether a refusal ends sooner than another; one without a time never does.

@@ -358,7 +358,7 @@ impl Book {
             let change =
                 if last_resort { state.breaker.override_pause() } else { state.breaker.advance(now, 0) };
             self.unreported.extend(change.map(|change| transition(scope, now, change)));
-            let pass = state.breaker.admit(now, call.unstreamed);
+            let pass = state.breaker.admit(now, call.may_be_silent());
             self.schedule.shift(scope, before, state.breaker.next_change());
             entries.push(Entry { scope, pass, began: now, number: state.shedding.begin(), speaks: false });
         }
@@ -373,7 +373,10 @@ fn transition(scope: ScopeId, at: Moment, (from, to, reason): Change) -> Transit
 fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
     // A last resort can override these causes but not the others, so the others are reported first.
     let soft = |refusal: &Refusal| {
-        matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent | Cause::Growing)
+        matches!(
+            refusal.cause,
+            Cause::Open | Cause::HalfOpenBusy | Cause::Slow | Cause::QuotaSpent | Cause::Growing
+        )
     };
     (!soft(a), a.until.unwrap_or(Moment::MAX)) > (!soft(b), b.until.unwrap_or(Moment::MAX))
 }

@@ -13,8 +13,8 @@
 //!
 //! **HalfOpen** hands out a few leases. A successful probe closes the breaker (once enough have succeeded); a failed
 //! one reopens it; one that says nothing about health (the caller left, the request was invalid) returns its lease; one
-//! that never reports loses its lease when it expires. A probe whose answer has started or is unstreamed may take longer,
-//! but once its original lease is over it no longer occupies a probe slot. So no probe can wedge the breaker.
+//! that never reports loses its lease when it expires. A probe whose answer has started, or which may be silent until its
+//! end or while its model reasons, may take longer, but once its original lease is over it no longer occupies a probe slot. So no probe can wedge the breaker.
 //!
 //! Every transition starts a new *generation*. A permit belongs to the generation that granted it: the end of a call
 //! that straddles a transition is not counted, so it cannot change the state, not even by influencing the next call.
@@ -35,8 +35,8 @@ use crate::window::{Weight, Window};
 /// Time in Closed after which one doubling of the cooldown is forgotten.
 const FORGET: Duration = Duration::from_secs(300);
 
-/// A probe whose answer has started, or is unstreamed so that nothing shows whether it has, has this many times its
-/// lease to end: a long answer is healthy, and the limits of its call catch one that hangs. Ten times 60 s is the
+/// A probe whose answer has started, or which is silent by nature so that nothing shows whether it has, has this many
+/// times its lease to end: a long answer is healthy, and the limits of its call catch one that hangs. Ten times 60 s is the
 /// longest that an answer may take by default.
 const LONG_ANSWER: u32 = 10;
 
@@ -62,6 +62,8 @@ pub(crate) struct Breaker {
     opened_at: Moment,
     /// Whether it last opened because the target shed load.
     busy: bool,
+    /// Whether it left Closed because calls were late, and every probe since has been answered.
+    slow: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,7 +78,7 @@ struct Lease {
     id: u64,
     /// Until when it occupies a probe slot.
     holds: Moment,
-    /// When the probe is given up; later than `holds` once its answer has started or if it is unstreamed, so that a slow
+    /// When the probe is given up; later than `holds` once its answer has started or if it may be silent, so that a slow
     /// answer neither fails nor blocks the next probe.
     expires: Moment,
 }
@@ -105,6 +107,7 @@ impl Breaker {
             until: Moment::ZERO,
             opened_at: Moment::ZERO,
             busy: false,
+            slow: false,
         }
     }
 
@@ -122,20 +125,24 @@ impl Breaker {
             State::Closed => Ok(()),
             // Open and cooled down is as good as half-open: the first call becomes the probe.
             State::Open if now >= self.until => Ok(()),
-            State::Open => Err((Cause::Open, self.until)),
+            State::Open => Err((self.cause(Cause::Open), self.until)),
             // A last resort was admitted during the pause, which continues for all other calls.
-            State::HalfOpen { .. } if now < self.until => Err((Cause::Open, self.until)),
+            State::HalfOpen { .. } if now < self.until => Err((self.cause(Cause::Open), self.until)),
             State::HalfOpen { leases, .. } => match taken(leases, self.probes(), now) {
                 None => Ok(()),
-                Some(until) => Err((Cause::HalfOpenBusy, until)),
+                Some(until) => Err((self.cause(Cause::HalfOpenBusy), until)),
             },
         }
     }
 
+    fn cause(&self, cause: Cause) -> Cause {
+        if self.slow { Cause::Slow } else { cause }
+    }
+
     /// Admits a call that [`Breaker::check`] allowed.
-    pub(crate) fn admit(&mut self, now: Moment, unstreamed: bool) -> Pass {
+    pub(crate) fn admit(&mut self, now: Moment, may_be_silent: bool) -> Pass {
         let holds = now + self.config.lease;
-        let expires = if unstreamed { now + self.long_answer() } else { holds };
+        let expires = if may_be_silent { now + self.long_answer() } else { holds };
         let lease = match &mut self.state {
             State::HalfOpen { leases, .. } => {
                 self.next_lease += 1;
@@ -208,7 +215,9 @@ impl Breaker {
                 Some(self.open(now, reason, not_before, draw))
             }
             State::HalfOpen { leases, .. } => {
-                take(leases, pass).then(|| self.open(now, Reason::ProbeFailed, not_before, draw))
+                let failed = take(leases, pass);
+                self.slow &= !failed;
+                failed.then(|| self.open(now, Reason::ProbeFailed, not_before, draw))
             }
             State::Open => None,
         }
@@ -312,7 +321,9 @@ impl Breaker {
             State::HalfOpen { leases, .. } => {
                 let before = leases.len();
                 leases.retain(|lease| lease.expires > now);
-                (leases.len() < before).then(|| self.open(now, Reason::LeaseExpired, None, draw))
+                let expired = leases.len() < before;
+                self.slow &= !expired;
+                expired.then(|| self.open(now, Reason::LeaseExpired, None, draw))
             }
         }
     }
@@ -377,6 +388,7 @@ impl Breaker {
     fn open(&mut self, now: Moment, reason: Reason, not_before: Option<Moment>, draw: u64) -> Change {
         let from = self.state();
         if self.state == State::Closed {
+            self.slow = matches!(reason, Reason::SlowRate { .. });
             self.opened_at = now;
             let closed_for = self.closed_at.map_or(Duration::ZERO, |at| now.saturating_since(at));
             let steps = u32::try_from(closed_for.as_secs() / FORGET.as_secs()).unwrap_or(u32::MAX);

@@ -33,9 +33,17 @@ pub struct CallProfile {
     /// Estimated tokens of its prompt.
     pub tokens: u64,
     /// Whether its answer is unstreamed, so that its first content is its end. How long that takes depends mostly on
-    /// how much the caller asks for, so such times are kept apart from those of streams, and a probe of this kind has
-    /// ten times the lease.
+    /// how much the caller asks for, so such times are kept apart from those of streams.
     pub unstreamed: bool,
+    /// Whether the model reasons before it answers.
+    pub reasons: bool,
+}
+
+impl CallProfile {
+    /// Whether it may be silent for long although the target is healthy, so that as a probe it has ten times the lease.
+    pub(crate) const fn may_be_silent(self) -> bool {
+        self.unstreamed || self.reasons
+    }
 }
 
 /// The part of a permit that belongs to one scope.
@@ -129,6 +137,8 @@ pub enum Cause {
     HalfOpenBusy,
     /// The breaker is open.
     Open,
+    /// The breaker is open or half-open because answers are late, not because they fail.
+    Slow,
     /// No host can be reached from here; this one is retried shortly.
     NetworkSuspected,
     /// According to its replies, its quota of requests or tokens is used up for now.

@@ -99,7 +99,7 @@ impl ScopeState {
             self.breaker.first_content(now, &mut entry.pass);
         }
         let Some(latencies) = &mut self.latencies else { return };
-        let CallProfile { tokens, unstreamed } = like.call;
+        let CallProfile { tokens, unstreamed, .. } = like.call;
         // How long an unstreamed answer takes depends on the request, so a slow one is no deviation from a norm.
         let steady =
             self.breaker.state() == BreakerState::Closed && (unstreamed || !latencies.lateness.is_suspect());

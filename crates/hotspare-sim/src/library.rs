@@ -50,6 +50,7 @@ const FILES: &[(&str, &str)] = &[
     ("silence", include_str!("../scenarios/silence.toml")),
     ("silent-queue", include_str!("../scenarios/silent-queue.toml")),
     ("silent-queue-unknown", include_str!("../scenarios/silent-queue-unknown.toml")),
+    ("slow-everywhere", include_str!("../scenarios/slow-everywhere.toml")),
     ("slow-start-20", include_str!("../scenarios/slow-start-20.toml")),
     ("slow-start-5", include_str!("../scenarios/slow-start-5.toml")),
     ("slow-tokens", include_str!("../scenarios/slow-tokens.toml")),

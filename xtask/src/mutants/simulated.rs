@@ -20,7 +20,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "an open breaker admits",
         file: BREAKER,
-        from: "State::Open => Err((Cause::Open, self.until)),",
+        from: "State::Open => Err((self.cause(Cause::Open), self.until)),",
         to: "State::Open => Ok(()),",
         scenario: "refused",
     },

@@ -9,7 +9,7 @@ use hotspare_health::{Cause, Refusal};
 
 /// Whether a last resort overrides this refusal.
 pub(super) fn is_overridden(refusal: &Refusal) -> bool {
-    matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::QuotaSpent)
+    matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::Slow | Cause::QuotaSpent)
 }
 
 /// Whether the obstacle passes without the target having to recover: room, or the end of a pause.
@@ -47,6 +47,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::LimitReached => "its limit per minute is exhausted",
         Cause::Queued => "other calls are queued for it",
         Cause::Open => "its breaker is open",
+        Cause::Slow => "its answers are late",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is in flight",
         Cause::Growing => "it limits how fast traffic may grow",
         Cause::NetworkSuspected => "no host is reachable from here, so it waits",

@@ -127,7 +127,8 @@ impl Call {
 
     fn demand(&self, world: &World, draw: u64, choice: &PlannedTarget, last_resort: bool) -> Demand {
         let unstreamed = !self.streams(world, choice.target);
-        Demand { draw, tokens: choice.prompt_tokens, ticket: self.ticket, last_resort, unstreamed }
+        let PlannedTarget { prompt_tokens: tokens, reasons, .. } = *choice;
+        Demand { draw, tokens, ticket: self.ticket, last_resort, unstreamed, reasons }
     }
 
     /// Whether a target is asked for a stream.
@@ -206,7 +207,7 @@ impl Call {
             let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
                 // Another call's probe may end at any time.
-                (Cause::HalfOpenBusy, Some(until)) if late => until.min(now + LOOK_AGAIN),
+                (Cause::HalfOpenBusy | Cause::Slow, Some(until)) if late => until.min(now + LOOK_AGAIN),
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };
@@ -255,13 +256,15 @@ impl Call {
         self.waiting.extend(self.refused.drain(..).map(|(choice, _)| choice));
     }
 
-    /// All targets are blocked: asks one whose refusal a last resort overrides, starting with the refusal that ends
-    /// first.
+    /// All targets are blocked: asks one whose refusal a last resort overrides, starting with those that are only slow
+    /// and with the refusal that ends first.
     fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
-        self.refused.sort_by_key(|(_, refusal)| refusal.until);
+        self.refused.sort_by_key(|(_, refusal)| (refusal.cause != Cause::Slow, refusal.until));
         let mut kept = Vec::new();
         while let Some(index) = self.refused.iter().position(|(_, refusal)| is_overridden(refusal)) {
-            if !world.take_last_resort(now) {
+            // The budget spares targets that fail; a late answer is better than none.
+            let answers = self.refused[index].1.cause == Cause::Slow;
+            if !answers && !world.take_last_resort(now) {
                 break;
             }
             let (choice, refusal) = self.refused.remove(index);

@@ -33,7 +33,7 @@ impl World {
         }
         let scopes = self.fleet.targets()[place].scopes(key);
         // A probe's answer is unstreamed.
-        let call = CallProfile { tokens: 0, unstreamed: true };
+        let call = CallProfile { tokens: 0, unstreamed: true, reasons: false };
         let Admission::Granted(permit) = self.book.admit_call(now, &scopes, call) else { return None };
         self.targets[place].begin_probe(now);
         self.advance(now);

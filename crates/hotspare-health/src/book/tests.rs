@@ -15,7 +15,7 @@ fn granted(admission: Admission) -> Permit {
     }
 }
 
-const OF_TEN_TOKENS: CallProfile = CallProfile { tokens: 10, unstreamed: false };
+const OF_TEN_TOKENS: CallProfile = CallProfile { tokens: 10, unstreamed: false, reasons: false };
 const FAILURE: Verdict = Verdict::Failure { weight_milli: 1_000, not_before: None };
 
 fn open(book: &mut Book, now: Moment, scopes: &[ScopeId], at: ScopeId) {
@@ -423,7 +423,7 @@ fn long_unstreamed_probe_closes_the_breaker() {
     let mut book = Book::new();
     let model = book.add_scope(Config::window());
     open(&mut book, at(1_000), &[model], model);
-    let call = CallProfile { tokens: 0, unstreamed: true };
+    let call = CallProfile { tokens: 0, unstreamed: true, reasons: false };
     let probe = granted(book.admit_call(at(1_020), &[model], call));
     assert!(probe.is_probe());
     for second in 1_021..1_085 {

@@ -71,6 +71,29 @@ fn opens_when_nearly_all_calls_are_late() {
     assert_eq!(opened.map(|(_, to, _)| to), Some(BreakerState::Open));
 }
 
+/// Whoever has no other target may want a late answer; a probe without any shows that there is none to be had.
+#[test]
+fn slow_target_is_told_apart_until_a_probe_fails() {
+    let mut breaker = Breaker::new(Config::window());
+    let mut now = at(0);
+    while breaker.state() == BreakerState::Closed {
+        let mut pass = breaker.admit(now, false);
+        breaker.late(now, &mut pass);
+        breaker.success(now, pass, 0);
+        now = now + Duration::from_millis(100);
+    }
+    let cause = |breaker: &Breaker, now: Moment| breaker.check(now).unwrap_err().0;
+    assert_eq!(cause(&breaker, now), Cause::Slow);
+    let (probe, other) = (admit_last_resort(&mut breaker, now), breaker.admit(now, false));
+    assert_eq!(cause(&breaker, now), Cause::Slow);
+    assert!(breaker.slow(now, probe, 0).is_some(), "a probe that is late as well reopens it");
+    assert_eq!(cause(&breaker, now), Cause::Slow);
+    assert_eq!(breaker.failure(now, other, Weight::alike(1_000), None, 0), None, "of an older generation");
+    let probe = admit_last_resort(&mut breaker, now);
+    breaker.failure(now, probe, Weight::alike(1_000), None, 0);
+    assert_eq!(cause(&breaker, now), Cause::Open);
+}
+
 #[test]
 fn opens_when_nearly_all_calls_are_rescued_by_others() {
     let mut breaker = Breaker::new(Config::window());

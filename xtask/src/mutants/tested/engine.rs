@@ -167,8 +167,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "no last resort when all targets are blocked",
         file: "crates/hotspare-engine/src/call/start.rs",
-        from: "if !world.take_last_resort(now) {",
-        to: "if now > Moment::ZERO {",
+        from: "if !answers && !world.take_last_resort(now) {\n                break;",
+        to: "if now > Moment::ZERO {\n                break;",
         package: "hotspare-engine",
     },
     Mutant {
@@ -225,6 +225,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "crates/hotspare-engine/src/call/timers.rs",
         from: "if self.attempts.is_empty() && !self.refused.is_empty() {",
         to: "if false {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a late answer is worth no more than a failure",
+        file: "crates/hotspare-engine/src/call/start.rs",
+        from: "if !answers && !world.take_last_resort(now) {",
+        to: "if !world.take_last_resort(now) {",
         package: "hotspare-engine",
     },
 ];

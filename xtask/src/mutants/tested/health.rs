@@ -32,9 +32,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-health",
     },
     Mutant {
-        name: "an unstreamed probe is abandoned",
+        name: "a silent probe is abandoned",
         file: "crates/hotspare-health/src/breaker.rs",
-        from: "if unstreamed { now + self.long_answer() } else { holds };",
+        from: "if may_be_silent { now + self.long_answer() } else { holds };",
         to: "holds;",
         package: "hotspare-health",
     },
@@ -202,8 +202,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a refusal has no retry time",
         file: "crates/hotspare-health/src/breaker.rs",
-        from: "Some(until) => Err((Cause::HalfOpenBusy, until)),",
-        to: "Some(_) => Err((Cause::HalfOpenBusy, Moment::MAX)),",
+        from: "Some(until) => Err((self.cause(Cause::HalfOpenBusy), until)),",
+        to: "Some(_) => Err((self.cause(Cause::HalfOpenBusy), Moment::MAX)),",
         package: "hotspare-health",
     },
     Mutant {

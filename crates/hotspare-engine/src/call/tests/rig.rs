@@ -65,6 +65,8 @@ pub(super) enum Ill {
     Held(u64),
     /// Its breaker is open for this many seconds.
     Open(u64),
+    /// Its breaker is open because its answers are late.
+    Slow,
 }
 
 impl Ill {
@@ -74,6 +76,15 @@ impl Ill {
         let (calls, outcome) = match self {
             Self::Busy => {
                 return world.admit(now, place, Demand::default()).ok().map(|(_, permit)| (place, permit));
+            }
+            Self::Slow => {
+                for _ in 0..10 {
+                    let (_, mut permit) = world.admit(now, place, Demand::default()).unwrap();
+                    world.observe(now, place, &mut permit, Observation::Late);
+                    let served = Outcome { verdict: Verdict::Success, at: None };
+                    world.settle(now, place, permit, End::of_attempt(served, Ending::Served), 0);
+                }
+                return None;
             }
             Self::Held(secs) => {
                 (1, Outcome::at(scopes[3], Verdict::Hold { until: now + Duration::from_secs(secs) }))

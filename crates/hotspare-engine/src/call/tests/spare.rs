@@ -13,6 +13,29 @@ fn with(ills: &'static [(usize, Ill)]) -> Rig {
     setup.rig()
 }
 
+/// The budget of last resorts spares targets that fail; these answer, if late.
+#[test]
+fn call_is_served_late_rather_than_not_at_all() {
+    let mut setup = Setup::new(&["a", "b"]);
+    for (ill, served) in [(Ill::Slow, 30), (Ill::Open(60), 2)] {
+        setup.ills = match ill {
+            Ill::Slow => &[(0, Ill::Slow), (1, Ill::Slow)],
+            _ => &[(0, Ill::Open(60)), (1, Ill::Open(60))],
+        };
+        let mut rig = setup.rig();
+        let begun = (0..29).map(|_| rig.next_call(&setup)).filter(|rest| !rest.begun.is_empty()).count();
+        assert_eq!(begun + rig.begun.len(), served, "{ill:?}");
+    }
+}
+
+/// Of a slow target and one that fails, the slow one.
+#[test]
+fn slow_target_is_the_first_last_resort() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.ills = &[(0, Ill::Open(1)), (1, Ill::Slow)];
+    assert_eq!(setup.rig().targets(), [1]);
+}
+
 #[test]
 fn full_spare_starts_when_a_slot_frees_up() {
     let mut rig = with(&[(1, Ill::Busy)]);
