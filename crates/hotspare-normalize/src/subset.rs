@@ -10,6 +10,8 @@ use hotspare_core::{Json, SchemaSubset};
 
 use crate::tree::Tree;
 
+mod recursion;
+
 /// A schema rewritten to fit a subset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,6 +39,9 @@ pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten,
     }
     if subset.lone_refs && tree.get("$ref").is_some() {
         return Err("a root that is a reference");
+    }
+    if !subset.recursive && recursion::is_recursive(&tree) {
+        return Err("a schema that refers to itself");
     }
     let mut rewriter = Rewriter { subset, dropped: BTreeMap::new(), closed: 0, nullable: 0, any_of: 0 };
     rewriter.schema(&mut tree, DEPTH_LIMIT)?;

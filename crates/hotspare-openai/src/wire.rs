@@ -76,6 +76,7 @@ const STRICT: SchemaSubset = SchemaSubset {
     always_enforced: false,
     closed: true,
     all_required: true,
+    recursive: true,
     lone_refs: true,
     keywords: &[
         "$defs",

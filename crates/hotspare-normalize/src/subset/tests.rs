@@ -6,6 +6,7 @@ const STRICT: SchemaSubset = SchemaSubset {
     always_enforced: false,
     closed: true,
     all_required: true,
+    recursive: true,
     lone_refs: true,
     keywords: &[
         "type",
@@ -89,4 +90,28 @@ fn inexpressible_schemas_are_rejected() {
         let error = rewritten(schema).unwrap_err();
         assert!(error.contains(what), "{what}: {error}");
     }
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_is_rejected_where_that_is_not_enforced() {
+    let unrolled = SchemaSubset { recursive: false, ..STRICT };
+    let fits = |below: &str, definitions: &str| {
+        let text = format!(
+            r#"{{"type":"object","properties":{{"a":{below}}},"required":["a"],"additionalProperties":false,"$defs":{definitions}}}"#
+        );
+        let json = Json::parse(&text).unwrap();
+        assert!(rewrite_schema(&json, &STRICT).is_ok(), "{text}");
+        rewrite_schema(&json, &unrolled).map(drop)
+    };
+    let list = |of: &str| format!(r##"{{"type":"array","items":{{"$ref":"{of}"}}}}"##);
+    let same = Err("a schema that refers to itself");
+    assert_eq!(fits(&list("#"), "{}"), same);
+    assert_eq!(fits(&list("#/$defs/x"), &format!(r#"{{"x":{}}}"#, list("#/$defs/x"))), same);
+    assert_eq!(fits(&list("#/$defs/a~1b"), &format!(r#"{{"a/b":{}}}"#, list("#/$defs/a~1b"))), same);
+    let circle = format!(r#"{{"x":{},"y":{}}}"#, list("#/$defs/y"), list("#/$defs/x"));
+    assert_eq!(fits(r#"{"type":"string"}"#, &circle), same);
+    let shared =
+        format!(r#"{{"x":{},"y":{},"z":{{"type":"string"}}}}"#, list("#/$defs/z"), list("#/$defs/z"));
+    let both = r##"{"anyOf":[{"$ref":"#/$defs/x"},{"$ref":"#/$defs/y"},{"$ref":"#/$defs/x"}]}"##;
+    assert_eq!(fits(both, &shared), Ok(()));
 }
