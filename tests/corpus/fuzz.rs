@@ -1,8 +1,10 @@
-//! Recorded replies, mutated at random: whatever a host sends, a client gets an answer or a typed error.
+//! Recorded replies and requests, mutated at random: whatever a host sends, a client gets an answer or a typed error.
 //!
 //! Structure-aware: JSON values are replaced; frames are dropped, repeated and swapped; bytes are flipped. An ordinary
 //! run has a few hundred cases; `cargo xtask fuzz --seconds 60` runs each target for that long. A failure is shrunk and
 //! shows the recording's id and the mutations.
+
+mod requests;
 
 use std::time::{Duration, Instant};
 
