@@ -8,6 +8,7 @@ mod accepted_fields;
 mod answers;
 mod conversations;
 mod converse;
+mod details;
 mod embeddings;
 mod errors;
 mod fuzz;
