@@ -94,7 +94,7 @@ impl Report {
              adapter; *equal* means the same text, reasoning, refusal, tool calls (name, id, arguments as JSON), finish reason and tokens.\n\
              A reply that is a failure (an error inside a 200, a truncated stream, an empty answer) must be read as a failure to count as\n\
              equal. *Failures* are checked against [a reviewed table](../tests/corpus/errors.tsv). Each answer is also read with its bytes\n\
-             split in three ways, which must make no difference.\n\n",
+             split in several ways (small pieces, around each frame, at random), which must make no difference.\n\n",
             self.recordings, self.fingerprint
         );
         out.push_str(&self.counts());

@@ -147,14 +147,22 @@ impl Exchange {
     /// Decodes the exchange.
     #[must_use]
     pub fn decode(&self) -> Decoded {
-        self.decode_in_pieces(usize::MAX)
+        self.decode_cut_at(&[])
     }
 
     /// Decodes the body in pieces of at most `size` bytes, which must not make a difference.
     #[must_use]
     pub fn decode_in_pieces(&self, size: usize) -> Decoded {
+        let size = size.max(1);
+        let cuts: Vec<usize> = (size..self.body.len()).step_by(size).collect();
+        self.decode_cut_at(&cuts)
+    }
+
+    /// Decodes the body cut at these positions, in ascending order, which must not make a difference.
+    #[must_use]
+    pub fn decode_cut_at(&self, cuts: &[usize]) -> Decoded {
         let (limits, outcome) = match self.codec() {
-            Ok((wire, call)) => (wire.limits(&self.head), self.outcome(&*wire, &call, size)),
+            Ok((wire, call)) => (wire.limits(&self.head), self.outcome(&*wire, &call, cuts)),
             Err(why) => (RateLimits::default(), Outcome::Skipped(why)),
         };
         Decoded {
@@ -167,12 +175,12 @@ impl Exchange {
         }
     }
 
-    fn outcome(&self, wire: &dyn Wire, call: &Outbound, size: usize) -> Outcome {
+    fn outcome(&self, wire: &dyn Wire, call: &Outbound, cuts: &[usize]) -> Outcome {
         if !self.head.status.is_success() {
             return Outcome::Failed(failure(wire, &self.head, &self.body));
         }
         let mut chunks = VecDeque::new();
-        let read = self.read(wire, call, size, &mut chunks);
+        let read = self.read(wire, call, cuts, &mut chunks);
         match fold(&call.request, chunks, read) {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(match wire.request_id(&self.head) {
@@ -187,14 +195,19 @@ impl Exchange {
         &self,
         wire: &dyn Wire,
         call: &Outbound,
-        size: usize,
+        cuts: &[usize],
         chunks: &mut VecDeque<Chunk>,
     ) -> Result<(), Error> {
         let Decoding { mut framer, mut decoder } = wire.decoder(call, &self.head)?;
         let mut frames: VecDeque<Frame> = VecDeque::new();
-        let mut rest = self.body.clone();
-        while !rest.is_empty() {
-            let cut = framer.push(rest.split_to(rest.len().min(size.max(1))), &mut frames);
+        let mut from = 0;
+        for to in cuts.iter().copied().chain([self.body.len()]) {
+            let to = to.clamp(from, self.body.len());
+            if from == to {
+                continue;
+            }
+            let cut = framer.push(self.body.slice(from..to), &mut frames);
+            from = to;
             frames.drain(..).try_for_each(|frame| decoder.push(frame, chunks))?;
             cut?;
         }
