@@ -268,7 +268,7 @@ fn error_type_and_code(error: &Error) -> (&'static str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use hotspare_core::{Json, Native};
+    use hotspare_core::{ChatRequest, Json, Native, ToolCall};
 
     use super::*;
 
@@ -296,5 +296,24 @@ mod tests {
         assert_eq!(read(&image)["choices"][0]["delta"]["images"], json!([{"type": "image_url"}]));
         let counts: Value = serde_json::from_slice(&outgoing.usage_frame(&Usage::default())).unwrap();
         assert_eq!(counts["choices"], json!([]));
+    }
+
+    /// The host refuses the next turn without them: callers of this wire get them, and so does the host again.
+    #[test]
+    fn fields_of_a_call_go_to_the_caller_and_back_to_the_host() {
+        let own = json!({"extra_content": {"google": {"thought_signature": "s"}}});
+        let content = vec![
+            Part::ToolCall(ToolCall::new("c", "f", "{}")),
+            Part::Fields(Native::new(WIRE, own.clone().into())),
+        ];
+        let answer = ChatResponse::new(content, FinishReason::ToolCalls);
+        let body = ChatCompletionsEncoder::new("a", "m", 1).body(&answer);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let call = &body["choices"][0]["message"]["tool_calls"][0];
+        assert_eq!((&call["id"], &call["extra_content"]), (&json!("c"), &own["extra_content"]));
+        let next = ChatRequest::to("r").user("hi").message(answer.to_message());
+        let sent = crate::encode::body(&next, "m", false, &Dialect::COMPATIBLE).unwrap();
+        let sent: Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent["messages"][1]["tool_calls"][0]["extra_content"], own["extra_content"]);
     }
 }
