@@ -174,7 +174,7 @@ async fn bad_requests_get_typed_errors() {
         (r#"{"model":"chat","messages":[{"role":"wizard","content":"x"}]}"#.into(), 400),
         (r#"{"model":"chat","messages":[{"role":"user"}]}"#.into(), 400),
         (r#"{"model":"chat","messages":[{"role":"user","content":5}]}"#.into(), 400),
-        (r#"{"model":"chat","messages":[{"role":"user","content":[{"type":"hologram"}]}]}"#.into(), 400),
+        (r#"{"model":"chat","messages":[{"role":"user","content":[{"kind":"text"}]}]}"#.into(), 400),
         (r#"{"model":"chat","messages":[{"role":"user","content":[{"type":"text"}]}]}"#.into(), 400),
         (r#"{"model":"chat","messages":[{"role":"tool","content":"x"}]}"#.into(), 400),
         (r#"{"model":5,"messages":[{"role":"user","content":"x"}]}"#.into(), 400),
