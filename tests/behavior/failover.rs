@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hotspare::{BreakerState, ChatRequest, Client, Event, HealthAware, Kind, Outcome, Race};
+use hotspare::{
+    AnswerLimit, BreakerState, ChatRequest, Client, Event, HealthAware, Kind, Limits, Outcome, Race,
+};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::{Rig, limits_for, until};
 
@@ -240,7 +242,12 @@ async fn request_is_resent_if_its_connection_dies_before_a_reply() {
 /// Half of the calls are streams, of which the caller has received half: the spare continues them.
 #[tokio::test]
 async fn all_in_flight_calls_survive_the_death_of_the_main_target() {
-    let rig = Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
+    // Only the death starts a spare: one that starts beside a slow main target, and is cancelled when that answers, could
+    // continue its answer only within the retry budget.
+    let mut limits = Limits::default();
+    (limits.first_content, limits.gap) = (Duration::from_secs(100), Duration::from_secs(100));
+    limits.unstreamed = AnswerLimit::Fixed(Duration::from_secs(100));
+    let rig = Rig::limited(&[WireFormat::OpenAi, WireFormat::Anthropic], limits).await;
     // A call needs four files here, twice the usual: both ends of a connection, to each server.
     let calls_with_files = hotspare_gateway::raise_file_limit(2_000, &rig.client) / 4;
     let count = calls_with_files.min(500);

@@ -57,9 +57,10 @@ async fn cut_at_every_position_continues_exactly() {
 /// stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn stall_at_every_position_continues_exactly() {
-    // Long enough for a busy machine: the spare must not be taken to be silent.
+    // The silence is found after the shipped limit, so that a busy machine is not taken for a silent spare. No spare starts
+    // before that, beside a main target that is slow to begin.
     let mut limits = Limits::default();
-    limits.gap = Duration::from_secs(3);
+    limits.first_content = Duration::from_secs(60);
     let [first, second] = [true, false].map(|prefill| {
         let limits = limits.clone();
         async move {
