@@ -158,6 +158,12 @@ impl ChatRequest {
         self.parts().any(|part| matches!(part, Part::Image(_)))
     }
 
+    /// Whether any message contains a document.
+    #[must_use]
+    pub fn has_documents(&self) -> bool {
+        self.parts().any(|part| matches!(part, Part::Document(_)))
+    }
+
     /// The system and developer messages at the start of the conversation, joined by an empty line.
     #[must_use]
     pub fn instructions(&self) -> Option<String> {

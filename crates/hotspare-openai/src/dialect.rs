@@ -68,6 +68,8 @@ pub struct Dialect {
     pub seed_field: Cow<'static, str>,
     /// Whether images are accepted.
     pub images: bool,
+    /// Whether documents are accepted, as parts of type `file`.
+    pub documents: bool,
     /// Whether a JSON Schema is enforced; otherwise only `json_object` is requested.
     pub json_schema: bool,
     /// Whether a model calls the tool that it is required to call by name; `None` if unknown.

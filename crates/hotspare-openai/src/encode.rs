@@ -1,6 +1,6 @@
 //! Requests to the wire's JSON.
 //!
-//! Borrows everything: no tree is built. What a dialect lacks and would change the answer's meaning (images, a schema,
+//! Borrows everything: no tree is built. What a dialect lacks and would change the answer's meaning (images, documents, a schema,
 //! `top_k`) is refused as unsupported, so that another target serves the request; a mere hint (the user's id,
 //! permission for parallel calls) is dropped. Invariant: the body is valid JSON, and fields named in `extras` win over
 //! those that Hotspare writes.
@@ -42,6 +42,9 @@ fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     accepts::check(request, dialect)?;
     if !dialect.images && request.has_images() {
         return Err(Error::new(Kind::Unsupported, "this host does not support images"));
+    }
+    if !dialect.documents && request.has_documents() {
+        return Err(Error::new(Kind::Unsupported, "this host does not support documents"));
     }
     if request.sampling.top_k.is_some() {
         return Err(Error::new(Kind::Unsupported, "this wire does not support top_k"));

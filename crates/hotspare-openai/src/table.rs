@@ -40,6 +40,7 @@ impl Dialect {
         requires_reasoning: false,
         seed_field: Borrowed("seed"),
         images: true,
+        documents: true,
         json_schema: true,
         forced_tool: Some(true),
         free_tool_ids: true,
@@ -92,6 +93,7 @@ impl Dialect {
         base_url: Borrowed("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         key_env: Some(Borrowed("DASHSCOPE_API_KEY")),
         auth: Auth::Bearer,
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -133,6 +135,7 @@ impl Dialect {
         base_url: Borrowed("https://api.deepinfra.com/v1/openai"),
         key_env: Some(Borrowed("DEEPINFRA_API_KEY")),
         auth: Auth::Bearer,
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -151,6 +154,7 @@ impl Dialect {
         accepts: Some(accepted::DEEPSEEK),
         inner_fields: Some(&["prefix"]),
         requires_reasoning: true,
+        documents: false,
         ..Self::COMPATIBLE
     };
 
@@ -161,6 +165,7 @@ impl Dialect {
         base_url: Borrowed("https://api.fireworks.ai/inference/v1"),
         key_env: Some(Borrowed("FIREWORKS_API_KEY")),
         auth: Auth::Bearer,
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -189,6 +194,7 @@ impl Dialect {
         inner_fields: Some(&[]),
         // It refuses `reasoning_content` (janhq/jan#8136), and `reasoning` for models that do not reason (vercel/ai#8057).
         reasoning_fields: &[],
+        documents: false,
         ..Self::COMPATIBLE
     };
 
@@ -211,6 +217,7 @@ impl Dialect {
         id: Borrowed("llamacpp"),
         catalog: Borrowed("llamacpp"),
         base_url: Borrowed("http://127.0.0.1:8080/v1"),
+        documents: false,
         ..Self::COMPATIBLE
     };
 
@@ -229,6 +236,7 @@ impl Dialect {
         // It refuses a second system message (MiniMax-AI/MiniMax-M2#51).
         one_system_message: true,
         request_id: Borrowed("minimax-request-id"),
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -251,6 +259,7 @@ impl Dialect {
         free_tool_ids: false,
         // It refuses the field with `extra_forbidden` (BerriAI/litellm#30835).
         reasoning_fields: &[],
+        documents: false,
         ..Self::COMPATIBLE
     };
 
@@ -293,6 +302,7 @@ impl Dialect {
         inner_fields: Some(&["thinking", "tool_name"]),
         // Its name for the field, in replies and in messages.
         reasoning_fields: &["reasoning"],
+        documents: false,
         ..Self::COMPATIBLE
     };
 
@@ -332,6 +342,7 @@ impl Dialect {
         base_url: Borrowed("https://api.sambanova.ai/v1"),
         key_env: Some(Borrowed("SAMBANOVA_API_KEY")),
         auth: Auth::Bearer,
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -344,6 +355,7 @@ impl Dialect {
         auth: Auth::Bearer,
         // Its name for the field (Together's guide "Reasoning").
         reasoning_fields: &["reasoning"],
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -355,6 +367,7 @@ impl Dialect {
         // It reads `reasoning_content` up to version 0.15 and `reasoning` since then (vllm-project/vllm#27755, #38488),
         // and ignores the other.
         reasoning_fields: &["reasoning", "reasoning_content"],
+        documents: false,
         ..Self::COMPATIBLE
     };
 
@@ -368,6 +381,8 @@ impl Dialect {
         reasoning_beside_output: true,
         // Not known to accept it; its encrypted reasoning exists on the Responses wire only.
         reasoning_fields: &[],
+        documents: false,
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 
@@ -381,6 +396,7 @@ impl Dialect {
         max_temperature_tenths: 10,
         json_schema: false,
         request_id: Borrowed("x-log-id"),
+        inner_fields: Some(&[]),
         ..Self::COMPATIBLE
     };
 

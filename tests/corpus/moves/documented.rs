@@ -89,11 +89,6 @@ const WORD: &str = "a word of another provider: its own provider refuses it, and
 
 /// Fields that the provider is expected to refuse.
 pub(super) const EXPECTED_TO_FAIL: &[Entry] = &[
-    (
-        &["deepseek", "groq", "llama.cpp", "mistral", "xai"],
-        "messages[user].content[file]: unknown",
-        "it reads no documents in this form, and nothing says so before it is asked",
-    ),
     (&["deepseek"], "reasoning_effort: \"minimal\"", WORD),
     (&["deepseek"], "reasoning_effort: \"none\"", WORD),
     (&["responses"], "reasoning.effort: \"default\"", WORD),
@@ -116,6 +111,11 @@ pub(super) const REFUSED: &[Entry] = &[
         "no such parameter",
     ),
     (&["deepseek"], "it cannot read images", "according to the catalogue"),
+    (
+        &["deepseek", "groq", "llama.cpp", "mistral", "xai"],
+        "this host does not support documents",
+        "it reads no documents in this form",
+    ),
     (&["groq", "mistral"], "this host does not accept logprobs", "no such parameter"),
     (&["responses"], "this wire does not support frequency_penalty", "no such parameter"),
     (&["responses"], "this wire does not support stop", "no such parameter"),
