@@ -305,9 +305,8 @@ impl Call {
     /// every piece of an answer.
     pub fn resumed(&mut self, since: Moment, now: Moment) {
         self.listening = now;
-        if self.spec.deadline.is_none() {
-            self.total_at = self.total_at + now.saturating_since(since);
-        }
+        let latest = self.spec.deadline.map_or(Moment::MAX, |deadline| self.started + deadline);
+        self.total_at = (self.total_at + now.saturating_since(since)).min(latest);
         // Nor could another target continue before the rest of the cut answer had been read.
         if self.cut.is_some() && self.wanted > 0 {
             self.restart_deadline(now);

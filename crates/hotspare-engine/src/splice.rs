@@ -94,7 +94,8 @@ impl Splice {
                 self.resumed |= !text.is_empty();
                 Ok((!text.is_empty()).then_some(Event::TextDelta(text)))
             }
-            Event::RefusalDelta(_) | Event::Native(_) => Err(differs()),
+            Event::RefusalDelta(_) => Err(differs()),
+            Event::Native(_) if !self.resumed => Err(differs()),
             // Whatever it had to add stayed in its reasoning.
             Event::Finished(_) if self.reasoning => Err(unspoken()),
             Event::Finished(_) | Event::ToolStarted { .. } => {

@@ -378,7 +378,11 @@ fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
             Cause::Open | Cause::HalfOpenBusy | Cause::Slow | Cause::QuotaSpent | Cause::Growing
         )
     };
-    (!soft(a), a.until.unwrap_or(Moment::MAX)) > (!soft(b), b.until.unwrap_or(Moment::MAX))
+    // Lateness says that the target answers, so whatever says otherwise is reported before it.
+    let rank = |refusal: &Refusal| {
+        (!soft(refusal), refusal.cause != Cause::Slow, refusal.until.unwrap_or(Moment::MAX))
+    };
+    rank(a) > rank(b)
 }
 
 #[cfg(test)]

@@ -203,6 +203,8 @@ impl Breaker {
         draw: u64,
     ) -> Option<Change> {
         if pass.generation != self.generation {
+            // Moves nothing, but shows that the target is not merely slow.
+            self.slow &= self.state == State::Closed;
             return None;
         }
         self.window.failure(now, weight, pass.timed);

@@ -111,8 +111,8 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "losing a race counts as a failure",
         file: SETTLE,
-        from: "(false, _) => Outcome::neutral(),",
-        to: "(false, _) => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
+        from: "(judged, _) if judged || outrun => self.slow(id),\n                _ => Outcome::neutral(),",
+        to: "_ => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         scenario: "half-errors",
     },
     Simulated {

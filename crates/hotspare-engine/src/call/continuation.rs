@@ -69,13 +69,12 @@ impl Call {
         !self.waiting.is_empty() || !self.refused.is_empty() || !self.losers.is_empty()
     }
 
-    /// Lines up a target that was cancelled because another answered first, to continue the answer that was cut. It has been
-    /// started before, so it costs a retry.
-    pub(super) fn recall_loser(&mut self, now: Moment, world: &mut World) -> bool {
+    /// Lines up a target that was cancelled because another answered first, to continue the answer that was cut. It has
+    /// failed at nothing, so it needs no budget: without it the answer is lost.
+    pub(super) fn recall_loser(&mut self) -> bool {
         let allowed = self.cut.is_some()
             && !self.losers.is_empty()
-            && self.extra_starts < self.route.limits.max_extra_starts
-            && world.take_retry(now, &self.route);
+            && self.extra_starts < self.route.limits.max_extra_starts;
         if allowed && let Some(choice) = self.losers.pop_front() {
             self.extra_starts += 1;
             self.waiting.push_back(choice.once_more(Reason::Retry));

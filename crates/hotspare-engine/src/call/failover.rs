@@ -74,10 +74,13 @@ impl Call {
         let again = plainly || (self.committed.is_none() && self.again(now, world, id, &error));
         // A stale connection says nothing about the target; the retry will tell.
         let stale = again && error.kind() == Kind::Disconnected && self.is_young(now, id);
-        // Silence within what a provider may buffer does not show that it is ill.
+        // Silence within what a provider may buffer shows that it is slow, not that it is down.
         let buffers = error.kind() == Kind::Stalled && self.attempts[id.0].may_be_quiet();
-        let neutral = plainly || stale || buffers;
-        let outcome = if neutral { Outcome::neutral() } else { self.evidence(now, id, &error) };
+        let outcome = match plainly || stale {
+            true => Outcome::neutral(),
+            false if buffers => self.slow(id),
+            false => self.evidence(now, id, &error),
+        };
         let end =
             Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
@@ -201,10 +204,11 @@ impl Call {
             Same::Once => Duration::ZERO,
             Same::OnceIfClean if !clean => return false,
             Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => {
+                let limits = &self.route.limits;
+                // The last target is worth as long a wait as a silent one.
+                let shortest = if self.waiting.is_empty() { limits.first_content } else { BACKOFF };
                 match error.retry_after() {
-                    Some(pause) if pause > self.route.limits.wait_for_rate_limit.max(BACKOFF) => {
-                        return false;
-                    }
+                    Some(pause) if pause > limits.wait_for_rate_limit.max(shortest) => return false,
                     Some(pause) => pause.max(self.backoff()),
                     None => self.backoff(),
                 }

@@ -73,20 +73,20 @@ impl Call {
             // time is not judged by a race that it lost.
             let had_its_time = attempt.first_content.is_none() && self.had_its_time(now, attempt);
             let hung = self.has_hung(now, attempt);
+            // The deadline that ships leaves a reasoning model two thirds of its time, beside one spare. If it was silent for
+            // that long, and one that started afterwards was quicker, callers are better served there.
+            let most = now >= attempt.started + self.first_content_limit(attempt) * 2 / 3;
+            let outrun = attempt.late && attempt.stream && hung && most && winner.is_some();
             let outcome = match (had_its_time && self.is_comparable(attempt), hung) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no response")),
-                (true, false) => {
-                    let target = &self.fleet.targets()[attempt.choice.target];
-                    let scope = target.scope(attempt.key, Scope::Model);
-                    scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
-                }
-                (false, _) => Outcome::neutral(),
+                (judged, _) if judged || outrun => self.slow(id),
+                _ => Outcome::neutral(),
             };
             // A stream that was in time says nothing, while an unstreamed answer would have arrived later than now. What
             // will never arrive is no sample of how long others take.
             let attempt = &self.attempts[index];
             let sample = match attempt.stream {
-                true => attempt.was_slow() && !(had_its_time && hung),
+                true => attempt.was_slow() && !((had_its_time || outrun) && hung),
                 false => {
                     let never = exceeds_norm(now, attempt) == Some(true);
                     winner.is_some() && attempt.first_content.is_none() && !never
@@ -110,6 +110,13 @@ impl Call {
             }
             self.aborts.push_back(id);
         }
+    }
+
+    /// The outcome of an attempt that callers should not have had to wait for.
+    pub(super) fn slow(&self, id: AttemptId) -> Outcome {
+        let attempt = &self.attempts[id.0];
+        let scope = self.fleet.targets()[attempt.choice.target].scope(attempt.key, Scope::Model);
+        scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
     }
 
     /// Whether the answer that arrived shows how long this one should have taken. How long an unstreamed answer takes

@@ -39,7 +39,7 @@ impl Call {
             self.wanted = 0;
         }
         while self.wanted > 0 {
-            if self.waiting.is_empty() && !self.reconsider(now) && !self.recall_loser(now, world) {
+            if self.waiting.is_empty() && !self.reconsider(now) && !self.recall_loser() {
                 break;
             }
             let Some(choice) = self.waiting.pop_front() else { break };
@@ -207,7 +207,7 @@ impl Call {
             let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
                 // Another call's probe may end at any time.
-                (Cause::HalfOpenBusy | Cause::Slow, Some(until)) if late => until.min(now + LOOK_AGAIN),
+                (Cause::HalfOpenBusy, Some(until)) if late => until.min(now + LOOK_AGAIN),
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };

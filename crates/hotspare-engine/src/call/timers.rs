@@ -139,7 +139,7 @@ impl Call {
         self.route.limits.attempt.filter(|_| !serves).map(|limit| attempt.started + limit)
     }
 
-    fn first_content_limit(&self, attempt: &Attempt) -> Duration {
+    pub(super) fn first_content_limit(&self, attempt: &Attempt) -> Duration {
         let limits = &self.route.limits;
         let base = match (attempt.stream, attempt.choice.reasons) {
             (true, true) => limits.first_content_reasoning,

@@ -88,7 +88,9 @@ fn slow_target_is_told_apart_until_a_probe_fails() {
     assert_eq!(cause(&breaker, now), Cause::Slow);
     assert!(breaker.slow(now, probe, 0).is_some(), "a probe that is late as well reopens it");
     assert_eq!(cause(&breaker, now), Cause::Slow);
-    assert_eq!(breaker.failure(now, other, Weight::alike(1_000), None, 0), None, "of an older generation");
+    let mut failed = breaker.clone();
+    assert_eq!(failed.failure(now, other, Weight::alike(1_000), None, 0), None, "of an older generation");
+    assert_eq!(cause(&failed, now), Cause::Open, "but it did fail");
     let probe = admit_last_resort(&mut breaker, now);
     breaker.failure(now, probe, Weight::alike(1_000), None, 0);
     assert_eq!(cause(&breaker, now), Cause::Open);

@@ -361,7 +361,7 @@ async fn slow_reasoning() -> Vec<Mark> {
     limits.first_content_deadline = Duration::from_secs(10);
     let mut opened = 0;
     let mut lost = 0;
-    for first in [400, 900, 1_700] {
+    for first in [400, 900, 1_500] {
         let thinks = Settings::new(WireFormat::OpenAi).pace(ms(first), Duration::ZERO);
         let rig = Fixture::new(vec![thinks.clone(), thinks], limits.clone(), |_, _, target| {
             let mut profile = ModelProfile::default();

@@ -76,7 +76,7 @@ const LIMITS: &[Row] = &[
         "total",
         "limits.total",
         "the official clients use 600 s",
-        "short: a healthy long answer is cut; the caller's own deadline applies where it is shorter",
+        "short: a healthy long answer is cut; the caller's own deadline applies where it is shorter; the time that the caller takes to read does not count, except towards its own deadline",
     ),
     ("max_targets", "limits.max_targets", "off: an answer is worth more than a cap", "1: no failover"),
     (

@@ -34,8 +34,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "losing a race counts as a failure",
         file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "(false, _) => Outcome::neutral(),",
-        to: "(false, _) => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
+        from: "(judged, _) if judged || outrun => self.slow(id),\n                _ => Outcome::neutral(),",
+        to: "_ => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         package: "hotspare-engine",
     },
     Mutant {
@@ -104,7 +104,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "silence teaches the limit of streams",
         file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "true => attempt.was_slow() && !(had_its_time && hung),",
+        from: "true => attempt.was_slow() && !((had_its_time || outrun) && hung),",
         to: "true => attempt.was_slow(),",
         package: "hotspare-engine",
     },
@@ -225,6 +225,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "crates/hotspare-engine/src/call/timers.rs",
         from: "if self.attempts.is_empty() && !self.refused.is_empty() {",
         to: "if false {",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a silent reasoning target is never left",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "(judged, _) if judged || outrun => self.slow(id),",
+        to: "(true, _) => self.slow(id),",
         package: "hotspare-engine",
     },
     Mutant {

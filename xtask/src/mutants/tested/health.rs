@@ -6,8 +6,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a late reply changes the breaker",
         file: "crates/hotspare-health/src/breaker.rs",
-        from: "if pass.generation != self.generation {\n            return None;\n        }\n        self.window.failure(now, weight, pass.timed);",
-        to: "self.window.failure(now, weight, pass.timed);",
+        from: "self.slow &= self.state == State::Closed;\n            return None;\n        }\n        self.window.failure(now, weight, pass.timed);",
+        to: "}\n        self.window.failure(now, weight, pass.timed);",
         package: "hotspare-health",
     },
     Mutant {

@@ -125,7 +125,7 @@ fn only_silence_within_text_counts_against_health() {
         rig.world.view(rig.now, 0, 0).failure_rate_bp
     };
     assert!(quiet(Event::TextDelta("x".into()), 9) > 0);
-    assert_eq!(quiet(Event::ReasoningDelta("x".into()), 301), 0);
+    assert_eq!(quiet(Event::ReasoningDelta("x".into()), 301), 0, "slow, not down");
     assert_eq!(quiet(Event::ToolStarted { index: 0, id: "c1".into(), name: "f".into() }, 301), 0);
 }
 

@@ -324,4 +324,29 @@ fn retry_after_a_server_error_waits_as_hinted_or_is_left_to_the_next_target() {
     assert_eq!(rig.targets(), [0]);
     rig.wait(Duration::from_millis(1));
     assert_eq!(rig.targets(), [0, 0]);
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.tell(Input::Failed(AttemptId(0), failure(Duration::from_secs(2))));
+    rig.wait(Duration::from_secs(2));
+    assert_eq!(rig.targets(), [0, 0], "there is no other");
+}
+
+/// Its share of the deadline is less than its limit, so that the spare starts in time; that it never said anything still
+/// counts once the spare has answered.
+#[test]
+fn silent_reasoning_target_is_left_although_its_share_is_short() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.capabilities.reasoning = Some(ReasoningMode::ByDefault);
+    setup.health = Config::default();
+    let mut rig = setup.rig();
+    let mut waits = 0;
+    while rig.begun[0].target == 0 {
+        rig.wait(Duration::from_secs(60));
+        rig.text(1, "x");
+        rig.finishes(1);
+        waits += 1;
+        assert!(waits < 20, "the spare answers at once, and each call waits a minute");
+        // Calls overlap: lateness within half a minute counts.
+        rig.now = Moment::ZERO + Duration::from_secs(waits);
+        let _ = rig.next_call(&setup);
+    }
 }
