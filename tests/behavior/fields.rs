@@ -153,6 +153,39 @@ async fn no_field_of_a_request_is_dropped_silently() {
     assert!(dropped.is_empty(), "dropped silently:\n{}", dropped.join("\n"));
 }
 
+/// An answer of sound is known by its id alone.
+#[tokio::test]
+async fn a_turn_of_nothing_but_fields_is_sent() {
+    let cases = cases();
+    let case = cases.iter().find(|case| case.label == "chat").unwrap();
+    let mut request = plain_request();
+    let mut turn = Message::new(Role::Assistant, Vec::new());
+    let audio = serde_json::json!({"id": "MARK"}).into();
+    turn.extras.entry(case.wire.into()).or_default().insert("audio".into(), audio);
+    request.messages.extend([turn, Message::user("Louder.")]);
+    let body = send(case, request).await.body.unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let turns = body["messages"].as_array().unwrap();
+    let turn = &turns[turns.len() - 2];
+    assert_eq!(turn, &serde_json::json!({"role": "assistant", "content": null, "audio": {"id": "MARK"}}));
+}
+
+/// A host that does not accept a required field is no better for a request that also names a stored file.
+#[tokio::test]
+async fn a_required_field_stays_required_when_the_request_is_bound() {
+    let cases = cases();
+    let find = |label: &str| cases.iter().find(|case| case.label == label).unwrap();
+    let required = |case: &Case| {
+        let file = serde_json::json!({"type": "file", "file": {"file_id": "f"}});
+        let file = Part::Native(Native::new(case.wire, file.into()));
+        let request = plain_request().message(Message::new(Role::User, vec![file]));
+        request.required_extra(case.wire, "service_tier", serde_json::json!("flex"))
+    };
+    let (open, strict) = (find("chat"), find("chat of a strict host"));
+    assert!(send(open, required(open)).await.body.unwrap().contains("service_tier"));
+    assert!(send(strict, required(strict)).await.body.is_none());
+}
+
 #[tokio::test]
 async fn neutral_values_exclude_no_target() {
     for case in cases() {

@@ -111,17 +111,27 @@ impl ChatRequest {
         self.reasoning_effort.as_deref().map(|effort| !matches!(effort, "none" | "minimal"))
     }
 
-    /// Marks the request as referring to `what`, which one provider of `wire` keeps.
+    /// Marks the request as referring to `what`, which one provider of `wire` keeps. Fields that the request requires stay
+    /// required, and if they are of another wire, nothing changes.
     #[must_use]
-    pub fn bound_to(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
-        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: true, fields: Vec::new() });
-        self
+    pub fn bound_to(self, wire: impl Into<String>, what: impl Into<String>) -> Self {
+        self.restricted(wire.into(), what.into(), true)
     }
 
-    /// Restricts the request to targets of `wire`, because it contains `what`.
+    /// Restricts the request to targets of `wire`, because it contains `what`. Fields that the request requires stay
+    /// required, and if they are of another wire, nothing changes.
     #[must_use]
-    pub fn only_on_wire(mut self, wire: impl Into<String>, what: impl Into<String>) -> Self {
-        self.bound = Some(Bound { wire: wire.into(), what: what.into(), kept: false, fields: Vec::new() });
+    pub fn only_on_wire(self, wire: impl Into<String>, what: impl Into<String>) -> Self {
+        self.restricted(wire.into(), what.into(), false)
+    }
+
+    fn restricted(mut self, wire: String, what: String, kept: bool) -> Self {
+        let fields = match &mut self.bound {
+            Some(bound) if bound.wire == wire => std::mem::take(&mut bound.fields),
+            Some(bound) if !bound.fields.is_empty() => return self,
+            _ => Vec::new(),
+        };
+        self.bound = Some(Bound { wire, what, kept, fields });
         self
     }
 

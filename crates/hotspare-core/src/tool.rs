@@ -48,7 +48,9 @@ pub struct Tool {
     /// Whether the provider must enforce the schema; `None` leaves its default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
-    /// Fields that only one wire has (a cache marker), keyed by wire name, then by field name.
+    /// Fields that only one wire has (a cache marker), keyed by wire name, then by field name. They go into the object that
+    /// holds the tool's name. On the wire `openai-chat` they go beside that object, and the fields of an object under the key
+    /// `function` go into it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extras: BTreeMap<String, BTreeMap<String, Json>>,
 }

@@ -64,7 +64,8 @@ impl fmt::Display for Note {
 ///
 /// Foreign signatures are removed, and with them reasoning that is hidden inside them. Parts and fields of other wires
 /// are removed; [`foreign_fields`](crate::foreign_fields) names the fields. Ids of tool calls become unique and plain (1 to 40
-/// ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts and messages are removed.
+/// ASCII letters, digits, `_`, `-`), in calls and results alike. Empty texts are removed, and so are empty messages without
+/// fields of `wire`.
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] if a tool result answers no call before it, or one that already has a result.
@@ -77,7 +78,7 @@ pub fn portable<'a>(
     let mut edits = Vec::new();
     let mut empty_messages = 0;
     for (at, message) in request.messages.iter().enumerate() {
-        let mut kept = false;
+        let mut kept = has_own_fields(message, wire);
         for (part_index, part) in message.parts.iter().enumerate() {
             let edit = planner.read(at, part)?;
             kept |= !matches!(edit, Some(Edit::Remove));
@@ -97,8 +98,13 @@ pub fn portable<'a>(
     for message in &mut request.messages {
         message.parts.retain(|part| part.as_text() != Some(""));
     }
-    request.messages.retain(|message| !message.parts.is_empty());
+    request.messages.retain(|message| !message.parts.is_empty() || has_own_fields(message, wire));
     Ok(Portable { request: Cow::Owned(request), notes })
+}
+
+/// Whether a message has fields of `wire`. They may be all that it is, such as the id of an answer of sound.
+fn has_own_fields(message: &Message, wire: &str) -> bool {
+    message.extras.get(wire).is_some_and(|fields| !fields.is_empty())
 }
 
 /// Rewrites `request` for a target that requires the user to speak first: if the assistant does, a short user turn is

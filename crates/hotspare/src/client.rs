@@ -240,7 +240,13 @@ impl Client {
         if chat.bound.as_ref().is_some_and(|bound| bound.kept) {
             return request;
         }
-        let mut providers = route.members.iter().map(|&index| &self.shared.targets[index].provider);
+        // The fields that the request requires have chosen the wire.
+        let required = chat.bound.as_ref().filter(|bound| !bound.fields.is_empty());
+        let mut providers = route
+            .members
+            .iter()
+            .map(|&index| &self.shared.targets[index].provider)
+            .filter(|provider| required.is_none_or(|bound| bound.wire == provider.wire()));
         match providers.find_map(|provider| Some((provider.wire(), provider.binds(chat)?))) {
             Some((wire, what)) => ChatRequest::clone(chat).bound_to(wire, what).into(),
             None => request,

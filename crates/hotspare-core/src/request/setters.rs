@@ -192,6 +192,7 @@ impl ChatRequest {
         let mut request = self.extra(wire.clone(), name.clone(), value);
         // What ties it to that wire already may tie it to one provider, too.
         if request.bound.as_ref().is_none_or(|bound| bound.wire != wire) {
+            request.bound = None;
             request = request.only_on_wire(wire, format!("the field {name}"));
         }
         if let Some(bound) = &mut request.bound {
@@ -253,6 +254,20 @@ mod tests {
         assert_eq!(request.extras["openai-chat"].len(), 2);
         let kept = ChatRequest::to("chat").bound_to("w", "a file").required_extra("w", "x", json("1"));
         assert!(kept.bound.unwrap().kept, "it still belongs to one provider");
+    }
+
+    #[test]
+    fn required_fields_outlast_what_ties_a_request_later() {
+        let required = || ChatRequest::to("chat").required_extra("w", "x", Json::parse("1").unwrap());
+        let kept = required().bound_to("w", "a file").bound.unwrap();
+        assert_eq!((kept.what.as_str(), kept.kept, kept.fields), ("a file", true, vec!["x".to_owned()]));
+        let restricted = required().only_on_wire("w", "the field y").bound.unwrap();
+        assert_eq!((restricted.what.as_str(), restricted.fields), ("the field y", vec!["x".to_owned()]));
+        for request in [required().bound_to("v", "a file"), required().only_on_wire("v", "the field y")] {
+            assert_eq!(request.bound, required().bound, "the field is still required");
+        }
+        let last = required().required_extra("v", "y", Json::parse("1").unwrap()).bound.unwrap();
+        assert_eq!((last.wire.as_str(), last.fields), ("v", vec!["y".to_owned()]));
     }
 
     #[test]

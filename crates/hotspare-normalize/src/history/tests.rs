@@ -173,6 +173,30 @@ fn native_parts_of_another_wire_are_dropped() {
     assert_eq!(moved.request.messages[0].parts, [Part::Text("hi".into())]);
 }
 
+#[test]
+fn a_message_of_nothing_but_its_own_wires_fields_is_kept_there() {
+    let spoken = |parts: Vec<Part>| {
+        let mut message = assistant(parts);
+        let audio = Json::parse(r#"{"id":"a"}"#).unwrap();
+        message.extras = BTreeMap::from([("w".into(), BTreeMap::from([("audio".into(), audio)]))]);
+        message
+    };
+    let request = request([
+        Message::user("u"),
+        spoken(vec![]),
+        Message::user("v"),
+        spoken(vec![Part::Text(String::new())]),
+        assistant(vec![]),
+    ]);
+    let own = portable(&request, "w", None).unwrap();
+    let roles: Vec<Role> = own.request.messages.iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::User, Role::Assistant]);
+    assert_eq!(own.notes, [Note::Empty(2)], "one text and one message");
+    let moved = portable(&request, "v", None).unwrap();
+    assert!(moved.request.messages.iter().all(|message| message.role == Role::User));
+    assert_eq!(moved.notes, [Note::Empty(4)]);
+}
+
 proptest! {
     /// Conversations of rounds: some calls, then all their results in either order.
     #[test]

@@ -3,6 +3,7 @@
 //! Only references to the root and to its definitions are followed; others are left to the provider. Invariant: linear in
 //! the schema's length, and recursive only as deep as it nests, because schemas come from callers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::tree::Tree;
@@ -13,7 +14,7 @@ const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 /// Whether the root or a definition leads back to itself.
 pub(super) fn is_recursive(root: &Tree) -> bool {
     let Tree::Object(fields) = root else { return false };
-    let mut references: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut references: BTreeMap<String, Vec<Cow<'_, str>>> = BTreeMap::new();
     let mut of_root = Vec::new();
     for (field, value) in fields {
         match (DEFINITIONS.contains(&field.as_str()), value) {
@@ -31,7 +32,7 @@ pub(super) fn is_recursive(root: &Tree) -> bool {
 }
 
 /// Appends all references within a schema.
-fn collect<'a>(schema: &'a Tree, out: &mut Vec<&'a str>) {
+fn collect<'a>(schema: &'a Tree, out: &mut Vec<Cow<'a, str>>) {
     match schema {
         Tree::Object(fields) => fields.iter().for_each(|(field, value)| collect_field(field, value, out)),
         Tree::Array(list) => list.iter().for_each(|value| collect(value, out)),
@@ -39,18 +40,24 @@ fn collect<'a>(schema: &'a Tree, out: &mut Vec<&'a str>) {
     }
 }
 
-fn collect_field<'a>(field: &str, value: &'a Tree, out: &mut Vec<&'a str>) {
-    match value.as_str() {
-        Some(reference) if field == "$ref" => out.push(reference),
+fn collect_field<'a>(field: &str, value: &'a Tree, out: &mut Vec<Cow<'a, str>>) {
+    match value {
+        Tree::Leaf(leaf) if field == "$ref" => out.extend(text(leaf.get())),
         _ => collect(value, out),
     }
 }
 
+/// The text of a JSON string, which may be written with escapes.
+fn text(leaf: &str) -> Option<Cow<'_, str>> {
+    let unescaped = leaf.strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('\\'));
+    unescaped.map(Cow::Borrowed).or_else(|| serde_json::from_str(leaf).ok().map(Cow::Owned))
+}
+
 /// Removes what nothing refers to until nothing is left, or only what refers to itself.
-fn has_cycle(references: &BTreeMap<String, Vec<&str>>) -> bool {
+fn has_cycle(references: &BTreeMap<String, Vec<Cow<'_, str>>>) -> bool {
     let mut referrers: BTreeMap<&str, usize> = references.keys().map(|name| (name.as_str(), 0)).collect();
     for target in references.values().flatten() {
-        if let Some(count) = referrers.get_mut(target) {
+        if let Some(count) = referrers.get_mut(target.as_ref()) {
             *count += 1;
         }
     }
@@ -60,7 +67,7 @@ fn has_cycle(references: &BTreeMap<String, Vec<&str>>) -> bool {
     while let Some(name) = free.pop() {
         removed += 1;
         for target in references.get(name).into_iter().flatten() {
-            if let Some(count) = referrers.get_mut(target) {
+            if let Some(count) = referrers.get_mut(target.as_ref()) {
                 *count -= 1;
                 if *count == 0 {
                     free.push(target);

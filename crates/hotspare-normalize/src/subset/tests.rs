@@ -108,6 +108,8 @@ fn a_schema_that_refers_to_itself_is_rejected_where_that_is_not_enforced() {
     assert_eq!(fits(&list("#"), "{}"), same);
     assert_eq!(fits(&list("#/$defs/x"), &format!(r#"{{"x":{}}}"#, list("#/$defs/x"))), same);
     assert_eq!(fits(&list("#/$defs/a~1b"), &format!(r#"{{"a/b":{}}}"#, list("#/$defs/a~1b"))), same);
+    let escaped = r##"{"x":{"type":"array","items":{"$ref":"#\/$defs\/x"}}}"##;
+    assert_eq!(fits(&list(r"#\/$defs\/x"), escaped), same);
     let circle = format!(r#"{{"x":{},"y":{}}}"#, list("#/$defs/y"), list("#/$defs/x"));
     assert_eq!(fits(r#"{"type":"string"}"#, &circle), same);
     let shared =

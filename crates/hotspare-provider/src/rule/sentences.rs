@@ -213,8 +213,8 @@ const UNSUPPORTED: &[&str] = &[
     "too many optional parameters",
     "too many states for serving",
     "maximum allowed nesting depth",
-    // A schema that breaks a rule of this host: each host gets schemas in the form that it is known to accept, so the
-    // objection says something about the host.
+    // A schema that breaks a rule of this host. One that must be enforced is sent in the form that the host is known to
+    // accept, and one that need not be is sent as it came: in both cases another host may accept it.
     "invalid schema for response_format",
     "is required to be supplied and to be",
     "must be explicitly set to false",
