@@ -54,18 +54,10 @@ fn refused_inside(request: &ChatRequest, dialect: &Dialect) -> BTreeSet<String> 
     let mut fields: Vec<(String, Json)> = Vec::new();
     for message in &request.messages {
         fields.extend(own(&message.extras));
+        fields.extend(fields_of_parts(&message.parts));
         for part in &message.parts {
-            let inner: &[Part] = match part {
-                Part::ToolResult(result) => &result.content,
-                _ => &[],
-            };
-            for part in [part].into_iter().chain(inner) {
-                if let Part::Fields(native) = part
-                    && native.wire == WIRE
-                    && let Ok(own) = serde_json::from_str::<BTreeMap<String, Json>>(native.raw.as_str())
-                {
-                    fields.extend(own.into_iter().filter(|(name, _)| !is_media_field(name)));
-                }
+            if let Part::ToolResult(result) = part {
+                fields.extend(fields_of_parts(&result.content));
             }
         }
     }
@@ -79,6 +71,25 @@ fn refused_inside(request: &ChatRequest, dialect: &Dialect) -> BTreeSet<String> 
         fields.extend(own);
     }
     fields.into_iter().map(|(name, _)| name).filter(|name| !dialect.takes_inside(name)).collect()
+}
+
+/// The wire's own fields of parts, except those that every host takes.
+fn fields_of_parts(parts: &[Part]) -> Vec<(String, Json)> {
+    let mut fields = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let describes_media = at > 0 && is_media(&parts[at - 1]);
+        if let Part::Fields(native) = part
+            && native.wire == WIRE
+            && let Ok(own) = serde_json::from_str::<BTreeMap<String, Json>>(native.raw.as_str())
+        {
+            fields.extend(own.into_iter().filter(|(name, _)| !(describes_media && is_media_field(name))));
+        }
+    }
+    fields
+}
+
+pub(crate) fn is_media(part: &Part) -> bool {
+    matches!(part, Part::Image(_) | Part::Document(_))
 }
 
 /// Whether every host takes this field, which describes an image or a document.

@@ -16,12 +16,14 @@ pub struct ChatCompletionsEncoder {
     id: String,
     model: String,
     created: u64,
+    /// The call that the last part of a stream is, if it is one: fields that follow are its own.
+    last_call: Option<u32>,
 }
 
 impl ChatCompletionsEncoder {
     /// An answer with this id from `model`, created at `created` (Unix time in seconds).
     pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
-        Self { id: id.into(), model: model.into(), created }
+        Self { id: id.into(), model: model.into(), created, last_call: None }
     }
 
     /// Adopts the upstream's id and model name, if it sent any.
@@ -45,9 +47,23 @@ impl ChatCompletionsEncoder {
         }
     }
 
+    /// Takes note of an event whose frame is relayed, for frames written after it.
+    pub fn relayed(&mut self, event: &Event) {
+        match event {
+            Event::ToolStarted { index, .. } => self.last_call = Some(*index),
+            Event::TextDelta(_)
+            | Event::ReasoningDelta(_)
+            | Event::RefusalDelta(_)
+            | Event::Native(_)
+            | Event::Handover { .. } => self.last_call = None,
+            _ => {}
+        }
+    }
+
     /// The data of the stream frame for an event; `None` for events that have no frame on this wire.
     #[must_use]
-    pub fn frame(&self, event: &Event) -> Option<Vec<u8>> {
+    pub fn frame(&mut self, event: &Event) -> Option<Vec<u8>> {
+        self.relayed(event);
         let delta = match event {
             Event::Started { .. } => json!({"role": "assistant", "content": ""}),
             Event::TextDelta(text) => return Some(self.text_frame("content", text)),
@@ -62,6 +78,16 @@ impl ChatCompletionsEncoder {
             Event::ReasoningSignature(signature) => json!({"reasoning_details": [detail(signature, "")?]}),
             Event::Annotation(note) => json!({"annotations": [note]}),
             Event::Native(native) if native.wire == WIRE => json!({"images": [native.raw]}),
+            Event::Fields(fields) if fields.wire == WIRE => {
+                let mut own = fields.raw.to_value();
+                match self.last_call {
+                    Some(index) => {
+                        own.as_object_mut()?.insert("index".into(), index.into());
+                        json!({"tool_calls": [own]})
+                    }
+                    None => own,
+                }
+            }
             Event::Finished(reason) => {
                 return Some(
                     self.chunk(
@@ -274,8 +300,8 @@ mod tests {
 
     #[test]
     fn every_chunk_but_usage_has_a_choice() {
-        let outgoing = ChatCompletionsEncoder::new("c", "m", 1);
-        let read = |event: &Event| {
+        let mut outgoing = ChatCompletionsEncoder::new("c", "m", 1);
+        let mut read = |event: &Event| {
             let frame = outgoing.frame(event).unwrap();
             serde_json::from_slice::<Value>(&frame).unwrap()
         };
@@ -296,6 +322,31 @@ mod tests {
         assert_eq!(read(&image)["choices"][0]["delta"]["images"], json!([{"type": "image_url"}]));
         let counts: Value = serde_json::from_slice(&outgoing.usage_frame(&Usage::default())).unwrap();
         assert_eq!(counts["choices"], json!([]));
+    }
+
+    #[test]
+    fn fields_in_a_stream_name_the_call_that_they_belong_to() {
+        let mut outgoing = ChatCompletionsEncoder::new("c", "m", 1);
+        let own = json!({"extra_content": {"google": {"thought_signature": "s"}}});
+        let fields = |wire: &str| Event::Fields(Box::new(Native::new(wire, own.clone().into())));
+        let started = |index| Event::ToolStarted { index, id: "c".into(), name: "f".into() };
+        let mut delta = |event: &Event| {
+            let frame: Value = serde_json::from_slice(&outgoing.frame(event)?).unwrap();
+            Some(frame["choices"][0]["delta"].clone())
+        };
+        assert_eq!(delta(&fields(WIRE)), Some(own.clone()), "the message's own");
+        delta(&started(0));
+        delta(&started(1));
+        delta(&Event::ToolDelta { index: 0, arguments: "{}".into() });
+        let mut expected = own.clone();
+        expected["index"] = json!(1);
+        assert_eq!(delta(&fields(WIRE)), Some(json!({"tool_calls": [expected]})));
+        assert_eq!(delta(&fields("x")), None);
+        delta(&Event::TextDelta("a".into()));
+        assert_eq!(delta(&fields(WIRE)), Some(own.clone()));
+        outgoing.relayed(&started(2));
+        let frame: Value = serde_json::from_slice(&outgoing.frame(&fields(WIRE)).unwrap()).unwrap();
+        assert_eq!(frame["choices"][0]["delta"]["tool_calls"][0]["index"], 2, "the call was relayed");
     }
 
     /// The host refuses the next turn without them: callers of this wire get them, and so does the host again.

@@ -8,6 +8,7 @@ mod dto;
 mod encode;
 mod incoming;
 mod outgoing;
+mod own_fields;
 mod wire;
 
 pub use incoming::ResponsesRequest;

@@ -59,6 +59,7 @@ impl ClientWire for Chat {
         }
         match &chunk.raw {
             Raw::Frame { data, .. } if self.relaying => {
+                self.encoder.relayed(&chunk.event);
                 if matches!(chunk.event, Event::Started { .. }) {
                     self.encoder.follow(data);
                 }
@@ -69,7 +70,7 @@ impl ClientWire for Chat {
                 self.usage_sent |= only_usage;
                 ChatCompletionsEncoder::relay(data, out);
             }
-            Raw::Covered if self.relaying => {}
+            Raw::Covered if self.relaying => self.encoder.relayed(&chunk.event),
             _ => {
                 if let Some(data) = self.encoder.frame(&chunk.event) {
                     ChatCompletionsEncoder::relay(&data, out);

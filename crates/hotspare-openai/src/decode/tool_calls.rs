@@ -81,9 +81,10 @@ impl ToolCalls {
             call.index = index.or(call.index);
         }
         call.has_arguments |= arguments.is_some();
+        let waits = call.output_index.is_none() && name.is_empty() && !whole;
         if let Some(own) = extra_content {
-            self.held += own.as_str().len();
-            if self.held < HELD_LIMIT {
+            self.held += if waits { own.as_str().len() } else { 0 };
+            if !waits || self.held < HELD_LIMIT {
                 call.extra_content = Some(own);
             }
         }
@@ -91,7 +92,7 @@ impl ToolCalls {
             if !id.is_empty() {
                 call.id = id.into_owned();
             }
-            if name.is_empty() && !whole && self.held < HELD_LIMIT {
+            if waits && self.held < HELD_LIMIT {
                 let arguments = arguments.as_deref().unwrap_or_default();
                 call.held_arguments.push_str(arguments);
                 self.held += arguments.len() + PIECE_COST;
@@ -219,5 +220,14 @@ mod tests {
             json!({"index": 0, "function": {"arguments": "{}"}}),
         ];
         assert_eq!(decoded(&late_name), [started(0, "c"), fields("s"), arguments(0)]);
+        // What is emitted at once takes no room: signatures may be long, and calls many.
+        let long = "s".repeat(HELD_LIMIT / 4);
+        let mut deltas: Vec<_> = (0..8).map(|number| call(&format!("c{number}"), &long)).collect();
+        deltas.extend(late_name);
+        let events = decoded(&deltas);
+        assert_eq!(events.iter().filter(|event| **event == fields(&long)).count(), 8);
+        assert!(events.ends_with(&[started(8, "c"), fields("s"), arguments(8)]), "there is still room");
+        let waiting = json!({"index": 0, "id": "w", "extra_content": extra(&"s".repeat(HELD_LIMIT))});
+        assert!(decoded(&[waiting, call("c1", "s1")]).contains(&fields("s1")), "nothing waits for it");
     }
 }

@@ -14,7 +14,7 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use super::reasoning::{ReasoningDetails, is_signed, plain_reasoning, texts};
 use crate::WIRE;
-use crate::accepts::is_media_field;
+use crate::accepts::{is_media, is_media_field};
 use crate::dialect::Dialect;
 
 /// A conversation.
@@ -92,10 +92,6 @@ fn has_tool_results(message: &Message) -> bool {
     message.parts.iter().any(|part| matches!(part, Part::ToolResult(_)))
 }
 
-fn is_media(part: &Part) -> bool {
-    matches!(part, Part::Image(_) | Part::Document(_))
-}
-
 /// Describes, for a person, what is moved to another turn.
 pub(crate) fn moved_media(request: &ChatRequest) -> Vec<String> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
@@ -158,11 +154,16 @@ struct ToolResultContent<'a>(Cow<'a, [Part]>, &'a Dialect);
 
 impl Serialize for ToolResultContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let has_text = self.0.iter().any(|part| is_content(part) && !is_media(part));
-        if !has_text && self.0.iter().any(is_media) {
-            return serializer.serialize_str("(shown below)");
+        let Self(parts, dialect) = self;
+        let needs_list = |(at, part): (usize, &Part)| match part {
+            Part::Text(text) => !text.is_empty() && !own_fields(parts, at, dialect).is_empty(),
+            part => is_content(part) && !is_media(part),
+        };
+        if !parts.iter().any(is_media) || parts.iter().enumerate().any(needs_list) {
+            return Content { parts, dialect, media: false }.serialize(serializer);
         }
-        Content { parts: &self.0, dialect: self.1, media: false }.serialize(serializer)
+        let text: String = parts.iter().filter_map(Part::as_text).collect();
+        serializer.serialize_str(if text.is_empty() { "(shown below)" } else { &text })
     }
 }
 
@@ -287,7 +288,8 @@ fn own_fields<'a>(parts: &'a [Part], at: usize, dialect: &Dialect) -> Fields<'a>
         }
         _ => return Fields::new(),
     };
-    own.retain(|name, _| is_media_field(name) || dialect.takes_inside(name));
+    let describes = |name: &str| is_media(&parts[at]) && is_media_field(name);
+    own.retain(|name, _| describes(name) || dialect.takes_inside(name));
     own
 }
 

@@ -1,6 +1,6 @@
 //! Encoded requests, field by field.
 
-use hotspare_core::{Media, Message, Origin, Part, Reasoning, Role, Signature, ToolCall, ToolResult};
+use hotspare_core::{Media, Message, Native, Origin, Part, Reasoning, Role, Signature, ToolCall, ToolResult};
 use serde_json::{Value, json};
 
 use super::*;
@@ -224,4 +224,33 @@ fn images_in_tool_results_follow_the_last_result() {
         ]
     );
     assert_eq!(moved_media(&request), ["media of tool results moved to a user turn after them"]);
+}
+
+#[test]
+fn texts_beside_an_image_of_a_tool_result_are_one_string() {
+    let content = |texts: &[&str]| {
+        let image = Part::Image(Media::from_url("https://x/a.png"));
+        let parts = texts.iter().map(|text| Part::from(*text)).chain([image]).collect();
+        let request = ChatRequest::to("r")
+            .user("hi")
+            .message(Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("1", "f", ""))]))
+            .message(Message::tool(ToolResult::from_parts("1", parts)));
+        encoded(&request, false, &Dialect::COMPATIBLE)["messages"][2]["content"].clone()
+    };
+    assert_eq!(content(&[""]), "(shown below)");
+    assert_eq!(content(&["a ", "map"]), "a map");
+}
+
+#[test]
+fn fields_of_media_go_with_media_only() {
+    let fields = || Part::Fields(Native::new(WIRE, json!({"detail": "low", "filename": "f"}).into()));
+    let image = Part::Image(Media::from_url("https://x/a.png"));
+    let parts = vec!["see".into(), fields(), image, fields()];
+    let request = ChatRequest::to("r").message(Message::new(Role::User, parts));
+    let strict = Dialect::find("groq").unwrap();
+    let content = &encoded(&request, false, strict)["messages"][0]["content"];
+    assert_eq!(content[0], json!({"type": "text", "text": "see"}));
+    assert_eq!(content[1]["image_url"]["detail"], "low");
+    let note = "dropped fields that this host does not accept (detail, filename)";
+    assert_eq!(crate::accepts::changes(&request, strict), [note]);
 }

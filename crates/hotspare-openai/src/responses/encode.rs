@@ -14,6 +14,7 @@ use hotspare_provider::result_text;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
+use super::own_fields::{call_fields, is_message_field, own_fields, result_fields};
 use super::{RESPONSES_WIRE as WIRE, STRICT};
 use crate::dialect::Dialect;
 
@@ -239,7 +240,7 @@ fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut 
                 call_id: &call.id,
                 name: &call.name,
                 arguments: if call.arguments.is_empty() { "{}" } else { &call.arguments },
-                own: own_fields(&message.parts, at),
+                own: call_fields(&message.parts, at),
             })?,
             Part::ToolResult(result) => list.serialize_element(&FunctionOutputDto {
                 kind: "function_call_output",
@@ -261,28 +262,6 @@ fn push_items<L: SerializeSeq>(message: &Message, dialect: &Dialect, list: &mut 
         }
     }
     push_message(message, role, &message.parts[sent..], None, list)
-}
-
-/// The fields of the part at `at` that only this wire has.
-fn own_fields(parts: &[Part], at: usize) -> Fields<'_> {
-    match parts.get(at + 1) {
-        Some(Part::Fields(fields)) if fields.wire == WIRE => {
-            serde_json::from_str(fields.raw.as_str()).unwrap_or_default()
-        }
-        _ => Fields::new(),
-    }
-}
-
-/// The fields of the tool result at `at`, and of the message that consists of it.
-fn result_fields(message: &Message, at: usize) -> Fields<'_> {
-    let mut own = own_fields(&message.parts, at);
-    let extras = message.extras.get(WIRE).filter(|_| message.role == Role::Tool);
-    for (name, value) in extras.into_iter().flatten() {
-        if let Ok(value) = serde_json::from_str(value.as_str()) {
-            own.insert(name.into(), value);
-        }
-    }
-    own
 }
 
 fn push_message<L: SerializeSeq>(
@@ -320,7 +299,7 @@ impl Serialize for MessageDto<'_> {
         for (name, value) in &self.own {
             map.serialize_entry(name, value)?;
         }
-        for (name, value) in self.extras.into_iter().flatten() {
+        for (name, value) in self.extras.into_iter().flatten().filter(|(name, _)| is_message_field(name)) {
             map.serialize_entry(name, value)?;
         }
         map.end()

@@ -254,8 +254,11 @@ fn message(at: &str, mut fields: Fields<'_>, messages: &mut Vec<Message>) -> Res
         messages.push(message);
         return Ok(());
     }
-    // The message's id and phase, which also mark its end: what follows belongs to another message.
-    parts.push(Part::Fields(Native::new(WIRE, object(&fields))));
+    // The message's id and phase, which also mark its end: what follows belongs to another message. Without content there
+    // is no message, and they would belong to the part before.
+    if !parts.is_empty() {
+        parts.push(Part::Fields(Native::new(WIRE, object(&fields))));
+    }
     match messages.last_mut().filter(|last| last.role == Role::Assistant) {
         Some(turn) => turn.parts.extend(parts),
         None => messages.push(Message::new(role, parts)),

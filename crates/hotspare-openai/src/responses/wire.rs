@@ -8,7 +8,7 @@ use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, 
 use hotspare_provider::{Decoding, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire};
 
 use super::decode::ResponseDecoder;
-use super::{RESPONSES_WIRE, STATEFUL_FIELDS, encode};
+use super::{RESPONSES_WIRE, STATEFUL_FIELDS, encode, own_fields};
 use crate::dialect::Dialect;
 use crate::host::Host;
 use crate::{accepts, classify, limits, reasoning, wire};
@@ -61,7 +61,9 @@ impl Wire for Responses {
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        LACKS.notes(request, RESPONSES_WIRE)
+        let mut notes = LACKS.notes(request, RESPONSES_WIRE);
+        notes.extend(own_fields::dropped(request));
+        notes
     }
 
     fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {

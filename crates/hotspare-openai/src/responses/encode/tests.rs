@@ -56,6 +56,58 @@ fn a_message_with_an_id_says_that_it_is_a_message() {
     assert_eq!(encoded(&request)["input"], json!([item]));
 }
 
+/// The model's messages may be empty, and ids belong to one item each.
+#[test]
+fn an_empty_message_gives_its_id_to_no_call() {
+    let said = json!({"model": "r", "input": [
+        {"role": "user", "content": "hi"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": []},
+        {"type": "function_call_output", "call_id": "c", "output": "ok"},
+    ]});
+    let request = ResponsesRequest::parse(said.to_string().as_bytes()).unwrap().request;
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let input = &encoded(&request)["input"];
+    assert_eq!((&input[1], input.as_array().unwrap().len()), (&call, 3), "{input}");
+}
+
+/// The provider refuses an item with a field that it does not know.
+#[test]
+fn items_get_the_fields_that_the_wire_accepts_and_the_rest_is_noted() {
+    let said = json!({"model": "r", "input": [
+        {"role": "user", "content": "hi", "phase": "commentary", "priority": 1},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "metadata": {"turn": 1}},
+        {"type": "function_call_output", "call_id": "c", "output": "ok", "seen": true},
+    ]});
+    let mut request = ResponsesRequest::parse(said.to_string().as_bytes()).unwrap().request;
+    let own = json!({"id": "fc_1", "status": "completed", "phase": "commentary"});
+    let call = Part::ToolCall(ToolCall::new("d", "f", ""));
+    request
+        .messages
+        .push(Message::new(Role::Assistant, vec![call, Part::Fields(Native::new(WIRE, own.into()))]));
+    let mut result = Message::tool(ToolResult::new("d", "ok"));
+    let own = [("status", json!("completed")), ("elapsed", json!(3))];
+    let own = own.map(|(name, value)| (name.to_owned(), Json::from(value)));
+    result.extras.insert(WIRE.into(), own.into());
+    request.messages.push(result);
+    assert_eq!(
+        encoded(&request)["input"],
+        json!([
+            {"role": "user", "content": "hi", "phase": "commentary"},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": "ok"},
+            {"type": "function_call", "call_id": "d", "name": "f", "arguments": "{}", "id": "fc_1", "status": "completed"},
+            {"type": "function_call_output", "call_id": "d", "output": "ok", "status": "completed"},
+        ])
+    );
+    let note = crate::responses::own_fields::dropped(&request).unwrap();
+    assert_eq!(
+        note,
+        "dropped fields that this wire does not accept (elapsed, metadata, phase, priority, seen)"
+    );
+    assert_eq!(crate::responses::own_fields::dropped(&ChatRequest::to("r").user("hi")), None);
+}
+
 #[test]
 fn extra_fields_are_merged() {
     let mut request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
