@@ -3,7 +3,7 @@
 //! Borrows everything: no tree is built, so JSON from a caller or a model keeps its order. Leading instructions become
 //! `system`; later ones join the user's turn, because most models refuse the role. Consecutive turns of one role are
 //! merged, because turns must alternate. `max_tokens` is required: if the request sets no limit, [`DEFAULT_MAX_TOKENS`]
-//! is sent. What the wire lacks and would change the answer (penalties, plain JSON mode, a stop sequence of white space) is
+//! is sent. What the wire lacks and would change the answer (penalties, plain JSON mode, stop sequences of nothing but white space) is
 //! refused as unsupported; a hint, such as a seed, is dropped and listed by [`notes`]. Invariant: reasoning goes back only to its origin, and tool ids use only the characters
 //! that the wire allows.
 
@@ -13,8 +13,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice};
-use hotspare_provider::Lacks;
 use hotspare_provider::fields::Fields;
+use hotspare_provider::{Lacks, written_stops};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
@@ -33,6 +33,7 @@ const LACKS: Lacks = Lacks {
     names: true,
     later_instructions: true,
     message_fields: true,
+    blank_stops: true,
     takes_reasoning: |_| false,
     ..Lacks::NOTHING
 };
@@ -53,6 +54,7 @@ pub(crate) struct Destination<'a> {
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, to: &Destination<'_>) -> Result<Vec<u8>, Error> {
     check(request)?;
+    let stops = written_stops(request)?;
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
     let turns = turns(rest)?;
@@ -67,7 +69,7 @@ pub(crate) fn body(request: &ChatRequest, to: &Destination<'_>) -> Result<Vec<u8
     let config = config.as_ref();
     let think = !(requests_thinking(request) && starts_without_reasoning(&turns));
     let mut out = Vec::with_capacity(1_024);
-    Body { request, to, system: System::of(head), turns, extras, config, think }
+    Body { request, to, system: System::of(head), turns, stops, extras, config, think }
         .serialize(&mut serde_json::Serializer::new(&mut out))
         .map_err(|_| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON"))?;
     Ok(out)
@@ -125,9 +127,6 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     if request.output == OutputFormat::JsonObject {
         return unsupported("this wire does not support JSON mode without a schema");
     }
-    if request.stop.iter().any(|text| !text.is_empty() && text.trim().is_empty()) {
-        return unsupported("this wire does not support stop sequences of white space");
-    }
     Ok(())
 }
 
@@ -140,6 +139,7 @@ struct Body<'a> {
     to: &'a Destination<'a>,
     system: Option<System<'a>>,
     turns: Vec<MessageDto<'a>>,
+    stops: Vec<&'a str>,
     extras: Option<&'a BTreeMap<String, Json>>,
     /// Fields of `output_config` without a shared equivalent.
     config: Option<&'a Fields<'a>>,
@@ -191,10 +191,7 @@ impl Serialize for Body<'_> {
         )?;
         self.field(&mut map, "top_p", request.sampling.top_p)?;
         self.field(&mut map, "top_k", request.sampling.top_k)?;
-        // An empty one stops nothing, and the wire refuses it.
-        let stop: Vec<&str> =
-            request.stop.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-        self.field(&mut map, "stop_sequences", Some(stop).filter(|stop| !stop.is_empty()))?;
+        self.field(&mut map, "stop_sequences", Some(&self.stops).filter(|stops| !stops.is_empty()))?;
         let user = request.end_user.as_deref().map(|user_id| MetadataDto { user_id });
         self.field(&mut map, "metadata", user)?;
         let config = OutputConfig { effort: effort(request), output: &request.output, rest: self.config };

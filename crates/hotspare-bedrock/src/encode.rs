@@ -1,7 +1,7 @@
 //! Requests to the wire's JSON.
 //!
 //! Leading instructions become `system`; later ones join the user's turn. Consecutive turns of one role are merged,
-//! because turns must alternate. What the wire lacks and would change the answer (penalties, a stop sequence of white space)
+//! because turns must alternate. What the wire lacks and would change the answer (penalties, stop sequences of nothing but white space)
 //! is refused as unsupported, as is an image by URL; a mere hint is dropped and listed by [`notes`], as is a lowered temperature. The wire has no plain
 //! JSON mode, either, but that format is checked in the answer. A history with tool calls needs tools: if none are
 //! offered, those that were called are declared. Invariant: reasoning goes back only to its origin, and tool ids use
@@ -12,7 +12,7 @@ mod content;
 use std::collections::BTreeSet;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::{JsonObject, Lacks};
+use hotspare_provider::{JsonObject, Lacks, written_stops};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -37,6 +37,7 @@ const LACKS: Lacks = Lacks {
     names: true,
     later_instructions: true,
     message_fields: true,
+    blank_stops: true,
     takes_reasoning: |_| false,
     ..Lacks::NOTHING
 };
@@ -61,7 +62,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str) -> Result<String, Error> 
     let thinking_disabled =
         family.requires_leading_reasoning && requests_thinking(request) && starts_without_reasoning(&turns);
     out.put("messages", Some(turns));
-    out.put("inferenceConfig", Some(inference(request)).filter(|inference| !inference.is_empty()));
+    out.put("inferenceConfig", Some(inference(request)?).filter(|inference| !inference.is_empty()));
     let mut config = Map::new();
     if let OutputFormat::JsonSchema { name, schema, .. } = &request.output {
         // The schema is a string here, so its key order is kept.
@@ -154,13 +155,10 @@ fn check(request: &ChatRequest) -> Result<(), Error> {
     if request.output == OutputFormat::JsonObject {
         return Err(unsupported("this wire does not support JSON mode without a schema"));
     }
-    if request.stop.iter().any(|text| !text.is_empty() && text.trim().is_empty()) {
-        return Err(unsupported("this wire does not support stop sequences of white space"));
-    }
     Ok(())
 }
 
-fn inference(request: &ChatRequest) -> Map<String, Value> {
+fn inference(request: &ChatRequest) -> Result<Map<String, Value>, Error> {
     let mut out = Map::new();
     if let Some(tokens) = request.max_output {
         out.insert("maxTokens".into(), tokens.into());
@@ -172,13 +170,11 @@ fn inference(request: &ChatRequest) -> Map<String, Value> {
             out.insert(name.into(), json!(value));
         }
     }
-    // An empty one stops nothing, and the wire refuses it.
-    let stop: Vec<Value> =
-        request.stop.iter().filter(|text| !text.is_empty()).map(|text| text.as_str().into()).collect();
-    if !stop.is_empty() {
-        out.insert("stopSequences".into(), stop.into());
+    let stops = written_stops(request)?;
+    if !stops.is_empty() {
+        out.insert("stopSequences".into(), stops.into());
     }
-    out
+    Ok(out)
 }
 
 /// Fields that only the model itself has.

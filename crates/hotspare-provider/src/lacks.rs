@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use hotspare_core::{ChatRequest, Message, Part, Role, ToolResult};
+use hotspare_core::{ChatRequest, Error, Kind, Message, Part, Role, ToolResult};
 
 /// The hints that a wire has no place for.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Lacks {
     pub tool_errors: bool,
     /// Own fields of messages.
     pub message_fields: bool,
+    /// Stop sequences of white space; see [`written_stops`].
+    pub blank_stops: bool,
     /// Whether an assistant's turn takes its own unsigned reasoning back.
     pub takes_reasoning: fn(&Message) -> bool,
 }
@@ -43,6 +45,7 @@ impl Lacks {
         later_instructions: false,
         tool_errors: false,
         message_fields: false,
+        blank_stops: false,
         takes_reasoning: |_| true,
     };
 
@@ -59,6 +62,10 @@ impl Lacks {
             ),
             (self.seed && request.sampling.seed.is_some(), "the seed"),
             (self.end_user && request.end_user.is_some(), "the end user's id"),
+            (
+                self.blank_stops && request.stop.iter().any(|text| is_blank(text)),
+                "stop sequences of white space",
+            ),
         ];
         let hints = hints.into_iter().filter(|(is_dropped, _)| *is_dropped);
         let mut notes: Vec<String> = hints.map(|(_, what)| format!("dropped: {what}")).collect();
@@ -159,6 +166,27 @@ pub fn result_text(result: &ToolResult) -> Cow<'_, [Part]> {
         }
     };
     Cow::Owned(marked)
+}
+
+/// The stop sequences for a wire that refuses those of white space; an empty one stops nothing. The others are left out,
+/// because an answer that runs on past one of them is better than none.
+///
+/// # Errors
+/// [`Kind::Unsupported`] if the request has no others: it may depend on them.
+pub fn written_stops(request: &ChatRequest) -> Result<Vec<&str>, Error> {
+    let stops = || request.stop.iter().map(String::as_str);
+    let written: Vec<&str> = stops().filter(|text| !text.trim().is_empty()).collect();
+    if written.is_empty() && stops().any(is_blank) {
+        return Err(Error::new(
+            Kind::Unsupported,
+            "this wire does not support stop sequences of white space",
+        ));
+    }
+    Ok(written)
+}
+
+fn is_blank(text: &str) -> bool {
+    !text.is_empty() && text.trim().is_empty()
 }
 
 fn is_instruction(message: &Message) -> bool {

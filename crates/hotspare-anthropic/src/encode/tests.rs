@@ -78,6 +78,23 @@ fn nothing_is_dropped_silently() {
     assert_eq!(kind(ChatRequest::to("r").system("only instructions")), Kind::InvalidRequest);
 }
 
+/// The provider refuses them; an answer that runs on past one is better than none.
+#[test]
+fn stop_sequences_of_white_space_are_left_out_if_others_remain() {
+    let stopped = |stops: &[&str]| {
+        let mut request = ChatRequest::to("r").user("x").max_output(9);
+        request.stop = stops.iter().map(|text| (*text).to_owned()).collect();
+        request
+    };
+    let mixed = stopped(&["\n\n", "", "Human:"]);
+    assert_eq!(encoded(&mixed)["stop_sequences"], json!(["Human:"]));
+    assert_eq!(notes(&mixed), ["dropped: stop sequences of white space"]);
+    assert!(notes(&stopped(&["Human:", ""])).is_empty());
+    assert!(encoded(&stopped(&[""]))["stop_sequences"].is_null());
+    let error = body(&stopped(&["\n\n", ""]), &Destination::author(false)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+}
+
 #[test]
 fn adjusted_settings_are_noted() {
     let request = ChatRequest::to("r").user("x").temperature(1.5);

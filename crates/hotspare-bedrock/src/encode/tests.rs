@@ -181,6 +181,18 @@ fn nothing_is_dropped_silently() {
 }
 
 #[test]
+fn stop_sequences_of_white_space_are_left_out_if_others_remain() {
+    let mut request = ChatRequest::to("r").user("x");
+    request.stop = ["\n\n", "", "Human:"].map(str::to_owned).into();
+    assert_eq!(encoded(&request, CLAUDE)["inferenceConfig"]["stopSequences"], json!(["Human:"]));
+    assert_eq!(notes(&request, CLAUDE), ["dropped: stop sequences of white space"]);
+    request.stop.pop();
+    assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
+    request.stop = vec![String::new()];
+    assert!(encoded(&request, CLAUDE)["inferenceConfig"]["stopSequences"].is_null());
+}
+
+#[test]
 fn json_mode_without_a_schema_is_rejected() {
     let request = ChatRequest::to("r").user("hi").output(OutputFormat::JsonObject);
     assert_eq!(body(&request, CLAUDE).unwrap_err().kind(), Kind::Unsupported);
