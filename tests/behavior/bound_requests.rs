@@ -1,6 +1,8 @@
 //! Requests that refer to state kept by one provider: they never move, and the trail says why.
 
-use hotspare::{ChatRequest, Client, Json, RouteSpec, Sequential, anthropic, openai};
+use hotspare::{
+    ChatRequest, Client, Json, Message, Native, Part, Role, RouteSpec, Sequential, anthropic, openai,
+};
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 use hotspare_tests::endpoint;
 
@@ -53,6 +55,32 @@ async fn unbound_request_fails_over_freely() {
     let lost = ChatRequest::to("r").user("hi").bound_to("another wire", "a cache");
     let error = client.chat(lost).await.unwrap_err();
     assert!(error.to_string().contains("bound to a provider of the wire another wire: a cache"), "{error}");
+}
+
+/// The required field has chosen the wire: state of another wire's provider does not hide that of this one.
+#[tokio::test]
+async fn a_request_with_a_required_field_is_bound_on_the_wire_of_that_field() {
+    let mut builder = Client::builder();
+    let mut servers = Vec::new();
+    for (name, wire) in
+        [("other", WireFormat::Responses), ("holder", WireFormat::OpenAi), ("twin", WireFormat::OpenAi)]
+    {
+        let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
+        builder = builder.target(name, endpoint(&server, wire));
+        servers.push(server);
+    }
+    let route = RouteSpec::new(Sequential::new(["other", "holder", "twin"]));
+    let client = builder.route("r", route).build().unwrap();
+    let file = Json::parse(r#"{"type":"file","file":{"file_id":"f"}}"#).unwrap();
+    let file = Part::Native(Native::new(openai::WIRE, file));
+    let request = bound_request().message(Message::new(Role::User, vec![file])).required_extra(
+        openai::WIRE,
+        "service_tier",
+        Json::parse("\"flex\"").unwrap(),
+    );
+    let choices = client.explain(&request).unwrap().choices;
+    let targets: Vec<_> = choices.iter().map(|choice| choice.target.as_str()).collect();
+    assert_eq!(targets, ["holder"]);
 }
 
 /// Features of another wire that matter are never dropped silently, whatever the route's targets.
