@@ -318,7 +318,8 @@ impl Scenario {
         self.targets.len()
     }
 
-    /// Number of targets that no fault ever affects, whatever the seed; 0 if any target has limited capacity.
+    /// Number of targets that no fault ever affects, whatever the seed, and that usually begin to answer within the
+    /// route's limit; 0 if any target has limited capacity.
     pub(crate) fn healthy_targets(&self) -> usize {
         let limited = |target: &TargetDto| {
             target.capacity.is_some() || target.quota.is_some() || target.growth.is_some()
@@ -329,7 +330,12 @@ impl Scenario {
         let affected = |target: &TargetDto| {
             self.faults.iter().any(|fault| fault.on.iter().any(|name| target.is_addressed_by(name)))
         };
-        self.targets.iter().filter(|target| !affected(target)).count()
+        let limits = self.route.limits().unwrap_or_default();
+        let late = |target: &TargetDto| {
+            let limit = if target.reasoning { limits.first_content_reasoning } else { limits.first_content };
+            target.ttft.at(0.5) > limit.as_secs_f64()
+        };
+        self.targets.iter().filter(|target| !affected(target) && !late(target)).count()
     }
 }
 

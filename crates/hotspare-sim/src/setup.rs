@@ -146,7 +146,7 @@ impl RouteDto {
         Ok(Box::new(Hedged::new(strategy, hedge.budget_bp(self.hedge_budget.basis_points()))))
     }
 
-    fn limits(&self) -> Result<Limits, String> {
+    pub(crate) fn limits(&self) -> Result<Limits, String> {
         let mut limits = match self.preset.as_str() {
             "default" => Limits::default(),
             "interactive" => Limits::interactive(),

@@ -87,3 +87,14 @@ fn example_names_every_setting_and_value() {
     }
     assert!(seen > 100, "{seen} names");
 }
+
+#[test]
+fn targets_beyond_the_routes_limit_are_not_well() {
+    let targets = |limit: &str| {
+        let text = format!(
+            "what = \"x\"\nroute = {{ first_content = \"{limit}\" }}\ntargets = [{{ name = \"a\", ttft = {{ p50 = \"5s\" }} }}]"
+        );
+        Scenario::parse("x", &text).unwrap().healthy_targets()
+    };
+    assert_eq!((targets("6s"), targets("4s")), (1, 0));
+}
