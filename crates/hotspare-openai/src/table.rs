@@ -93,7 +93,7 @@ impl Dialect {
         base_url: Borrowed("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         key_env: Some(Borrowed("DASHSCOPE_API_KEY")),
         auth: Auth::Bearer,
-        inner_fields: Some(&[]),
+        inner_fields: Some(&["cache_control", "max_pixels", "min_pixels", "partial"]),
         ..Self::COMPATIBLE
     };
 

@@ -65,7 +65,7 @@ impl Call {
     }
 
     /// Whether any target is left that may take over.
-    fn has_successor(&self) -> bool {
+    pub(super) fn has_successor(&self) -> bool {
         !self.waiting.is_empty() || !self.refused.is_empty() || !self.losers.is_empty()
     }
 

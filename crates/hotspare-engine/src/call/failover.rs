@@ -206,7 +206,7 @@ impl Call {
             Same::OnceIfClean if matches!(error.status(), Some(500 | 502) | None) => {
                 let limits = &self.route.limits;
                 // The last target is worth as long a wait as a silent one.
-                let shortest = if self.waiting.is_empty() { limits.first_content } else { BACKOFF };
+                let shortest = if self.has_successor() { BACKOFF } else { limits.first_content };
                 match error.retry_after() {
                     Some(pause) if pause > limits.wait_for_rate_limit.max(shortest) => return false,
                     Some(pause) => pause.max(self.backoff()),

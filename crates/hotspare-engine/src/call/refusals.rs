@@ -47,7 +47,7 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::LimitReached => "its limit per minute is exhausted",
         Cause::Queued => "other calls are queued for it",
         Cause::Open => "its breaker is open",
-        Cause::Slow => "its breaker is open because its answers are late",
+        Cause::Slow => "it is passed over because its answers are late",
         Cause::HalfOpenBusy => "its breaker is half-open and a probe is in flight",
         Cause::Growing => "it limits how fast traffic may grow",
         Cause::NetworkSuspected => "no host is reachable from here, so it waits",

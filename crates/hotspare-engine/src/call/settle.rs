@@ -75,8 +75,10 @@ impl Call {
             let hung = self.has_hung(now, attempt);
             // The deadline that ships leaves a reasoning model two thirds of its time, beside one spare. If it was silent for
             // that long, and one that started afterwards was quicker, callers are better served there.
-            let most = now >= attempt.started + self.first_content_limit(attempt) * 2 / 3;
-            let outrun = attempt.late && attempt.stream && hung && most && winner.is_some();
+            let most = attempt.started + self.first_content_limit(attempt).saturating_mul(2) / 3;
+            let later = winner.is_some_and(|winner| self.attempts[winner.0].started > attempt.started);
+            let reasons = attempt.stream && attempt.choice.reasons;
+            let outrun = reasons && attempt.late && hung && now >= most && later;
             let outcome = match (had_its_time && self.is_comparable(attempt), hung) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no response")),
                 (judged, _) if judged || outrun => self.slow(id),

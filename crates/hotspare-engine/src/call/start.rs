@@ -207,7 +207,7 @@ impl Call {
             let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
                 // Another call's probe may end at any time.
-                (Cause::HalfOpenBusy, Some(until)) if late => until.min(now + LOOK_AGAIN),
+                (Cause::HalfOpenBusy | Cause::Slow, Some(until)) if late => until.min(now + LOOK_AGAIN),
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };

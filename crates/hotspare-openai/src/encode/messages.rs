@@ -110,8 +110,14 @@ fn is_unsendable(message: &Message, dialect: &Dialect) -> bool {
         Part::Reasoning(_) => dialect.signs_reasoning && is_signed(part),
         part => is_content(part),
     };
-    // A turn that was empty from the start is the caller's, and is sent as it is.
-    message.role == Role::Assistant && !message.parts.is_empty() && !message.parts.iter().any(is_sendable)
+    // A turn that was empty from the start is the caller's, and is sent as it is, unless it consists of fields that this
+    // host does not take.
+    let own = message.extras.get(WIRE).filter(|own| !own.is_empty());
+    let is_empty = match message.parts.is_empty() {
+        true => own.is_some_and(|own| !own.keys().any(|name| dialect.takes_inside(name))),
+        false => !message.parts.iter().any(is_sendable),
+    };
+    message.role == Role::Assistant && is_empty
 }
 
 struct ToolMessageDto<'a> {

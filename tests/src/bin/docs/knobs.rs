@@ -89,7 +89,7 @@ const LIMITS: &[Row] = &[
         "wait_for_rate_limit",
         "limits.wait_for_rate_limit",
         "0: another target is faster than waiting",
-        "long: a hinted pause of up to this is waited out on the same target, without cost to the retry budget",
+        "long: a hinted pause of up to this is waited out on the same target, without cost to the retry budget; where no other target is left, a pause that a server error names is waited out up to `first_content`",
     ),
     (
         "max_reasks",

@@ -328,6 +328,11 @@ fn retry_after_a_server_error_waits_as_hinted_or_is_left_to_the_next_target() {
     rig.tell(Input::Failed(AttemptId(0), failure(Duration::from_secs(2))));
     rig.wait(Duration::from_secs(2));
     assert_eq!(rig.targets(), [0, 0], "there is no other");
+    let mut full = Setup::new(&["a", "b"]);
+    (full.max_in_flight, full.ills) = (Some(1), &[(1, Ill::Busy)]);
+    let mut rig = full.rig();
+    rig.tell(Input::Failed(AttemptId(0), failure(Duration::from_secs(2))));
+    assert_eq!(rig.world.queued(1), 1, "the other may have room at any time");
 }
 
 /// Its share of the deadline is less than its limit, so that the spare starts in time; that it never said anything still
