@@ -1,8 +1,8 @@
 //! Handles a committed stream that is cut.
 //!
-//! Not for tool calls, structured output or anything else that cannot be joined as text: the caller gets the error
-//! then. Invariant: text from a second target reaches the caller only after an [`Event::Handover`] and only where it
-//! joins exactly.
+//! Not for an answer that has begun a tool call, structured output or anything else that cannot be joined as text: the
+//! caller gets the error then. Invariant: text from a second target reaches the caller only after an
+//! [`Event::Handover`] and only where it joins exactly.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
