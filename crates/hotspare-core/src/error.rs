@@ -38,17 +38,14 @@ struct Inner {
 }
 
 impl Error {
-    /// An error with a message: a lower-case fragment without keys or prompts. A long message is truncated, except for
-    /// [`Kind::Config`]: it lists the mistakes in the operator's own configuration, and each must be visible.
+    /// An error with a message: a lower-case fragment without keys or prompts. It becomes one line of bounded length,
+    /// because it may quote what a caller or a provider sent; not so for [`Kind::Config`], which lists the mistakes in
+    /// the operator's own configuration.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let mut message = message.into();
-        if kind != Kind::Config {
-            truncate(&mut message);
-        }
         Self(Box::new(Inner {
             kind,
             scope: None,
-            message,
+            message: fragment(kind, message.into()),
             status: None,
             code: None,
             request_id: None,
@@ -78,16 +75,14 @@ impl Error {
     /// Adds the provider's own error code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        let mut code = code.into();
-        truncate(&mut code);
-        self.0.code = Some(code);
+        self.0.code = Some(one_line(code.into()));
         self
     }
 
     /// Adds the provider's id of the request.
     #[must_use]
     pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
-        self.0.request_id = Some(id.into());
+        self.0.request_id = Some(one_line(id.into()));
         self
     }
 
@@ -129,7 +124,7 @@ impl Error {
     /// The same failure with another message.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.0.message = message.into();
+        self.0.message = fragment(self.0.kind, message.into());
         self
     }
 
@@ -368,12 +363,30 @@ impl StdError for Error {
     }
 }
 
-fn truncate(text: &mut String) {
+fn fragment(kind: Kind, message: String) -> String {
+    if kind == Kind::Config { message } else { one_line(message) }
+}
+
+/// The text on one line, truncated: a line of a log holds one error, whatever the error quotes.
+fn one_line(mut text: String) -> String {
     if text.len() > MESSAGE_LIMIT {
         let end = (0..=MESSAGE_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
+    if text.contains(breaks_line) {
+        text = text
+            .split(breaks_line)
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+    }
+    text
+}
+
+fn breaks_line(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// The length in bytes from which a secret is scrubbed. Providers issue much longer keys; shorter ones are placeholders for
@@ -470,6 +483,16 @@ mod tests {
     fn long_messages_are_truncated_at_a_char_boundary() {
         let error = Error::new(Kind::Server, "é".repeat(5_000));
         assert!(error.message().len() <= MESSAGE_LIMIT + '…'.len_utf8());
+    }
+
+    #[test]
+    fn the_texts_of_an_error_are_lines() {
+        let lines = "a role\r\n\n  of\u{1b}[2J two\u{2028}lines\n";
+        let line = "a role of [2J two lines";
+        let error = Error::new(Kind::InvalidRequest, lines).with_code(lines).with_request_id(lines);
+        assert_eq!((error.message(), error.code(), error.request_id()), (line, Some(line), Some(line)));
+        assert_eq!(error.with_message(lines.repeat(500)).message().lines().count(), 1);
+        assert_eq!(Error::new(Kind::Config, "line 1\nline 2").message(), "line 1\nline 2");
     }
 
     #[test]
