@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use hotspare::{
     ChatRequest, Client, Cost, CostKind, Endpoint, Error, Event, FinishReason, Kind, Message, ModelProfile,
-    OnRefusal, Part, Price, Provider, Request, Role, RouteSpec, Rules, Sequential, ThinkTags, ToolCall, Trim,
-    Usage, UsageSource,
+    OnRefusal, OutputFormat, Part, Price, Provider, Request, Role, RouteSpec, Rules, Sequential, Template,
+    ThinkTags, ToolCall, Trim, Usage, UsageSource,
 };
 use hotspare_core::Chunk;
 use hotspare_provider::{Outbound, Signal};
@@ -98,6 +98,64 @@ fn two_targets(
 
 fn long_request(words: usize) -> ChatRequest {
     ChatRequest::to("chat").user("word ".repeat(words)).max_output(100)
+}
+
+/// A template whose text is far longer than the request.
+fn long_template(words: usize) -> Template {
+    Template::parse("long", &"word ".repeat(words)).unwrap()
+}
+
+#[tokio::test]
+async fn prompt_template_counts_in_its_own_targets_window_only() {
+    let (small, large) = (FixedAnswers::text("small"), FixedAnswers::text("large"));
+    let client = Client::builder()
+        .target("small", endpoint(&small, with_window(4_096)).template("long", long_template(9_000)))
+        .target("large", endpoint(&large, with_window(4_096)))
+        .route("chat", RouteSpec::new(Sequential::new(["small", "large"])))
+        .build()
+        .unwrap();
+    let explained = client.explain(&long_request(10)).unwrap();
+    let choices: Vec<_> = explained.choices.iter().map(|choice| choice.prompt_tokens).collect();
+    assert_eq!((choices, explained.prompt_tokens), (vec![18], 18));
+    let answer = client.chat(long_request(10)).await.unwrap();
+    assert_eq!((answer.text().as_str(), small.requests().len()), ("large", 0));
+    let why = &answer.trail.skipped[0].why;
+    assert!(why.contains("needs about 91") && why.ends_with("with its prompt template"), "{why}");
+}
+
+/// The target counts exactly what it is sent, so its scale stays the usual one.
+#[tokio::test]
+async fn counts_of_a_templated_prompt_are_not_blamed_on_the_request() {
+    let target = FixedAnswers::new(vec![Ok(text_with_usage("x", 5_022))]);
+    let client = Client::builder()
+        .target("small", endpoint(&target, ModelProfile::default()).template("long", long_template(5_000)))
+        .build()
+        .unwrap();
+    let mut request = long_request(10);
+    request.model = "small".into();
+    let estimate = || client.explain(&request).unwrap().choices[0].prompt_tokens;
+    let before = estimate();
+    for _ in 0..20 {
+        client.chat(request.clone()).await.unwrap();
+    }
+    let after = estimate();
+    assert!((5_000..5_050).contains(&before) && before.abs_diff(after) < 50, "{before} {after}");
+}
+
+#[tokio::test]
+async fn target_is_not_asked_again_if_its_answer_no_longer_fits_beside_the_prompt() {
+    let long = FixedAnswers::text(&"[1] ".repeat(2_000));
+    let large = FixedAnswers::text("{}");
+    let client = two_targets((&long, with_window(4_096)), (&large, with_window(100_000)), Rules::default());
+    let mut request = long_request(2_500);
+    request.output = OutputFormat::JsonObject;
+    let answer = client.chat(request).await.unwrap();
+    assert_eq!((answer.text().as_str(), long.requests().len()), ("{}", 1));
+    let why = &answer.trail.skipped[0].why;
+    assert!(
+        why.starts_with("not asked again: the request needs about") && why.contains("holds 4096"),
+        "{why}"
+    );
 }
 
 #[tokio::test]

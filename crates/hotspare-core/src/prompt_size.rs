@@ -97,6 +97,16 @@ impl PromptSize {
         self.opaque
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn with(mut self, more: &Self) -> Self {
+        for (amount, more) in self.amounts.iter_mut().zip(more.amounts) {
+            *amount = amount.saturating_add(more);
+        }
+        self.opaque |= more.opaque;
+        self
+    }
+
     /// What is left without `part`.
     #[must_use]
     pub fn without(mut self, part: &Self) -> Self {
@@ -182,6 +192,7 @@ mod tests {
         // 12 % of the text, 300 tokens for the presence of tools, 10 for the request itself.
         assert_eq!(TokenScale::default().doubt(&size), 323);
         assert_eq!(size.without(&PromptSize::of_text(400)).tokens(), 604);
+        assert_eq!(size.with(&PromptSize::of_text(400)).tokens(), 1_404);
     }
 
     #[test]

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, PromptSize, Raw, TargetId, Trail};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, Raw, TargetId, Trail};
 use hotspare_health::{Observation, Refusal};
 use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
@@ -54,7 +54,6 @@ pub struct Call {
     prompt_tokens: u64,
     /// Dimensions that each vector must have, if known.
     dimensions: Option<u32>,
-    size: PromptSize,
     /// Kind of the error if no target can be tried.
     nobody: Kind,
     /// Targets not tried yet, best first.
@@ -127,7 +126,6 @@ impl Call {
             draws: Draws::new(spec.seed),
             prompt_tokens: plan.prompt_tokens,
             dimensions: plan.dimensions,
-            size: plan.size,
             nobody: plan.nobody,
             refused: Vec::new(),
             refused_at: now,

@@ -1,10 +1,11 @@
 //! How long a request is for each model that may get it.
 //!
-//! Not a tokenizer, and not the judge of what fits. Invariant: a request is counted exactly at most once per encoding,
-//! and only if an estimate comes close to the window; otherwise the estimate is certain enough.
+//! Not a tokenizer, and not the judge of what fits. Invariant: a request is counted exactly only if an estimate comes
+//! close to the window (otherwise the estimate is certain enough), and at most once per encoding and template; a target's
+//! template counts, and nothing is measured anew for a target without one.
 
 use hotspare_core::{Encoding, ModelProfile, PromptSize, Request, TokenScale};
-use hotspare_normalize::exact_size;
+use hotspare_normalize::{PromptTemplate, exact_size};
 use hotspare_routing::Need;
 
 /// How close to the window an estimate must be to require an exact count, in per cent of the window.
@@ -32,9 +33,43 @@ impl<'a> Measure<'a> {
         Self { request, size, counted: Vec::new() }
     }
 
+    /// The size of the prompt that a model gets through `template`.
+    pub(crate) fn size_through(&self, template: Option<&dyn PromptTemplate>, model: &str) -> PromptSize {
+        match (self.request, template) {
+            (Request::Chat(chat), Some(template)) => template.size(chat, model, self.size),
+            _ => *self.size,
+        }
+    }
+
     /// What the request needs of a model whose token counts follow `scale`.
     pub fn need(&mut self, profile: &ModelProfile, scale: &TokenScale) -> Need {
-        let estimated = need(self.size, scale, ESTIMATED);
+        let size = *self.size;
+        self.need_of(&size, profile, scale, |measure, encoding| measure.count(encoding))
+    }
+
+    /// The same for a model that gets the request through `template`, which makes a prompt of this `size` of it.
+    pub(crate) fn need_through(
+        &mut self,
+        template: &dyn PromptTemplate,
+        model: &str,
+        size: &PromptSize,
+        profile: &ModelProfile,
+        scale: &TokenScale,
+    ) -> Need {
+        self.need_of(size, profile, scale, |measure, encoding| match measure.request {
+            Request::Chat(chat) => exact_size(encoding, &template.apply(chat, model).ok()?),
+            Request::Embed(_) => None,
+        })
+    }
+
+    fn need_of(
+        &mut self,
+        size: &PromptSize,
+        profile: &ModelProfile,
+        scale: &TokenScale,
+        count: impl FnOnce(&mut Self, Encoding) -> Option<PromptSize>,
+    ) -> Need {
+        let estimated = need(size, scale, ESTIMATED);
         let (Some(window), Some(encoding)) = (profile.context_window, profile.encoding) else {
             return estimated;
         };
@@ -42,7 +77,7 @@ impl<'a> Measure<'a> {
         if needs.abs_diff(window) / CLOSE > window / 100 {
             return estimated;
         }
-        match self.count(encoding) {
+        match count(self, encoding) {
             Some(size) => need(&size, &scale.with_exact_text(), COUNTED),
             None => estimated,
         }

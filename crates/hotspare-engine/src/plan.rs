@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Kind, ModelProfile, PromptSize, Request, Skipped, TargetView};
+use hotspare_core::{
+    ChatRequest, Kind, Message, ModelProfile, PromptSize, Request, Skipped, TargetView, TokenScale,
+};
+use hotspare_normalize::{PromptTemplate, message_size};
 use hotspare_routing::{
     Candidate, Ineligible, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed,
 };
@@ -30,7 +33,6 @@ pub struct Plan {
     /// Kind of the error if no target can be tried: the prompt is too long for every target, none of them supports the
     /// request, or otherwise none is available.
     pub nobody: Kind,
-    pub(crate) size: PromptSize,
 }
 
 /// One target of the plan.
@@ -57,14 +59,46 @@ pub struct PlannedTarget {
     pub trim_to: Option<u64>,
     /// Whether it reasons before it answers this request, so that its first content may be late.
     pub reasons: bool,
+    /// The size of what it is sent, its template included.
+    pub(crate) size: PromptSize,
     /// What was wrong with its previous answer, if it is asked again.
     pub(crate) reask: Option<Reask>,
+    /// The same choice without that.
+    pub(crate) plain: Option<Box<Self>>,
 }
 
 impl PlannedTarget {
     /// The same target once more. It does not count as clean: a second try is not a first look.
     pub(crate) fn once_more(&self, reason: Reason) -> Self {
-        Self { start: Start::AfterFailure, reason, clean: false, reask: None, ..self.clone() }
+        let plain = self.plain.as_deref().unwrap_or(self);
+        Self { start: Start::AfterFailure, reason, clean: false, ..plain.clone() }
+    }
+
+    /// The same target with its answer and what was wrong with it after the prompt.
+    pub(crate) fn with_reask(self, reask: Reask, scale: &TokenScale) -> Self {
+        let messages = [Message::assistant(reask.answer.as_ref()), Message::user(reask.feedback.as_ref())];
+        let sizes = messages.iter().map(message_size);
+        let added = sizes.fold(PromptSize::default(), |sum, size| sum.with(&size));
+        let tokens = scale.estimate(&added);
+        let most = tokens.saturating_mul(self.most_prompt_tokens) / self.prompt_tokens.max(1);
+        Self {
+            size: self.size.with(&added),
+            prompt_tokens: self.prompt_tokens.saturating_add(tokens),
+            most_prompt_tokens: self.most_prompt_tokens.saturating_add(most),
+            needs: self.needs.saturating_add(tokens),
+            trim_to: self.trim_to.map(|most| most.saturating_sub(added.tokens())),
+            reask: Some(reask),
+            plain: Some(Box::new(self.clone())),
+            ..self
+        }
+    }
+
+    /// Why the prompt certainly does not fit into a window, if so.
+    pub(crate) fn too_long_for(&self, window: Option<u64>) -> Option<String> {
+        let holds = window?;
+        let margin = self.most_prompt_tokens.saturating_sub(self.prompt_tokens);
+        let fits = self.trim_to.is_some() || self.needs.saturating_sub(margin) <= holds;
+        (!fits).then(|| Ineligible::Window { needs: self.needs, holds }.to_string())
     }
 }
 
@@ -94,8 +128,7 @@ pub struct PlanSeed {
 }
 
 impl Plan {
-    /// Makes a plan. `views` are the health of the route's members, in the same order, for a prompt of this `size`,
-    /// which [`prompt_size`](hotspare_normalize::prompt_size) computes.
+    /// Makes a plan for a route whose targets have no templates; see [`Plan::with_templates`].
     #[must_use]
     pub fn new(
         fleet: &Fleet,
@@ -104,6 +137,22 @@ impl Plan {
         size: PromptSize,
         views: &[TargetView],
         seed: PlanSeed,
+    ) -> Self {
+        Self::with_templates(fleet, route, request, size, views, seed, &|_| None)
+    }
+
+    /// Makes a plan. `views` are the health of the route's members, in the same order, for a prompt of this `size`,
+    /// which [`prompt_size`](hotspare_normalize::prompt_size) computes; `templates` has the prompt template of the target
+    /// at an index of the fleet, which counts as part of its prompt.
+    #[must_use]
+    pub fn with_templates<'t>(
+        fleet: &Fleet,
+        route: &Route,
+        request: &Request,
+        size: PromptSize,
+        views: &[TargetView],
+        seed: PlanSeed,
+        templates: &dyn Fn(usize) -> Option<&'t dyn PromptTemplate>,
     ) -> Self {
         let space = space(fleet, route, request);
         let holder = holder(fleet, route, request);
@@ -127,14 +176,24 @@ impl Plan {
                 skipped.push(Skipped::new(target.id.clone(), why));
                 continue;
             }
-            let need = measure.need(&target.profile, &view.tokens);
+            let template = templates(place);
+            let sent = measure.size_through(template, &target.name);
+            let need = match template {
+                Some(template) => {
+                    measure.need_through(template, &target.name, &sent, &target.profile, &view.tokens)
+                }
+                None => measure.need(&target.profile, &view.tokens),
+            };
             let why = unable(request, target, need, space);
             let is_length = matches!(&why, Some(Unsuited::Length(_) | Unsuited::Overflowed(..)));
             measured += 1;
             lengths += usize::from(is_length);
             let trim_to = match (route.rules.trim, request) {
                 (Trim::OldestTurns, Request::Chat(chat)) if is_length => {
-                    fitting(chat, &target.profile, need, prompt_tokens)
+                    let added = sent.tokens().saturating_sub(prompt_tokens);
+                    fitting(chat, &target.profile, need, sent.tokens())
+                        .and_then(|most| most.checked_sub(added))
+                        .filter(|most| *most > 0)
                 }
                 _ => None,
             };
@@ -145,9 +204,12 @@ impl Plan {
             }
             let why = why.filter(|_| trim_to.is_none());
             if let Some(Unsuited::Length(why) | Unsuited::Overflowed(_, why) | Unsuited::Other(why)) = why {
+                let why =
+                    if is_length && sent != size { format!("{why}; with its prompt template") } else { why };
                 skipped.push(Skipped::new(target.id.clone(), why));
             } else {
-                facts.push(Some((place, need, measure.with_room(&target.profile, need), trim_to)));
+                let needs = measure.with_room(&target.profile, need);
+                facts.push(Some(Facts { target: place, need, needs, trim_to, sent }));
                 candidates.push(Candidate {
                     target: &target.id,
                     profile: &target.profile,
@@ -161,7 +223,7 @@ impl Plan {
         {
             let mut views = views.to_vec();
             views[index].tokens.overflow = None;
-            return Self::new(fleet, route, request, size, &views, seed);
+            return Self::with_templates(fleet, route, request, size, &views, seed, templates);
         }
         let mut scene = Scene::new(&candidates, request, prompt_tokens);
         (scene.draw, scene.turn) = (seed.draw, seed.turn);
@@ -173,7 +235,7 @@ impl Plan {
         for choice in route.strategy.rank(&scene).choices {
             // A third-party strategy may break its contract; a plan does not.
             let taken = facts.get_mut(choice.index).and_then(Option::take);
-            let Some((target, need, needs, trim_to)) = taken else { continue };
+            let Some(Facts { target, need, needs, trim_to, sent }) = taken else { continue };
             let view = &candidates[choice.index].view;
             let (start, reason) = match choice.start {
                 Start::After(_) if request.options().no_hedge => (Start::AfterFailure, choice.reason),
@@ -193,7 +255,9 @@ impl Plan {
                 needs,
                 trim_to,
                 reasons: fleet.targets()[target].profile.capabilities.reasons(asked),
+                size: sent,
                 reask: None,
+                plain: None,
             });
         }
         // Targets that can take the whole conversation come before those that get a part of it, and targets that
@@ -214,7 +278,7 @@ impl Plan {
             Kind::Unsupported
         };
         let dimensions = space.and_then(|space| space.dimensions());
-        Self { choices, skipped, prompt_tokens, dimensions, nobody, size }
+        Self { choices, skipped, prompt_tokens, dimensions, nobody }
     }
 
     /// Decides anew which targets reason before they answer: `asked` says whether the request, as the target at an index
@@ -227,6 +291,15 @@ impl Plan {
         }
         self
     }
+}
+
+/// What a choice needs to know about a candidate.
+struct Facts {
+    target: usize,
+    need: Need,
+    needs: u64,
+    trim_to: Option<u64>,
+    sent: PromptSize,
 }
 
 /// Why a target cannot serve.

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Moment, RateLimits};
+use hotspare_core::{Moment, RateLimits, TokenScale};
 use hotspare_health::{
     Admission, Book, CallProfile, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId,
     Transition, Verdict,
@@ -336,6 +336,11 @@ impl World {
         let state = &mut self.targets[place];
         let known = state.overflow.filter(|(_, until)| now < *until).map_or(u64::MAX, |(tokens, _)| tokens);
         state.overflow = Some((known.min(needs), now + OVERFLOW_MEMORY));
+    }
+
+    /// How a target counts tokens.
+    pub(crate) fn token_scale(&self, place: usize) -> TokenScale {
+        self.targets[place].tokens.scale()
     }
 
     /// Queues a call at a target; false if the queue is full.

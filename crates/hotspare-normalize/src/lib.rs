@@ -61,7 +61,7 @@ pub use subset::{Rewritten, rewrite_schema};
 #[cfg(feature = "templates")]
 pub use template::{InstructionRole, Template};
 pub use think::ThinkSplitter;
-pub use tokens::{Calibration, chat_size, count_text, estimate_text, exact_size, prompt_size};
+pub use tokens::{Calibration, chat_size, count_text, estimate_text, exact_size, message_size, prompt_size};
 pub use tool_answer::{ToolAnswer, by_tool};
 pub use tool_ids::ToolIds;
 pub use trim::trim;

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use hotspare_core::{ChatRequest, Error, Kind, Message, Part, Role, Sampling};
+use hotspare_core::{ChatRequest, Error, Kind, Message, Part, PromptPart, PromptSize, Role, Sampling};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use crate::prompt::PromptTemplate;
+use crate::tokens::{estimate_text, message_size};
 
 /// The most steps that one rendering may take; a long prompt template takes a few hundred.
 const FUEL: u64 = 50_000;
@@ -32,6 +33,8 @@ pub struct Template {
     suffix: String,
     stop: Vec<String>,
     sampling: Sampling,
+    /// The size of everything that is the same for all requests.
+    fixed: PromptSize,
 }
 
 /// How a model receives instructions.
@@ -105,6 +108,7 @@ impl Template {
             suffix: String::new(),
             stop: Vec::new(),
             sampling: Sampling::default(),
+            fixed: PromptSize::default(),
         };
         for system in ["", "Be brief."] {
             template.render(system, "model").map_err(|error| explain(&error))?;
@@ -122,7 +126,11 @@ impl Template {
     /// Adds an example exchange; it is placed between instructions and conversation.
     #[must_use]
     pub fn with_example(mut self, user: impl Into<String>, assistant: impl Into<String>) -> Self {
-        self.examples.push((user.into(), assistant.into()));
+        let (user, assistant) = (user.into(), assistant.into());
+        for message in [Message::user(user.as_str()), Message::assistant(assistant.as_str())] {
+            self.fixed = self.fixed.with(&message_size(&message));
+        }
+        self.examples.push((user, assistant));
         self
     }
 
@@ -130,6 +138,7 @@ impl Template {
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
+        self.fixed.add(PromptPart::Text, estimate_text(&self.prefix));
         self
     }
 
@@ -137,6 +146,7 @@ impl Template {
     #[must_use]
     pub fn with_suffix(mut self, suffix: impl Into<String>) -> Self {
         self.suffix = suffix.into();
+        self.fixed.add(PromptPart::Text, estimate_text(&self.suffix));
         self
     }
 
@@ -229,6 +239,36 @@ impl PromptTemplate for Template {
         }
         override_sampling(&mut request.sampling, &self.sampling);
         Ok(request)
+    }
+
+    /// Measures only the instructions anew, to within a token where texts meet.
+    fn size(&self, request: &ChatRequest, model: &str, size: &PromptSize) -> PromptSize {
+        let Ok(text) = self.render(&request.instructions().unwrap_or_default(), model) else { return *size };
+        let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
+        let (head, rest) = request.messages.split_at(head);
+        let mut replaced = PromptSize::default();
+        let mut kept = false;
+        for message in head {
+            replaced.add(PromptPart::Message, 1);
+            for part in &message.parts {
+                match part.as_text() {
+                    Some(text) => replaced.add(PromptPart::Text, estimate_text(text)),
+                    None => kept = true,
+                }
+            }
+        }
+        let mut size = size.without(&replaced);
+        let written = !text.trim().is_empty();
+        if written {
+            size.add(PromptPart::Text, estimate_text(&text));
+        }
+        // Instructions in the user's role become part of a turn, if there is one to join.
+        let joins = self.role == InstructionRole::User
+            && (!self.examples.is_empty() || rest.first().is_some_and(is_turn));
+        if (written || kept) && !joins {
+            size.add(PromptPart::Message, 1);
+        }
+        size.with(&self.fixed)
     }
 }
 

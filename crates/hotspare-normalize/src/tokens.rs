@@ -39,7 +39,8 @@ pub fn chat_size(request: &ChatRequest) -> PromptSize {
 }
 
 /// The size of one message as part of a request.
-pub(crate) fn message_size(message: &Message) -> PromptSize {
+#[must_use]
+pub fn message_size(message: &Message) -> PromptSize {
     let mut size = PromptSize::default();
     add_message(&mut size, message, &estimate_text);
     size

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hotspare_core::{
     ChatRequest, ChatResponse, Cost, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment, OutputFormat,
-    Request, Response,
+    PromptSize, Request, Response, TargetView,
 };
 use hotspare_engine::{Call, CallSpec, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
 use hotspare_normalize::{OutputCheck, Validator, prompt_size};
@@ -204,7 +204,7 @@ impl Client {
         let now = self.shared.clock.now();
         let size = prompt_size(request);
         let views = self.shared.with_world(|world| world.views(now, &route, size.tokens(), stream));
-        let plan = Plan::new(&self.shared.fleet, &route, request, size, &views, PlanSeed::default());
+        let plan = self.plan(&route, request, size, &views, PlanSeed::default());
         let choices = plan.choices.iter().map(|choice| {
             let index = route.members.iter().position(|member| *member == choice.target);
             PlannedTarget {
@@ -290,7 +290,7 @@ impl Client {
             .with_world(|world| (world.views(now, &route, size.tokens(), stream), world.next_turn(&route)));
         // Outside the lock: a strategy may be application code.
         let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
-        let plan = Plan::new(&shared.fleet, &route, &request, size, &views, plan_seed);
+        let plan = self.plan(&route, &request, size, &views, plan_seed);
         let plan = match &request {
             Request::Chat(chat) => plan.with_reasoning(&shared.fleet, |place| {
                 shared.targets[place].provider.asks_for_reasoning(chat)
@@ -310,6 +310,19 @@ impl Client {
         let call = Call::new(started, Arc::clone(&shared.fleet), route, spec, plan);
         // Boxed to keep the surrounding futures small: they are moved more often than the driver is created.
         Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
+    }
+
+    fn plan(
+        &self,
+        route: &Route,
+        request: &Request,
+        size: PromptSize,
+        views: &[TargetView],
+        seed: PlanSeed,
+    ) -> Plan {
+        let shared = &self.shared;
+        let template = |place| shared.prompt(route.index, place).map(|prompt| &*prompt.template);
+        Plan::with_templates(&shared.fleet, route, request, size, views, seed, &template)
     }
 
     /// The name of the route that serves a request for `model`, if there is one.

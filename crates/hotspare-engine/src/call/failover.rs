@@ -54,12 +54,13 @@ impl Call {
             self.ended(now, world, id);
             return;
         }
-        let (place, needs, as_asked) = (attempt.choice.target, attempt.choice.needs, attempt.is_as_asked());
+        let (place, needs) = (attempt.choice.target, attempt.choice.needs);
+        let measured = attempt.is_as_asked() && !attempt.choice.size.is_opaque();
         if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
             world.observe(now, place, permit, Observation::Responded);
         }
         // A prompt that cannot be measured, or was changed on the way, says nothing about other requests of this size.
-        if error.kind() == Kind::ContextOverflow && as_asked && !self.size.is_opaque() {
+        if error.kind() == Kind::ContextOverflow && measured {
             world.overflowed(now, place, needs);
         }
         let error = error.with_target(self.fleet.targets()[place].id.clone());
@@ -322,15 +323,19 @@ impl Call {
             self.note_not_retried(place, &why);
             return false;
         }
+        let why = "asked again with the validation errors";
+        let mut retry = self.once_more(now, id, why);
+        retry.choice = retry.choice.with_reask(reask, &world.token_scale(place));
+        if let Some(why) = retry.choice.too_long_for(self.fleet.targets()[place].profile.context_window) {
+            self.note_not_retried(place, &why);
+            return false;
+        }
         if !world.take_retry(now, &self.route) {
             self.note_not_retried(place, "the route's retry budget is exhausted");
             return false;
         }
         self.reasked.push(place);
         self.extra_starts += 1;
-        let why = "asked again with the validation errors";
-        let mut retry = self.once_more(now, id, why);
-        retry.choice.reask = Some(reask);
         self.retries.push_back(retry);
         true
     }

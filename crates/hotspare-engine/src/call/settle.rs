@@ -164,7 +164,7 @@ impl Call {
             route: Some(self.route.index),
             reask: attempt.is_reask(),
             refused: attempt.refused && ending == Ending::Served,
-            counted: counted.map(|counted| (self.size, counted)),
+            counted: counted.map(|counted| (attempt.choice.size, counted)),
         };
         world.settle(now, attempt.choice.target, permit, end, self.draws.draw());
     }

@@ -296,7 +296,7 @@ impl Call {
         let id = AttemptId(self.attempts.len());
         if self.cut.is_some() {
             // It continues another target's answer; its own no longer matters.
-            choice.reask = None;
+            choice = choice.plain.take().map_or(choice, |plain| *plain);
         }
         let reask = choice.reask.clone();
         let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, trim_to, .. } = choice;

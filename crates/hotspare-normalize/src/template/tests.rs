@@ -1,6 +1,7 @@
 //! Prompt templates, valid and invalid.
 
 use super::*;
+use crate::tokens::chat_size;
 use hotspare_core::ToolResult;
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -123,4 +124,46 @@ fn render_errors_do_not_quote_the_request() {
     let error = template.apply(&ChatRequest::to("m").system("secret"), "m").unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
     assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+}
+
+/// A sum over parts measured one by one, so that a token may be lost or won where two texts meet.
+#[test]
+fn size_is_that_of_the_applied_template() {
+    let image = Part::Image(hotspare_core::Media::Url("https://host/a.png".into()));
+    let requests = [
+        ChatRequest::to("m").user("hi"),
+        ChatRequest::to("m").assistant("d"),
+        ChatRequest::to("m")
+            .system("Be brief.")
+            .system("And kind.")
+            .user("first")
+            .assistant("a")
+            .user("last"),
+        ChatRequest::to("m")
+            .message(Message::new(Role::System, vec![Part::Text("see".into()), image]))
+            .user("x"),
+    ];
+    for role in [InstructionRole::System, InstructionRole::Developer, InstructionRole::User] {
+        for text in ["{{ system }}", "", "Answer as {{ model }} does, in full sentences. {{ system }}"] {
+            let template = Template::parse("t", text).unwrap().with_instruction_role(role);
+            let longer = template.clone().with_example("How many are two and two?", "They are four.");
+            let longer = longer.with_prefix("The question is: ").with_suffix(" Think before you answer.");
+            for (template, request) in
+                [&template, &longer].into_iter().flat_map(|t| requests.iter().map(move |r| (t, r)))
+            {
+                let size = template.size(request, "alpha", &chat_size(request));
+                let sent = chat_size(&template.apply(request, "alpha").unwrap());
+                assert_eq!(
+                    size.amount(PromptPart::Message),
+                    sent.amount(PromptPart::Message),
+                    "{role:?} {text} {request:?}"
+                );
+                assert_eq!(size.amount(PromptPart::Image), sent.amount(PromptPart::Image));
+                assert!(
+                    size.is_opaque() == sent.is_opaque() && size.tokens().abs_diff(sent.tokens()) <= 12,
+                    "{size:?} {sent:?}"
+                );
+            }
+        }
+    }
 }

@@ -265,7 +265,6 @@ fn fingerprint(rig: &Rig) -> u64 {
         listening,
         draws,
         prompt_tokens,
-        size: _,
         nobody: _,
         waiting,
         refused,

@@ -299,7 +299,7 @@ fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
     }
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
-    rig.call.size.set_opaque();
+    rig.call.attempts[0].choice.size.set_opaque();
     rig.fails(0, Kind::ContextOverflow);
     assert_eq!(known(&rig), None, "a file by URL");
     let mut judged = Setup::new(&["a", "b"]);
