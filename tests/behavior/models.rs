@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use hotspare::{
     ChatRequest, Client, Cost, CostKind, Endpoint, Error, Event, FinishReason, Kind, Message, ModelProfile,
-    OnRefusal, OutputFormat, Part, Price, Provider, Request, Role, RouteSpec, Rules, Sequential, Template,
-    ThinkTags, ToolCall, Trim, Usage, UsageSource,
+    OnRefusal, OutputFormat, Overflow, Part, Price, Provider, Request, Role, RouteSpec, Rules, Sequential,
+    Template, ThinkTags, ToolCall, Trim, Usage, UsageSource,
 };
 use hotspare_core::Chunk;
 use hotspare_provider::{Outbound, Signal};
@@ -156,6 +156,29 @@ async fn target_is_not_asked_again_if_its_answer_no_longer_fits_beside_the_promp
         why.starts_with("not asked again: the request needs about") && why.contains("holds 4096"),
         "{why}"
     );
+}
+
+#[tokio::test]
+async fn window_named_in_a_rejection_decides_who_is_asked_next() {
+    let rejection =
+        Error::new(Kind::ContextOverflow, "too long").with_overflow(Overflow::new(None, Some(4_096)));
+    let unknown = FixedAnswers::new(vec![Err(rejection)]);
+    let (same, large) = (FixedAnswers::text("same"), FixedAnswers::text("large"));
+    let client = Client::builder()
+        .target("unknown", endpoint(&unknown, ModelProfile::default()).health_group("a"))
+        .target("same", endpoint(&same, with_window(4_096)).health_group("b"))
+        .target("large", endpoint(&large, with_window(100_000)).health_group("c"))
+        .route("chat", RouteSpec::new(Sequential::new(["unknown", "same", "large"])))
+        .build()
+        .unwrap();
+    let answer = client.chat(long_request(4_200)).await.unwrap();
+    assert_eq!(
+        (answer.text().as_str(), same.requests().len()),
+        ("large", 0),
+        "no larger than what was named"
+    );
+    client.chat(long_request(4_200)).await.unwrap();
+    assert_eq!(unknown.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -132,6 +132,32 @@ fn failures_are_classified_as_reviewed() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Each number that is read must occur in the body, and these providers name the limit in every such rejection.
+#[test]
+fn numbers_in_recorded_overflows_are_read() {
+    const NAME_BOTH: &[&str] = &["anthropic", "deepseek", "llamacpp", "vertex", "xai"];
+    const NAME_THE_LIMIT: &[&str] = &["cohere", "gemini", "openrouter"];
+    let mut read = 0;
+    for recording in &all().recordings {
+        let exchange = &recording.exchange;
+        let Outcome::Failed(error) = exchange.decode().outcome else { continue };
+        let (prompt, limit) = error.overflow().map_or((None, None), |told| (told.prompt, told.limit));
+        if error.kind() != Kind::ContextOverflow {
+            assert_eq!(error.overflow(), None, "{}: {error}", exchange.id);
+            continue;
+        }
+        let body = String::from_utf8_lossy(&exchange.body);
+        for number in prompt.into_iter().chain(limit) {
+            assert!(body.contains(&number.to_string()), "{number} in {body}");
+        }
+        let is_in = |names: &[&str]| names.contains(&exchange.provider.as_str());
+        assert!(limit.is_some() || !(is_in(NAME_BOTH) || is_in(NAME_THE_LIMIT)), "{}: {error}", exchange.id);
+        assert!(prompt.is_some() || !is_in(NAME_BOTH), "{}: {error}", exchange.id);
+        read += u32::from(limit.is_some());
+    }
+    println!("{read} rejections as too long name the window");
+}
+
 /// The kinds that a failure with this status may have.
 fn plausible(status: u16) -> &'static [Kind] {
     match status {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kind::{Blame, Kind, Next, Policy, Same, Scope};
+use crate::overflow::Overflow;
 use crate::target::TargetId;
 use crate::trail::Trail;
 
@@ -32,6 +33,7 @@ struct Inner {
     retry_after: Option<Duration>,
     /// The provider asked not to be sent this request again.
     rules_out_retry: bool,
+    overflow: Option<Overflow>,
     target: Option<TargetId>,
     trail: Option<Arc<Trail>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -51,6 +53,7 @@ impl Error {
             request_id: None,
             retry_after: None,
             rules_out_retry: false,
+            overflow: None,
             target: None,
             trail: None,
             source: None,
@@ -97,6 +100,13 @@ impl Error {
     #[must_use]
     pub fn with_retry_ruled_out(mut self) -> Self {
         self.0.rules_out_retry = true;
+        self
+    }
+
+    /// Adds the numbers with which the provider rejected the request as too long; `None` keeps those there are.
+    #[must_use]
+    pub fn with_overflow(mut self, overflow: impl Into<Option<Overflow>>) -> Self {
+        self.0.overflow = overflow.into().or(self.0.overflow);
         self
     }
 
@@ -265,6 +275,12 @@ impl Error {
         self.0.rules_out_retry
     }
 
+    /// The numbers with which the provider rejected the request as too long, if it named any.
+    #[must_use]
+    pub fn overflow(&self) -> Option<Overflow> {
+        self.0.overflow
+    }
+
     /// The target that failed.
     #[must_use]
     pub fn target(&self) -> Option<&TargetId> {
@@ -343,6 +359,9 @@ impl fmt::Debug for Error {
         }
         if inner.rules_out_retry {
             out.field("rules_out_retry", &true);
+        }
+        if let Some(overflow) = &inner.overflow {
+            out.field("overflow", overflow);
         }
         if let Some(target) = &inner.target {
             out.field("target", target);

@@ -135,11 +135,14 @@ pub struct TokenScale {
     pub samples: u32,
     /// A request of about this many tokens (prompt and room for the answer) was recently rejected as too long.
     pub overflow: Option<u64>,
+    /// The window that the target has named when it rejected a request as too long.
+    #[serde(default)]
+    pub window: Option<u64>,
 }
 
 impl Default for TokenScale {
     fn default() -> Self {
-        Self { per_mille: USUAL, doubt: DOUBT, samples: 0, overflow: None }
+        Self { per_mille: USUAL, doubt: DOUBT, samples: 0, overflow: None, window: None }
     }
 }
 

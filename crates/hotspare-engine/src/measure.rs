@@ -70,7 +70,7 @@ impl<'a> Measure<'a> {
         count: impl FnOnce(&mut Self, Encoding) -> Option<PromptSize>,
     ) -> Need {
         let estimated = need(size, scale, ESTIMATED);
-        let (Some(window), Some(encoding)) = (profile.context_window, profile.encoding) else {
+        let (Some(window), Some(encoding)) = (estimated.window(profile), profile.encoding) else {
             return estimated;
         };
         let needs = self.with_room(profile, estimated);
@@ -85,7 +85,7 @@ impl<'a> Measure<'a> {
 
     /// Tokens of the prompt plus the room for the answer.
     pub(crate) fn with_room(&self, profile: &ModelProfile, need: Need) -> u64 {
-        let window = profile.context_window.unwrap_or(u64::MAX);
+        let window = need.window(profile).unwrap_or(u64::MAX);
         match self.request {
             Request::Chat(chat) => need.prompt.saturating_add(Need::room(chat, profile, window)),
             Request::Embed(_) => need.prompt,
@@ -110,5 +110,5 @@ fn need(size: &PromptSize, scale: &TokenScale, least: u64) -> Need {
     let prompt = scale.estimate(size);
     let doubt = scale.doubt(size).saturating_mul(POSSIBLE * 50) / prompt.max(1);
     let least = if size.is_opaque() { OPAQUE } else { least };
-    Need { prompt, margin: doubt.clamp(least, 100), overflow: scale.overflow }
+    Need { prompt, margin: doubt.clamp(least, 100), overflow: scale.overflow, window: scale.window }
 }

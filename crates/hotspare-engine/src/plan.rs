@@ -55,6 +55,8 @@ pub struct PlannedTarget {
     pub most_prompt_tokens: u64,
     /// The estimate plus the room for the answer.
     pub needs: u64,
+    /// Its context window: as known, or as it has named it, whichever is smaller.
+    pub window: Option<u64>,
     /// The oldest turns must be removed until the prompt is estimated at this many tokens.
     pub trim_to: Option<u64>,
     /// Whether it reasons before it answers this request, so that its first content may be late.
@@ -93,9 +95,9 @@ impl PlannedTarget {
         }
     }
 
-    /// Why the prompt certainly does not fit into a window, if so.
-    pub(crate) fn too_long_for(&self, window: Option<u64>) -> Option<String> {
-        let holds = window?;
+    /// Why the prompt certainly does not fit its window, if so.
+    pub(crate) fn too_long(&self) -> Option<String> {
+        let holds = self.window?;
         let margin = self.most_prompt_tokens.saturating_sub(self.prompt_tokens);
         let fits = self.trim_to.is_some() || self.needs.saturating_sub(margin) <= holds;
         (!fits).then(|| Ineligible::Window { needs: self.needs, holds }.to_string())
@@ -222,7 +224,7 @@ impl Plan {
             && let Some((_, index)) = remembered
         {
             let mut views = views.to_vec();
-            views[index].tokens.overflow = None;
+            (views[index].tokens.overflow, views[index].tokens.window) = (None, None);
             return Self::with_templates(fleet, route, request, size, &views, seed, templates);
         }
         let mut scene = Scene::new(&candidates, request, prompt_tokens);
@@ -253,6 +255,7 @@ impl Plan {
                 prompt_tokens: need.prompt,
                 most_prompt_tokens: need.most_prompt(),
                 needs,
+                window: need.window(&fleet.targets()[target].profile),
                 trim_to,
                 reasons: fleet.targets()[target].profile.capabilities.reasons(asked),
                 size: sent,
@@ -306,7 +309,7 @@ struct Facts {
 enum Unsuited {
     /// The request is too long for it.
     Length(String),
-    /// A request of this many tokens was recently too long for it, and this one is no shorter.
+    /// It has recently rejected a request as too long: one of this many tokens, or with this as its window.
     Overflowed(u64, String),
     Other(String),
 }
@@ -342,7 +345,9 @@ fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_
             let why = ineligible(chat, &target.profile, need)?;
             let words = why.to_string();
             return Some(match why {
-                Ineligible::Overflowed { lately, .. } => Unsuited::Overflowed(lately, words),
+                Ineligible::Overflowed { lately: most, .. } | Ineligible::Named { holds: most, .. } => {
+                    Unsuited::Overflowed(most, words)
+                }
                 why if why.is_length() => Unsuited::Length(words),
                 _ => Unsuited::Other(words),
             });
@@ -369,7 +374,7 @@ fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space
 
 /// The estimate to which a prompt must be trimmed to fit, if that is possible.
 fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, estimated: u64) -> Option<u64> {
-    let window = profile.context_window.unwrap_or(u64::MAX).min(need.overflow.unwrap_or(u64::MAX));
+    let window = need.window(profile).into_iter().chain(need.overflow).min().unwrap_or(u64::MAX);
     let left = window.checked_sub(Need::room(request, profile, window))?;
     // Allows for an estimate that is slightly too low.
     let tokens = u128::from(left - left / 20) * u128::from(estimated) / u128::from(need.prompt.max(1));

@@ -77,6 +77,8 @@ pub struct AttemptStart {
     pub trim_to: Option<u64>,
     /// The most tokens that the prompt may have at this target: the estimate and its margin.
     pub most_prompt_tokens: u64,
+    /// The target's context window, if known.
+    pub window: Option<u64>,
     /// Index of the route.
     pub route: usize,
 }

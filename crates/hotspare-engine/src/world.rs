@@ -7,12 +7,13 @@ mod probing;
 mod service;
 mod spending;
 mod views;
+mod windows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Moment, RateLimits, TokenScale};
+use hotspare_core::{Moment, RateLimits};
 use hotspare_health::{
     Admission, Book, CallProfile, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId,
     Transition, Verdict,
@@ -59,6 +60,8 @@ struct TargetState {
     tokens: Calibration,
     /// A request of this many tokens was too long, and when that is forgotten.
     overflow: Option<(u64, Moment)>,
+    /// The window that it has named, and when that is forgotten.
+    window: Option<(u64, Moment)>,
     spend: Option<Spend>,
     /// The operator's limits per minute. Per target, like its slots.
     own: Quota,
@@ -283,6 +286,7 @@ impl World {
             state.tokens.learn(&size, counted);
             // It accepts more than it seemed to.
             state.overflow = state.overflow.filter(|(tokens, _)| counted < *tokens);
+            state.window = state.window.filter(|(tokens, _)| counted < *tokens);
         }
         let of_route = end.route.and_then(|route| self.routes[route].spend.as_mut());
         let spends = [state.spend.as_mut(), of_route];
@@ -324,23 +328,6 @@ impl World {
     pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
         let [.., credential_model] = self.fleet.targets()[place].scopes(key);
         self.book.learn(now, credential_model, limits);
-    }
-
-    /// A request of about this many tokens, including room for the answer, was too long for a target.
-    pub(crate) fn overflowed(&mut self, now: Moment, place: usize, needs: u64) {
-        let window = self.fleet.targets()[place].profile.context_window;
-        // An estimate that was this far off says nothing about requests that are measured well.
-        if window.is_some_and(|window| needs < window / 2) {
-            return;
-        }
-        let state = &mut self.targets[place];
-        let known = state.overflow.filter(|(_, until)| now < *until).map_or(u64::MAX, |(tokens, _)| tokens);
-        state.overflow = Some((known.min(needs), now + OVERFLOW_MEMORY));
-    }
-
-    /// How a target counts tokens.
-    pub(crate) fn token_scale(&self, place: usize) -> TokenScale {
-        self.targets[place].tokens.scale()
     }
 
     /// Queues a call at a target; false if the queue is full.
@@ -441,9 +428,6 @@ impl World {
         }
     }
 }
-
-/// How long a rejection as too long is remembered: servers may restart with other windows, and estimates may be wrong.
-const OVERFLOW_MEMORY: Duration = Duration::from_secs(600);
 
 /// How soon a full target is asked again, unless the call is woken before.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);

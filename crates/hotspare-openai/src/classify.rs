@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-use hotspare_core::Error;
+use hotspare_core::{Error, Overflow};
 use hotspare_provider::{
     ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, reset_in_text, retry_after,
     retry_after_in_text,
@@ -73,6 +73,8 @@ struct ErrorBody {
     reset: Option<String>,
     /// Names of the exceeded quotas, which the message omits.
     quotas: String,
+    /// Tokens of a prompt that was too long, and the most that fit, in fields of their own.
+    overflow: Option<Overflow>,
     request_id: Option<String>,
 }
 
@@ -117,6 +119,9 @@ impl ErrorBody {
                     let id = map.get("request_id").and_then(Value::as_str).filter(|id| !id.is_empty());
                     self.request_id = id.map(str::to_owned);
                 }
+                let tokens = |name: &str| map.get(name).and_then(Value::as_u64);
+                let overflow = Overflow::new(tokens("n_prompt_tokens"), tokens("n_ctx"));
+                self.overflow = self.overflow.or(overflow);
                 self.pause = self.pause.or_else(|| {
                     let names = ["retry_after", "retry_after_seconds", "resets_in_seconds", "estimated_time"];
                     let seconds = names.iter().find_map(|name| map.get(*name)?.as_f64())?;
@@ -179,7 +184,7 @@ impl ErrorBody {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
         let classification = apply_rules(&RULES, &ErrorFields { status, words: &words, text: &lower });
-        let mut error = classification.error(self.message.clone());
+        let mut error = classification.error(self.message.clone()).with_overflow(self.overflow);
         if let Some(status) = status {
             error = error.with_status(status);
         }

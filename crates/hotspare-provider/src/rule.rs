@@ -4,6 +4,7 @@
 //! to bottom, the most specific rule first. Invariant: a table is data, so it can be printed, reviewed and tested as a
 //! whole.
 
+mod overflow;
 mod sentences;
 
 use hotspare_core::{Error, Kind, Scope};
@@ -146,10 +147,12 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// Builds the error, with the host's message.
+    /// Builds the error, with the host's message and the numbers in it if it rejects a prompt as too long.
     #[must_use]
     pub fn error(self, message: impl Into<String>) -> Error {
-        Error::new(self.kind, message).with_scope(self.scope)
+        let message = message.into();
+        let numbers = (self.kind == Kind::ContextOverflow).then(|| overflow::stated(&message)).flatten();
+        Error::new(self.kind, message).with_scope(self.scope).with_overflow(numbers)
     }
 }
 

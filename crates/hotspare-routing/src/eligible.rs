@@ -20,6 +20,8 @@ pub struct Need {
     pub margin: u64,
     /// A request that needed this many tokens was recently rejected as too long.
     pub overflow: Option<u64>,
+    /// The window that the target has named, if it is smaller than what is known about the model.
+    pub window: Option<u64>,
 }
 
 impl Need {
@@ -27,6 +29,12 @@ impl Need {
     #[must_use]
     pub fn most_prompt(&self) -> u64 {
         self.prompt.saturating_add((self.prompt / 100).saturating_mul(self.margin))
+    }
+
+    /// The context window: the smaller of what is known about the model and what the target has named.
+    #[must_use]
+    pub fn window(&self, profile: &ModelProfile) -> Option<u64> {
+        profile.context_window.into_iter().chain(self.window).min()
     }
 
     /// Tokens reserved for the answer: as many as the request allows and the model supports, or a usual length.
@@ -56,6 +64,13 @@ pub enum Ineligible {
         /// The window, in tokens.
         holds: u64,
     },
+    /// They do not fit the window that the target named when it rejected another request as too long.
+    Named {
+        /// Estimated tokens needed.
+        needs: u64,
+        /// The window, in tokens.
+        holds: u64,
+    },
     /// A request of at most this length was recently rejected as too long.
     Overflowed {
         /// Estimated tokens needed.
@@ -73,6 +88,12 @@ impl fmt::Display for Ineligible {
             Self::NoVision => f.write_str("it cannot read images"),
             Self::Window { needs, holds } => {
                 write!(f, "the request needs about {needs} tokens, its window holds {holds}")
+            }
+            Self::Named { needs, holds } => {
+                write!(
+                    f,
+                    "the request needs about {needs} tokens, and by its own account its window holds {holds}"
+                )
             }
             Self::Overflowed { needs, lately } => {
                 write!(
@@ -94,11 +115,17 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
     if can.vision == Some(false) && request.has_images() {
         return Some(Ineligible::NoVision);
     }
-    let window = profile.context_window.unwrap_or(u64::MAX);
+    let window = need.window(profile).unwrap_or(u64::MAX);
     let needs = need.prompt.saturating_add(Need::room(request, profile, window));
     let certain = needs.saturating_sub(need.prompt / 100 * need.margin);
     if certain > window {
-        return Some(Ineligible::Window { needs, holds: window });
+        let known = profile.context_window == Some(window);
+        let holds = window;
+        return Some(if known {
+            Ineligible::Window { needs, holds }
+        } else {
+            Ineligible::Named { needs, holds }
+        });
     }
     need.overflow.filter(|lately| needs >= *lately).map(|lately| Ineligible::Overflowed { needs, lately })
 }
@@ -107,7 +134,7 @@ impl Ineligible {
     /// Whether the only obstacle is the request's length.
     #[must_use]
     pub fn is_length(&self) -> bool {
-        matches!(self, Self::Window { .. } | Self::Overflowed { .. })
+        matches!(self, Self::Window { .. } | Self::Named { .. } | Self::Overflowed { .. })
     }
 }
 
@@ -123,7 +150,7 @@ mod tests {
     use super::*;
 
     fn need(prompt: u64, margin: u64) -> Need {
-        Need { prompt, margin, overflow: None }
+        Need { prompt, margin, ..Need::default() }
     }
 
     #[test]
@@ -163,9 +190,26 @@ mod tests {
     #[test]
     fn prompt_beyond_a_recent_overflow_is_ineligible() {
         let request = ChatRequest::to("r").user("x").max_output(100);
-        let at = |prompt| Need { prompt, margin: 30, overflow: Some(5_000) };
+        let at = |prompt| Need { prompt, margin: 30, overflow: Some(5_000), window: None };
         assert_eq!(ineligible(&request, &ModelProfile::default(), at(4_899)), None);
         let why = ineligible(&request, &ModelProfile::default(), at(4_900)).unwrap();
         assert!(why.is_length() && why.to_string().contains("recently rejected 5000"), "{why}");
+    }
+
+    #[test]
+    fn window_that_the_target_named_counts_if_it_is_smaller() {
+        let request = ChatRequest::to("r").user("x").max_output(100);
+        let named = |window| Need { prompt: 5_000, window, ..Need::default() };
+        let mut model = ModelProfile::default();
+        let why = ineligible(&request, &model, named(Some(4_096))).unwrap();
+        assert!(why.is_length());
+        let told = "the request needs about 5100 tokens, and by its own account its window holds 4096";
+        assert_eq!(why.to_string(), told);
+        model.context_window = Some(8_192);
+        assert!(ineligible(&request, &model, named(Some(4_096))).is_some());
+        assert_eq!(ineligible(&request, &model, named(Some(100_000))), None);
+        model.context_window = Some(2_048);
+        let why = ineligible(&request, &model, named(Some(4_096))).unwrap();
+        assert_eq!(why, Ineligible::Window { needs: 5_100, holds: 2_048 });
     }
 }

@@ -84,10 +84,10 @@ pub use explain::{Explanation, PlannedTarget};
 pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,
-    Kind, LongPrice, Media, Message, ModelProfile, Native, Next, Origin, Outcome, OutputFormat, Part, Policy,
-    Price, Raw, Reasoning, ReasoningMode, Request, Role, Same, Sampling, SchemaSubset, Scope, Signature,
-    Skipped, TargetId, TargetView, ThinkTags, TokenScale, Tool, ToolCall, ToolChoice, ToolResult, Trail,
-    Usage, UsageSource, Vector,
+    Kind, LongPrice, Media, Message, ModelProfile, Native, Next, Origin, Outcome, OutputFormat, Overflow,
+    Part, Policy, Price, PromptPart, PromptSize, Raw, Reasoning, ReasoningMode, Request, Role, Same,
+    Sampling, SchemaSubset, Scope, Signature, Skipped, TargetId, TargetView, ThinkTags, TokenScale, Tool,
+    ToolCall, ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
     Adaptive, AnswerLimit, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal,

@@ -138,7 +138,7 @@ fn limit_output(
         }
         None if profile.capabilities.unlimited_output == Some(false) => {
             let prompt = start.most_prompt_tokens;
-            let room = profile.context_window.map_or(most, |window| window.saturating_sub(prompt));
+            let room = start.window.map_or(most, |window| window.saturating_sub(prompt));
             // With less room, the wire's own default is as good a guess.
             if room >= most.min(MIN_OUTPUT_LIMIT) {
                 request.to_mut().max_output = Some(most.min(room));

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hotspare_core::{
-    Blame, Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Policy, Same, Scope, TargetId, Usage,
+    Blame, Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Overflow, Policy, Same, Scope,
+    TargetId, Usage,
 };
 use hotspare_health::{Observation, Outcome};
 use hotspare_routing::Reason;
@@ -54,14 +55,21 @@ impl Call {
             self.ended(now, world, id);
             return;
         }
-        let (place, needs) = (attempt.choice.target, attempt.choice.needs);
+        let place = attempt.choice.target;
         let measured = attempt.is_as_asked() && !attempt.choice.size.is_opaque();
         if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
             world.observe(now, place, permit, Observation::Responded);
         }
         // A prompt that cannot be measured, or was changed on the way, says nothing about other requests of this size.
-        if error.kind() == Kind::ContextOverflow && measured {
-            world.overflowed(now, place, needs);
+        if error.kind() == Kind::ContextOverflow {
+            let choice = &self.attempts[id.0].choice;
+            if let Some(limit) = error.overflow().and_then(|told| told.limit) {
+                world.named_window(now, place, limit);
+            }
+            if measured {
+                let counted = error.overflow().and_then(|told| told.prompt);
+                world.overflowed(now, place, choice, counted);
+            }
         }
         let error = error.with_target(self.fleet.targets()[place].id.clone());
         if id == AttemptId(0) {
@@ -127,13 +135,14 @@ impl Call {
             None if error.kind() == Kind::ContentPolicy && self.route.rules.on_refusal == OnRefusal::Next => {
                 self.advance();
             }
-            None => self.follow_policy(policy, place),
+            None => self.follow_policy(policy, place, error.overflow()),
         }
     }
 
-    fn follow_policy(&mut self, policy: Policy, place: usize) {
+    fn follow_policy(&mut self, policy: Policy, place: usize, told: Option<Overflow>) {
         let target = &self.fleet.targets()[place];
-        let (wire, window) = (target.wire, target.profile.context_window);
+        let wire = target.wire;
+        let window = target.profile.context_window.into_iter().chain(told.and_then(|told| told.limit)).min();
         match policy.next {
             Next::Stop | Next::OptIn => self.stopped = true,
             Next::Larger => {
@@ -325,8 +334,8 @@ impl Call {
         }
         let why = "asked again with the validation errors";
         let mut retry = self.once_more(now, id, why);
-        retry.choice = retry.choice.with_reask(reask, &world.token_scale(place));
-        if let Some(why) = retry.choice.too_long_for(self.fleet.targets()[place].profile.context_window) {
+        retry.choice = retry.choice.with_reask(reask, &world.token_scale(now, place));
+        if let Some(why) = retry.choice.too_long() {
             self.note_not_retried(place, &why);
             return false;
         }

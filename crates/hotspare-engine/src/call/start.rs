@@ -148,7 +148,7 @@ impl Call {
                 return Some(format!("the route tries at most {most} targets"));
             }
         }
-        if let (Some(least), Some(window)) = (self.min_window, target.profile.context_window)
+        if let (Some(least), Some(window)) = (self.min_window, choice.window)
             && window <= least
         {
             return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
@@ -299,7 +299,7 @@ impl Call {
             choice = choice.plain.take().map_or(choice, |plain| *plain);
         }
         let reask = choice.reask.clone();
-        let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, trim_to, .. } = choice;
+        let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, window, trim_to, .. } = choice;
         self.refusals.remove(&place);
         let target = &self.fleet.targets()[place];
         let stream = self.streams(world, place);
@@ -359,6 +359,7 @@ impl Call {
             reask,
             trim_to,
             most_prompt_tokens,
+            window,
             route: self.route.index,
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, PromptSize, ReasoningMode,
-    TargetId, ThinkTags,
+    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, Overflow, PromptSize,
+    ReasoningMode, TargetId, ThinkTags,
 };
 use hotspare_health::{Config, Outcome, Permit, Verdict};
 use hotspare_normalize::OutputCheck;

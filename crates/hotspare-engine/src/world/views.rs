@@ -59,9 +59,7 @@ impl World {
             out.disabled = view.disabled;
         }
         out.in_flight = in_flight;
-        let state = &self.targets[place];
-        out.tokens = state.tokens.scale();
-        out.tokens.overflow = state.overflow.filter(|(_, until)| now < *until).map(|(tokens, _)| tokens);
+        out.tokens = self.token_scale(now, place);
         out
     }
 }

@@ -313,3 +313,67 @@ fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
     rig.fails(0, Kind::ContextOverflow);
     assert!(known(&rig).is_some(), "an unmodified request is learned from");
 }
+
+fn too_long(prompt: u64, limit: u64) -> Input {
+    let error = Error::new(Kind::ContextOverflow, "");
+    Input::Failed(AttemptId(0), error.with_overflow(Overflow::new(Some(prompt), Some(limit))))
+}
+
+#[test]
+fn window_that_a_target_names_is_kept_for_an_hour_or_until_it_takes_more() {
+    let known = |rig: &Rig| rig.world.view(rig.now, 0, 5).tokens.window;
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.prompt_tokens = 9_000;
+    let mut rig = setup.rig();
+    rig.tell(too_long(9_000, 4_096));
+    assert_eq!((known(&rig), rig.targets()), (Some(4_096), vec![0, 1]));
+    rig.finishes_with_text(1);
+    let _ = rig.next_call(&setup);
+    let why = &rig.call.trail().skipped[0].why;
+    assert!(rig.targets() == [1] && why.ends_with("by its own account its window holds 4096"), "{why}");
+    rig.finishes_with_text(1);
+    setup.prompt_tokens = 1_000;
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0], "what fits is sent");
+    let usage = hotspare_core::Usage::reported(Some(5_000), Some(8));
+    rig.says(0, Event::Usage(Box::new(usage)));
+    rig.finishes_with_text(0);
+    assert_eq!(known(&rig), None, "it holds more than it said");
+    setup.prompt_tokens = 9_000;
+    let mut rig = setup.rig();
+    rig.tell(too_long(9_000, 4_096));
+    rig.now = rig.now + Duration::from_secs(3_601);
+    assert_eq!(known(&rig), None, "it may have been restarted");
+}
+
+#[test]
+fn only_a_window_below_the_known_one_is_learned() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.context_window = Some(8_192);
+    for (limit, learned) in
+        [(4_096, Some(4_096)), (8_192, None), (100_000, None), (3, None), (10_u64.pow(18), None)]
+    {
+        let mut rig = setup.rig();
+        rig.tell(too_long(9_000, limit));
+        assert_eq!(rig.world.view(rig.now, 0, 5).tokens.window, learned, "{limit}");
+    }
+}
+
+#[test]
+fn count_in_a_rejection_corrects_the_estimate() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.prompt_tokens = 5_000;
+    let estimate = |rig: &Rig| {
+        let scale = rig.world.view(rig.now, 0, 5).tokens;
+        (scale.samples, scale.estimate(&PromptSize::of_text(5_000)), scale.overflow)
+    };
+    let mut rig = setup.rig();
+    assert_eq!(estimate(&rig), (0, 5_000, None));
+    rig.tell(too_long(5_900, 5_500));
+    let (samples, tokens, overflow) = estimate(&rig);
+    assert!(samples == 1 && tokens > 5_400 && overflow == Some(tokens + 1_024), "{tokens} {overflow:?}");
+    let mut rig = setup.rig();
+    rig.call.attempts[0].choice.size.set_opaque();
+    rig.tell(too_long(5_900, 5_500));
+    assert_eq!(estimate(&rig), (0, 5_000, None), "it holds what cannot be measured");
+}
