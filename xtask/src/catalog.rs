@@ -88,14 +88,8 @@ fn line(model: &Value) -> Result<String, String> {
     if !cannot.is_empty() {
         put("cannot", cannot.join(" ").into());
     }
-    if let Some(efforts) = words(&model["extra_reasoning_efforts"]) {
-        put("efforts", efforts.into());
-    }
     if let Some(regions) = words(&model["regional_prefixes"]) {
         put("regions", regions.into());
-    }
-    if model["regional_only"] == true {
-        put("regional_only", true.into());
     }
     if model["mode"] != "chat" {
         put("mode", model["mode"].clone());

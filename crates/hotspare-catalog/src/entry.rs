@@ -26,9 +26,7 @@ struct Fields {
     long: Vec<u64>,
     can: String,
     cannot: String,
-    efforts: String,
     regions: String,
-    regional_only: bool,
     mode: Option<String>,
     encoding: Option<Encoding>,
     retires: Option<String>,
@@ -39,17 +37,6 @@ impl Entry {
         let (key, fields) = line.split_once('\t').unwrap_or((line, ""));
         let (provider, id) = key.split_once('/').unwrap_or(("", key));
         Ok(Self { provider: provider.into(), id: id.into(), fields: serde_json::from_str(fields)? })
-    }
-
-    /// Reasoning efforts beyond `low`, `medium` and `high` that the model accepts.
-    pub fn extra_efforts(&self) -> impl Iterator<Item = &str> {
-        self.fields.efforts.split_whitespace()
-    }
-
-    /// Whether the model is available only under the names of inference profiles (`us.` and the like).
-    #[must_use]
-    pub fn is_regional_only(&self) -> bool {
-        self.fields.regional_only
     }
 
     pub(crate) fn has_region(&self, region: &str) -> bool {
