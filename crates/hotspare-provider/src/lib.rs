@@ -24,6 +24,7 @@ mod secret;
 mod sign;
 mod text;
 mod timestamp;
+mod tool_id;
 mod transport;
 mod wire;
 
@@ -47,5 +48,6 @@ pub use secret::Secret;
 pub use sign::{Credentials, Signer};
 pub use text::{Count, Text, count, json_text};
 pub use timestamp::timestamp;
+pub use tool_id::safe_tool_id;
 pub use transport::{Head, HttpRequest, HttpResponse, Transport, header};
 pub use wire::{Decoder, Decoding, Wire};

@@ -5,8 +5,9 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use hotspare_core::{Error, Kind, Media, Message, Native, Part, Role, ToolCall, ToolResult, stable_hash};
+use hotspare_core::{Error, Kind, Media, Message, Native, Part, Role, ToolCall, ToolResult};
 use hotspare_provider::fields::Fields;
+use hotspare_provider::safe_tool_id;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -160,14 +161,14 @@ impl Serialize for Block<'_> {
             },
             Part::ToolCall(call) => {
                 map.serialize_entry("type", "tool_use")?;
-                map.serialize_entry("id", &wire_id(&call.id))?;
+                map.serialize_entry("id", &safe_tool_id(&call.id))?;
                 map.serialize_entry("name", &call.name)?;
                 map.serialize_entry("input", &input(call))?;
             }
             Part::ToolResult(result) => {
                 let ToolResult { id, content, is_error, .. } = result;
                 map.serialize_entry("type", "tool_result")?;
-                map.serialize_entry("tool_use_id", &wire_id(id))?;
+                map.serialize_entry("tool_use_id", &safe_tool_id(id))?;
                 map.serialize_entry("content", &Content(&blocks(content)))?;
                 if *is_error {
                     map.serialize_entry("is_error", &true)?;
@@ -195,18 +196,6 @@ fn input(call: &ToolCall) -> Option<&RawValue> {
     let text = call.arguments.trim();
     let text = if text.is_empty() { "{}" } else { text };
     serde_json::from_str(text).ok().filter(|raw: &&RawValue| raw.get().starts_with('{'))
-}
-
-/// The wire's ids consist of letters, digits, `_` and `-`. Another wire's id is rewritten, the same way wherever it
-/// occurs; a hash keeps ids distinct that differ only in the characters removed.
-pub(super) fn wire_id(id: &str) -> String {
-    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
-        return id.to_owned();
-    }
-    let hash = stable_hash([id]);
-    let kept: String = id.chars().filter(|character| fits(*character)).take(32).collect();
-    format!("{kept}_{hash:016x}")
 }
 
 /// The source of an image or a document.

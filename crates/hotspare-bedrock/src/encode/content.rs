@@ -4,7 +4,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Error, Kind, Media, Part, Reasoning, ToolCall, ToolResult, stable_hash};
+use hotspare_core::{Error, Kind, Media, Part, Reasoning, ToolCall, ToolResult};
+use hotspare_provider::safe_tool_id;
 use serde_json::{Value, json};
 
 use super::unsupported;
@@ -100,7 +101,7 @@ impl BlockEncoder {
             // A result without content is refused, although a tool may have no output.
             content.push(json!({"text": "(no output)"}));
         }
-        let mut out = json!({"toolUseId": wire_id(&result.id), "content": content});
+        let mut out = json!({"toolUseId": safe_tool_id(&result.id), "content": content});
         if result.is_error {
             out["status"] = "error".into();
         }
@@ -141,17 +142,5 @@ fn tool_use(call: &ToolCall) -> Result<Value, Error> {
         let what = format!("the arguments of the earlier call to `{}` are not a JSON object", call.name);
         Error::new(Kind::Unsupported, what)
     })?;
-    Ok(json!({"toolUse": {"toolUseId": wire_id(&call.id), "name": call.name, "input": input}}))
-}
-
-/// The wire's ids are at most 64 letters, digits, `_` and `-`. Another wire's id is rewritten, the same way wherever it
-/// occurs; a hash keeps ids distinct that differ only in the characters removed.
-pub(super) fn wire_id(id: &str) -> String {
-    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if !id.is_empty() && id.len() <= 64 && id.chars().all(fits) {
-        return id.to_owned();
-    }
-    let hash = stable_hash([id]);
-    let kept: String = id.chars().filter(|character| fits(*character)).take(32).collect();
-    format!("{kept}_{hash:016x}")
+    Ok(json!({"toolUse": {"toolUseId": safe_tool_id(&call.id), "name": call.name, "input": input}}))
 }
