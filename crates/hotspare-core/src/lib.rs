@@ -6,6 +6,7 @@
 
 mod capability;
 mod cost;
+mod duration;
 mod embed;
 mod error;
 mod event;
@@ -31,6 +32,7 @@ pub use capability::{
     Capabilities, Encoding, LongPrice, ModelProfile, Price, ReasoningMode, SchemaSubset, ThinkTags,
 };
 pub use cost::Cost;
+pub use duration::parse_duration;
 pub use embed::{EmbedInput, EmbedRequest, EmbedResponse, Vector};
 pub use error::Error;
 pub use event::{Chunk, Event, Raw};

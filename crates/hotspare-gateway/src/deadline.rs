@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hotspare::{Error, Kind};
+use hotspare_core::parse_duration;
 
 /// Headers whose value has a unit.
 static WITH_UNIT: [HeaderName; 2] =
@@ -45,19 +46,6 @@ fn parse(name: &HeaderName, value: &HeaderValue) -> Result<Duration, Error> {
     })
 }
 
-/// `1500ms`, `20s`, `1.5s`, `2m`.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let number: f64 = text[..digits].parse().ok()?;
-    let seconds = match &text[digits..] {
-        "ms" => number / 1_000.0,
-        "s" => number,
-        "m" => number * 60.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +68,7 @@ mod tests {
         assert_eq!(twice("1m", "250ms").unwrap(), Some(Duration::from_millis(250)));
         assert_eq!(twice("250ms", "1m").unwrap(), Some(Duration::from_millis(250)));
         assert_eq!(twice("1m", "soon").unwrap_err().code(), Some("invalid_deadline"));
+        assert_eq!(parsed(&[("x-hotspare-deadline", "1h")]).unwrap(), Some(Duration::from_secs(3_600)));
         for wrong in ["20", "", "soon", "-1s", "0s", "1e400s", "99999999999999999999999s"] {
             let error = parsed(&[("x-hotspare-deadline", wrong)]).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidRequest, "{wrong}");

@@ -7,9 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
 
-use hotspare_core::{CallOptions, Cost, Error, Kind, TargetId};
+use hotspare_core::{CallOptions, Cost, Error, Kind, TargetId, parse_duration};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -147,7 +146,7 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
     if let Some(text) = dto.deadline {
         let malformed =
             || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
-        options.deadline = Some(duration(&text).ok_or_else(malformed)?);
+        options.deadline = Some(parse_duration(&text).filter(|time| !time.is_zero()).ok_or_else(malformed)?);
     }
     Ok(options)
 }
@@ -166,20 +165,6 @@ struct OptionsDto {
 /// An error that the caller has to fix in the request.
 pub fn invalid(message: impl Into<String>) -> Error {
     Error::new(Kind::InvalidRequest, message).with_status(400)
-}
-
-/// Parses one number and its unit; zero is refused.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let seconds = match &text[unit..] {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        _ => return None,
-    };
-    let number: f64 = text[..unit].trim().parse().ok()?;
-    Duration::try_from_secs_f64(number * seconds).ok().filter(|time| *time > Duration::ZERO)
 }
 
 /// The parser's error without the excerpt of the body that it quotes.
@@ -234,6 +219,8 @@ fn after_string(mut text: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -278,11 +265,15 @@ mod tests {
     }
 
     #[test]
-    fn durations_require_units() {
-        assert_eq!(duration("1.5s"), Some(Duration::from_millis(1_500)));
-        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        for malformed in ["", "20", "0s", "-1s", "s", "1e400s", "NaNs", "1d", "ä1s"] {
-            assert_eq!(duration(malformed), None, "{malformed}");
+    fn deadline_is_a_duration_longer_than_zero() {
+        let deadline = |text: &str| {
+            let raw = serde_json::value::to_raw_value(&serde_json::json!({"deadline": text})).unwrap();
+            options(&raw).map(|options| options.deadline)
+        };
+        assert_eq!(deadline("1.5s").unwrap(), Some(Duration::from_millis(1_500)));
+        assert_eq!(deadline("1d").unwrap(), Some(Duration::from_secs(86_400)));
+        for malformed in ["", "20", "0s", "-1s", "1e400s", "1 week"] {
+            assert_eq!(deadline(malformed).unwrap_err().kind(), Kind::InvalidRequest, "{malformed}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Span, percent, seconds};
+use crate::units::{Span, duration, percent};
 
 /// A measure and its bounds.
 #[derive(Clone, Debug, Deserialize)]
@@ -127,7 +127,7 @@ fn bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bound>, D:
         BoundDto::Number(value) => (value.to_string(), Some((value, Unit::Number))),
         BoundDto::Text(text) => {
             let share = percent(&text).map(|value| (value, Unit::Share));
-            let value = share.or_else(|| seconds(&text).map(|value| (value, Unit::Time)));
+            let value = share.or_else(|| duration(&text).map(|value| (value.as_secs_f64(), Unit::Time)));
             (text, value)
         }
     };

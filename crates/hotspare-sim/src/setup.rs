@@ -13,7 +13,7 @@ use hotspare_routing::{
 };
 
 use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
-use crate::units::seconds;
+use crate::units::duration;
 
 /// A route under test.
 #[derive(Clone, Debug)]
@@ -138,9 +138,7 @@ impl RouteDto {
             "off" => return Ok(strategy),
             "p95" => Hedge::at_p95(),
             delay => Hedge::after(
-                seconds(delay)
-                    .map(std::time::Duration::from_secs_f64)
-                    .ok_or_else(|| format!("hedge is `{delay}`; it is off, p95 or a duration"))?,
+                duration(delay).ok_or_else(|| format!("hedge is `{delay}`; it is off, p95 or a duration"))?,
             ),
         };
         Ok(Box::new(Hedged::new(strategy, hedge.budget_bp(self.hedge_budget.basis_points()))))

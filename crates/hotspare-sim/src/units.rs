@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hotspare_core::parse_duration;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// A duration such as `"80ms"`, `"10s"`, `"5m"`, `"24h"`, `"90d"`.
@@ -29,25 +30,13 @@ impl<'de> Deserialize<'de> for Span {
             )
         };
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
-        seconds(&text).and_then(|secs| Duration::try_from_secs_f64(secs).ok()).map(Self).ok_or_else(wrong)
+        duration(&text).map(Self).ok_or_else(wrong)
     }
 }
 
-/// Parses a duration to seconds.
-pub(crate) fn seconds(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let number: f64 = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
-        "us" => 0.000_001,
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
-        _ => return None,
-    };
-    Some(number * unit).filter(|secs| *secs <= 366.0 * 86_400.0)
+/// Parses a duration of at most a year.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    parse_duration(text).filter(|time| *time <= Duration::from_secs(366 * 86_400))
 }
 
 /// A share such as `"2%"`, as a number from 0 to 1.
@@ -163,9 +152,9 @@ mod tests {
 
     #[test]
     fn units_are_required() {
-        assert_eq!(seconds("1.5s"), Some(1.5));
-        assert_eq!(seconds("90d"), Some(7_776_000.0));
-        assert_eq!(seconds("10"), None);
+        assert_eq!(duration("366d"), Some(Duration::from_secs(366 * 86_400)));
+        assert_eq!(duration("367d"), None);
+        assert_eq!(duration("10"), None);
         assert_eq!(percent("99.5%"), Some(0.995));
         assert_eq!(percent("1"), None);
     }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::choice::{choose, unknown, valid};
 use super::prompt::PromptDto;
-use super::units::{CostDto, DurationDto, PercentDto, SpendLimitDto, optional_size, parse};
+use super::units::{CostDto, DurationDto, PercentDto, SpendLimitDto, duration, optional_size};
 use crate::builder::RouteSpec;
 
 /// The names of the strategies.
@@ -303,7 +303,7 @@ impl RouteDto {
         rules.commit = match self.commit.as_deref() {
             None | Some("first_content") => Commit::FirstContent,
             Some("whole") => Commit::Whole,
-            Some(text) => match (parse(text), text.strip_suffix(" events").map(str::parse)) {
+            Some(text) => match (duration(text), text.strip_suffix(" events").map(str::parse)) {
                 (Some(span), _) => Commit::After(span),
                 (None, Some(Ok(count))) => Commit::Events(count),
                 _ => {
@@ -345,7 +345,7 @@ impl RouteDto {
 
 impl HedgeDto {
     fn hedge(&self) -> Result<Hedge, String> {
-        let hedge = match (self.at.as_str(), parse(&self.at)) {
+        let hedge = match (self.at.as_str(), duration(&self.at)) {
             ("p95", _) => Hedge::at_p95(),
             (_, Some(delay)) => Hedge::after(delay),
             (other, None) => {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::Cost;
+use hotspare_core::{Cost, parse_duration};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -20,11 +20,11 @@ impl<'de> Deserialize<'de> for DurationDto {
             )
         };
         let text = String::deserialize(deserializer).map_err(|_| wrong())?;
-        parse(&text).map(Self).ok_or_else(wrong)
+        duration(&text).map(Self).ok_or_else(wrong)
     }
 }
 
-/// A [`Span`] for an optional field.
+/// A [`DurationDto`] for an optional field.
 pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
@@ -141,23 +141,20 @@ fn money(text: &str) -> Option<Cost> {
     Cost::from_dollars(text.trim().strip_suffix("USD")?.trim().parse().ok()?)
 }
 
-pub(super) fn parse(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let number: f64 = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * unit).ok().filter(|span| *span <= Duration::from_secs(7 * 86_400))
+/// Parses a duration of at most a week.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    parse_duration(text).filter(|time| *time <= Duration::from_secs(7 * 86_400))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_last_a_week_at_most() {
+        assert_eq!(duration("7d"), Some(Duration::from_secs(604_800)));
+        assert_eq!(duration("169h"), None);
+    }
 
     #[test]
     fn sizes_require_a_unit() {
