@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Turn, Usage};
 use hotspare_provider::fields::Fields;
 use hotspare_provider::{Decoder, Emit, FRAME_LIMIT, Frame, Text};
 use serde_json::value::RawValue;
@@ -22,6 +22,8 @@ pub(crate) struct MessagesDecoder {
     /// Some text, reasoning or a call has been emitted.
     has_content: bool,
     usage: Usage,
+    /// The service tier that was emitted last, as JSON.
+    service_tier: String,
     prompt: PromptTokens,
     /// Tool calls so far.
     tool_calls: u32,
@@ -277,29 +279,40 @@ impl MessagesDecoder {
     /// Counts are cumulative; the prompt's parts have to be added up.
     fn count(&mut self, usage: Option<dto::UsageDto<'_>>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
-        let PromptTokens { fresh, read, written } = &mut self.prompt;
+        self.usage.update(&self.prompt.count(&usage));
+        let turns: Vec<Turn> = usage.iterations.iter().flatten().filter_map(|raw| turn(raw)).collect();
+        if turns.iter().any(|turn| turn.model.is_some()) {
+            events.push(Event::Turns(turns));
+        }
+        events.push(Event::Usage(Box::new(self.usage)));
+        events.service_tier(&mut self.service_tier, usage.service_tier);
+    }
+}
+
+impl PromptTokens {
+    fn count(&mut self, usage: &dto::UsageDto<'_>) -> Usage {
         for (part, reported) in [
-            (&mut *fresh, usage.input_tokens),
-            (&mut *read, usage.cache_read_input_tokens),
-            (&mut *written, usage.cache_creation_input_tokens),
+            (&mut self.fresh, usage.input_tokens),
+            (&mut self.read, usage.cache_read_input_tokens),
+            (&mut self.written, usage.cache_creation_input_tokens),
         ] {
             *part = reported.or(*part);
         }
-        let cache = written.unwrap_or(0).saturating_add(read.unwrap_or(0));
-        let input = fresh.map(|tokens| tokens.saturating_add(cache));
+        let cache = self.written.unwrap_or(0).saturating_add(self.read.unwrap_or(0));
+        let input = self.fresh.map(|tokens| tokens.saturating_add(cache));
         let mut counted = Usage::reported(input, usage.output_tokens);
-        (counted.cached, counted.cache_write) = (*read, *written);
+        (counted.cached, counted.cache_write) = (self.read, self.written);
         counted.reasoning = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
-        self.usage.update(&counted);
-        events.push(Event::Usage(Box::new(self.usage)));
-        // Usage of another model (an advisor, or the provider's fallback) has its own price and is not in the counts.
-        for raw in usage.iterations.unwrap_or_default() {
-            let turn: dto::Iteration<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
-            if turn.model.is_some() {
-                events.other("usage.iteration", raw.get());
-            }
-        }
+        counted
     }
+}
+
+/// The tokens of one turn at the provider: of the requested model, of one that advised it, or, after the provider's own
+/// failover, of one that was replaced or replaced it. Each has its own price.
+fn turn(raw: &RawValue) -> Option<Turn> {
+    let usage: dto::UsageDto<'_> = serde_json::from_str(raw.get()).ok()?;
+    let dto::Iteration { model } = serde_json::from_str(raw.get()).ok()?;
+    Some(Turn::new(model.map(|name| name.0.into_owned()), PromptTokens::default().count(&usage)))
 }
 
 impl Decoder for MessagesDecoder {

@@ -115,6 +115,8 @@ pub(crate) struct UsageDto<'a> {
     /// The usage of each turn at the provider. The counts are sums over the turns of the requested model.
     #[serde(borrow)]
     pub(crate) iterations: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    pub(crate) service_tier: Option<&'a RawValue>,
     #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) input_tokens: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]
@@ -133,7 +135,7 @@ pub(crate) struct OutputDetails {
     pub(crate) thinking_tokens: Option<u64>,
 }
 
-/// A turn at the provider. It names a model only if that is not the requested one.
+/// A turn at the provider, beside its token counts. It names its model where that may not be the requested one.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Iteration<'a> {

@@ -24,6 +24,7 @@ pub struct MessagesEncoder {
     /// The index of each tool call's block.
     tools: Vec<u64>,
     usage: Usage,
+    service_tier: Option<&'static str>,
     finish: Option<FinishReason>,
     /// The provider's own frame has already reported the end.
     end_relayed: bool,
@@ -51,6 +52,7 @@ impl MessagesEncoder {
             open: BlockKind::None,
             tools: Vec::new(),
             usage: Usage::default(),
+            service_tier: None,
             finish: None,
             end_relayed: false,
         }
@@ -142,6 +144,7 @@ impl MessagesEncoder {
                 frame(out, "ping", &ping);
             }
             Event::Usage(usage) => self.usage = **usage,
+            Event::ServiceTier(word) => self.service_tier = whole::service_tier_name(word),
             Event::Finished(reason) => {
                 self.start(out);
                 self.close(out);
@@ -158,7 +161,7 @@ impl MessagesEncoder {
         if !self.end_relayed {
             let reason = self.finish.as_ref().map_or("end_turn", finish_reason_name);
             let delta = json!({"stop_reason": reason, "stop_sequence": null});
-            let usage = whole::usage_json(&self.usage);
+            let usage = whole::usage_json(&self.usage, self.service_tier);
             frame(out, "message_delta", &json!({"type": "message_delta", "delta": delta, "usage": usage}));
         }
         write_event(Some("message_stop"), br#"{"type":"message_stop"}"#, out);
@@ -206,7 +209,7 @@ impl MessagesEncoder {
         }
         let message = json!({
             "id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": whole::usage_json(&self.usage),
+            "stop_reason": null, "stop_sequence": null, "usage": whole::usage_json(&self.usage, self.service_tier),
         });
         frame(out, "message_start", &json!({"type": "message_start", "message": message}));
         out.extend_from_slice(Self::PING);

@@ -78,6 +78,7 @@ impl ConverseDecoder {
             self.block(raw, out)?;
         }
         self.count(answer.usage, out);
+        out.service_tier(&mut String::new(), answer.service_tier.and_then(|tier| tier.kind));
         push_trace(answer.trace, out);
         match answer.stop_reason {
             Some(word) => self.stop(&word.0, out),
@@ -101,6 +102,7 @@ impl ConverseDecoder {
             }
             "metadata" => {
                 self.count(event.usage, out);
+                out.service_tier(&mut String::new(), event.service_tier.and_then(|tier| tier.kind));
                 push_trace(event.trace, out);
             }
             other => out.other(other, &String::from_utf8_lossy(data)),

@@ -17,6 +17,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) stop_reason: Option<Text<'a>>,
     pub(crate) usage: Option<UsageDto>,
     #[serde(borrow)]
+    pub(crate) service_tier: Option<ServiceTier<'a>>,
+    #[serde(borrow)]
     pub(crate) trace: Option<&'a RawValue>,
 }
 
@@ -34,6 +36,14 @@ pub(crate) struct Message<'a> {
     pub(crate) content: Option<Vec<&'a RawValue>>,
 }
 
+/// The class of service of the answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ServiceTier<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Option<&'a RawValue>,
+}
+
 /// An event of a stream, of any type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -47,6 +57,8 @@ pub(crate) struct Event<'a> {
     #[serde(borrow)]
     pub(crate) stop_reason: Option<Text<'a>>,
     pub(crate) usage: Option<UsageDto>,
+    #[serde(borrow)]
+    pub(crate) service_tier: Option<ServiceTier<'a>>,
     #[serde(borrow)]
     pub(crate) trace: Option<&'a RawValue>,
 }

@@ -1,8 +1,8 @@
 //! The one event vocabulary for the answers of all providers.
 //!
 //! Not a wire format. Invariant: adapters translate every provider's stream into these events, and nothing above them
-//! knows another vocabulary. Order: `Started`, then deltas, then `Finished`; `Usage` may come anywhere and replaces
-//! what came before.
+//! knows another vocabulary. Order: `Started`, then deltas, then `Finished`; `Usage`, `Turns` and `ServiceTier` may come
+//! anywhere and replace what came before.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::finish::FinishReason;
 use crate::json::Json;
 use crate::message::{Native, Signature};
 use crate::target::TargetId;
-use crate::usage::Usage;
+use crate::usage::{Turn, Usage};
 
 /// An event of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub enum Event {
     Annotation(Json),
     /// Fields that only one wire has, of the part before it, as a JSON object: the provider wants them back with it.
     Fields(Box<Native>),
-    /// The answer is complete. Only `Usage` may follow.
+    /// The answer is complete. Only `Usage`, `Turns` and `ServiceTier` may follow.
     Finished(FinishReason),
     /// The serving target was cut off and another continues; the text before and after belongs together.
     Handover {
@@ -54,6 +54,8 @@ pub enum Event {
     ReasoningSignature(Signature),
     /// A piece of a refusal.
     RefusalDelta(String),
+    /// The class of service that the answer was given, in the provider's word, such as `priority`.
+    ServiceTier(String),
     /// The provider accepted the request. Not yet content.
     Started {
         /// The provider's id of the answer.
@@ -79,6 +81,9 @@ pub enum Event {
         /// The tool's name.
         name: String,
     },
+    /// The counts of each model, if the provider let several work on the answer; later ones replace earlier ones.
+    /// `Usage` has those of the answer itself.
+    Turns(Vec<Turn>),
     /// Token counts so far; later ones replace earlier ones. Boxed to keep events small: they are moved often, and
     /// counts are rare.
     Usage(Box<Usage>),
@@ -112,7 +117,9 @@ impl Event {
             | Self::Mark
             | Self::Other { .. }
             | Self::ReasoningSignature(_)
+            | Self::ServiceTier(_)
             | Self::Started { .. }
+            | Self::Turns(_)
             | Self::Usage(_) => false,
         }
     }

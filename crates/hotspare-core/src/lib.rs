@@ -51,5 +51,5 @@ pub use stable_hash::stable_hash;
 pub use target::TargetId;
 pub use tool::{Tool, ToolCall, ToolChoice};
 pub use trail::{Attempt, Outcome, Skipped, Trail};
-pub use usage::{Usage, UsageSource};
+pub use usage::{Turn, Usage, UsageSource};
 pub use view::{BreakerState, TargetView};

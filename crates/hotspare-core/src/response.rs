@@ -28,6 +28,9 @@ pub struct ChatResponse {
     pub finish: FinishReason,
     /// Tokens of the answer alone; the trail has those of every attempt.
     pub usage: Usage,
+    /// The class of service that it was given, in the provider's word, such as `priority`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
     /// Citations and other annotations, as the provider wrote them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub annotations: Vec<crate::json::Json>,
@@ -53,6 +56,7 @@ impl ChatResponse {
             content,
             finish,
             usage: Usage::default(),
+            service_tier: None,
             annotations: Vec::new(),
             logprobs: Vec::new(),
             served_by: None,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::Cost;
 use crate::kind::Kind;
 use crate::target::TargetId;
-use crate::usage::Usage;
+use crate::usage::{Turn, Usage};
 
 /// Every attempt of one call, in the order they started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,10 @@ pub struct Attempt {
     pub duration: Duration,
     /// Tokens, as far as known; losers and failures count too.
     pub usage: Usage,
+    /// The tokens of each model, if the provider let several work on the answer; the cost is theirs together, while
+    /// `usage` has the tokens of the answer itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// What the tokens cost at list price; `None` where no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
@@ -96,6 +100,7 @@ impl Attempt {
             first_content: None,
             duration: Duration::ZERO,
             usage: Usage::default(),
+            turns: Vec::new(),
             cost: None,
             notes: Vec::new(),
             violations: Vec::new(),

@@ -80,6 +80,26 @@ impl AddAssign<&Usage> for Usage {
     }
 }
 
+/// The tokens of one model in an answer on which the provider let several models work: one that another replaced, or
+/// that advised it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Turn {
+    /// The provider's name of the model; `None` for the one that was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its tokens.
+    pub usage: Usage,
+}
+
+impl Turn {
+    /// The tokens of one model.
+    #[must_use]
+    pub const fn new(model: Option<String>, usage: Usage) -> Self {
+        Self { model, usage }
+    }
+}
+
 /// Who counted the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

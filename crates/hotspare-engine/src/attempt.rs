@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, Usage, UsageSource};
+use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, Turn, Usage, UsageSource};
 use hotspare_health::Permit;
 use hotspare_normalize::{Block, Grammar, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds};
 
@@ -51,6 +51,8 @@ pub(crate) struct Attempt {
     /// The raw frame of all events so far, as long as there is only one.
     pub(crate) whole: Option<Raw>,
     pub(crate) usage: Usage,
+    /// The tokens of each model, if several worked on it.
+    pub(crate) turns: Vec<Turn>,
     /// Of the content, the bytes that the provider has counted so far.
     pub(crate) counted_bytes: u64,
     /// The call has committed to it: the caller has received its content.
@@ -112,6 +114,7 @@ impl Attempt {
             fold: None,
             whole: None,
             usage: Usage::default(),
+            turns: Vec::new(),
             counted_bytes: 0,
             passed_on: false,
             said: None,
@@ -217,6 +220,7 @@ impl Attempt {
                 }
                 self.usage.update(usage);
             }
+            Event::Turns(turns) => self.turns.clone_from(turns),
             Event::RefusalDelta(text) => self.refused |= !text.is_empty(),
             Event::Finished(reason) => {
                 self.finished = self.finished.or(Some(now));

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Cost, ModelProfile, Scope, TargetId, Usage};
+use hotspare_catalog::Catalog;
+use hotspare_core::{Cost, ModelProfile, Price, Scope, TargetId, Usage};
 use hotspare_health::{Book, Config, ScopeId};
 use hotspare_routing::Strategy;
 
@@ -29,6 +30,8 @@ pub struct TargetSpec {
     pub model: String,
     /// What is known about the model.
     pub profile: ModelProfile,
+    /// The provider under which the model catalogue lists the prices of its other models.
+    pub price_list: Option<String>,
     /// Name of the wire.
     pub wire: &'static str,
     /// One opaque fingerprint per key; equal fingerprints at one address share health. Empty where no key is needed.
@@ -55,6 +58,8 @@ pub struct Target {
     pub name: String,
     /// What is known about the model.
     pub profile: ModelProfile,
+    /// The provider under which the model catalogue lists the prices of its other models.
+    pub price_list: Option<String>,
     /// Name of the wire.
     pub wire: &'static str,
     /// Maximum number of calls in flight.
@@ -83,6 +88,12 @@ impl Target {
     #[must_use]
     pub fn prompt_cost(&self, tokens: u64) -> Option<Cost> {
         Some(self.profile.price?.cost(&Usage::estimated(Some(tokens), None)))
+    }
+
+    /// The price of a model of the same provider; `None` for the target's own.
+    pub(crate) fn price_of(&self, model: Option<&str>) -> Option<Price> {
+        let Some(other) = model.filter(|model| *model != self.name) else { return self.profile.price };
+        Catalog::vendored().lookup(self.price_list.as_deref()?, other)?.profile().price
     }
 
     /// Whether an operator limits its requests or tokens per minute.
@@ -172,6 +183,7 @@ impl Fleet {
                     id: spec.id,
                     name: spec.model,
                     profile: spec.profile,
+                    price_list: spec.price_list,
                     wire: spec.wire,
                     max_in_flight: spec.max_in_flight,
                     requests_per_minute: spec.requests_per_minute,
@@ -294,6 +306,7 @@ mod tests {
             address: address.into(),
             model: "m".into(),
             profile: ModelProfile::default(),
+            price_list: None,
             wire: "w",
             keys: vec![1],
             max_in_flight: None,

@@ -27,6 +27,8 @@ pub(crate) struct ContentDecoder {
     host: Host,
     started: bool,
     id: String,
+    /// The service tier that was emitted last, as JSON.
+    service_tier: String,
     /// The last finish reason.
     finish: Option<String>,
     ended: bool,
@@ -47,6 +49,7 @@ impl ContentDecoder {
             started: false,
             id: String::new(),
             finish: None,
+            service_tier: String::new(),
             ended: false,
             has_content: false,
             went_on: false,
@@ -75,6 +78,7 @@ impl ContentDecoder {
         }
         if let Some(usage) = reply.usage_metadata {
             push_usage(events, usage);
+            events.service_tier(&mut self.service_tier, usage.service_tier);
         }
         if candidates.is_empty()
             && let Some(reason) = blocked
@@ -292,7 +296,7 @@ fn push_annotation(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
     }
 }
 
-fn push_usage(events: &mut Emit<'_>, usage: dto::UsageDto) {
+fn push_usage(events: &mut Emit<'_>, usage: dto::UsageDto<'_>) {
     let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (one, other) => one.or(other),

@@ -15,7 +15,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) candidates: Option<Vec<Candidate<'a>>>,
     #[serde(borrow)]
     pub(crate) prompt_feedback: Option<PromptFeedback<'a>>,
-    pub(crate) usage_metadata: Option<UsageDto>,
+    #[serde(borrow)]
+    pub(crate) usage_metadata: Option<UsageDto<'a>>,
     #[serde(borrow)]
     pub(crate) model_version: Option<Text<'a>>,
     #[serde(borrow)]
@@ -87,7 +88,9 @@ pub(crate) struct PromptFeedback<'a> {
 /// is omitted.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct UsageDto {
+pub(crate) struct UsageDto<'a> {
+    #[serde(borrow)]
+    pub(crate) service_tier: Option<&'a RawValue>,
     #[serde(deserialize_with = "hotspare_provider::count")]
     pub(crate) prompt_token_count: Option<u64>,
     #[serde(deserialize_with = "hotspare_provider::count")]

@@ -116,7 +116,8 @@ struct Reply<'a> {
     embedding: Option<Embedding>,
     embeddings: Option<Vec<Embedding>>,
     predictions: Option<Vec<Prediction>>,
-    usage_metadata: Option<dto::UsageDto>,
+    #[serde(borrow)]
+    usage_metadata: Option<dto::UsageDto<'a>>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
 }

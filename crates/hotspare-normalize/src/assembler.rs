@@ -36,6 +36,7 @@ pub struct Assembler {
     /// For each tool call by index, its position in `pieces`.
     tools: Vec<usize>,
     usage: Option<Usage>,
+    service_tier: Option<String>,
     annotations: Vec<Json>,
     logprobs: Vec<Json>,
     content_bytes: u64,
@@ -72,6 +73,7 @@ impl Assembler {
             pieces: Vec::new(),
             tools: Vec::new(),
             usage: None,
+            service_tier: None,
             annotations: Vec::new(),
             logprobs: Vec::new(),
             content_bytes: 0,
@@ -96,6 +98,7 @@ impl Assembler {
                 Some(known) => known.update(&usage),
                 None => self.usage = Some(*usage),
             },
+            Event::ServiceTier(word) => replace(&mut self.service_tier, Some(word)),
             Event::TextDelta(delta) if !delta.is_empty() => self.push_text(delta)?,
             Event::ReasoningDelta(delta) if !delta.is_empty() => self.push_reasoning(delta)?,
             Event::ReasoningSignature(signature) => self.push_signature(signature)?,
@@ -194,6 +197,7 @@ impl Assembler {
         response.id = self.id;
         response.model = self.model;
         response.usage = usage;
+        response.service_tier = self.service_tier;
         response.annotations = self.annotations;
         response.logprobs = self.logprobs;
         Ok((response, repairs))

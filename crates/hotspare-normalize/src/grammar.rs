@@ -48,7 +48,12 @@ impl Grammar {
     /// [`Kind::Protocol`], naming what was out of order. Such an event is not tracked.
     pub fn check(&mut self, event: &Event) -> Result<(), Error> {
         match event {
-            Event::Started { .. } | Event::Usage(_) | Event::ReasoningSignature(_) | Event::Mark => {}
+            Event::Mark
+            | Event::ReasoningSignature(_)
+            | Event::ServiceTier(_)
+            | Event::Started { .. }
+            | Event::Turns(_)
+            | Event::Usage(_) => {}
             Event::TextDelta(text) if text.is_empty() => {}
             Event::TextDelta(text) => {
                 self.open(Block::Text, "text")?;

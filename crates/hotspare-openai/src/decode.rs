@@ -37,6 +37,8 @@ pub(crate) struct ChatDecoder {
     /// The host has sent usage.
     has_usage: bool,
     refused: bool,
+    /// The service tier that was emitted last, as JSON.
+    service_tier: String,
     /// The last list of citations emitted.
     last_citations: Option<Json>,
     id: String,
@@ -156,6 +158,9 @@ impl ChatDecoder {
         if let Some(usage) = usage {
             self.has_usage = true;
             events.push(Event::Usage(Box::new(self.usage(&usage))));
+        }
+        if self.started {
+            events.service_tier(&mut self.service_tier, reply.service_tier);
         }
         Ok(())
     }

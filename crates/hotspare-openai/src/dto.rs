@@ -98,6 +98,7 @@ pub(crate) struct Reply<'a> {
     pub(crate) usage: Option<Box<UsageDto>>,
     pub(crate) error: Option<&'a RawValue>,
     pub(crate) citations: Option<&'a RawValue>,
+    pub(crate) service_tier: Option<&'a RawValue>,
     pub(crate) x_groq: Option<Box<Groq<'a>>>,
     /// Read to recognize errors that hosts send without an `error` field.
     pub(crate) object: Option<Text<'a>>,

@@ -16,6 +16,7 @@ pub struct ChatCompletionsEncoder {
     id: String,
     model: String,
     created: u64,
+    service_tier: Option<&'static str>,
     /// The call that the last part of a stream is, if it is one: fields that follow are its own.
     last_call: Option<u32>,
 }
@@ -23,7 +24,7 @@ pub struct ChatCompletionsEncoder {
 impl ChatCompletionsEncoder {
     /// An answer with this id from `model`, created at `created` (Unix time in seconds).
     pub fn new(id: impl Into<String>, model: impl Into<String>, created: u64) -> Self {
-        Self { id: id.into(), model: model.into(), created, last_call: None }
+        Self { id: id.into(), model: model.into(), created, service_tier: None, last_call: None }
     }
 
     /// Adopts the upstream's id and model name, if it sent any.
@@ -106,6 +107,11 @@ impl ChatCompletionsEncoder {
         Some(self.chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}])))
     }
 
+    /// Sets the service tier that the frames to come report.
+    pub fn set_service_tier(&mut self, word: &str) {
+        self.service_tier = service_tier_name(word);
+    }
+
     /// The data of the frame that ends a stream with usage.
     #[must_use]
     pub fn usage_frame(&self, usage: &Usage) -> Vec<u8> {
@@ -160,16 +166,18 @@ impl ChatCompletionsEncoder {
         if !answer.annotations.is_empty() {
             message["annotations"] = json!(answer.annotations);
         }
-        json!({
+        let mut body = json!({
             "id": answer.id.as_deref().unwrap_or(&self.id),
             "object": "chat.completion",
             "created": self.created,
             "model": answer.model.as_deref().unwrap_or(&self.model),
             "choices": [{"index": 0, "message": message, "logprobs": answer.logprobs.first(), "finish_reason": finish_reason_name(&answer.finish)}],
             "usage": usage_json(&answer.usage),
-        })
-        .to_string()
-        .into_bytes()
+        });
+        if let Some(name) = answer.service_tier.as_deref().and_then(service_tier_name) {
+            body["service_tier"] = name.into();
+        }
+        body.to_string().into_bytes()
     }
 
     /// The body of an error, and the data of the frame that reports it inside a stream.
@@ -218,11 +226,27 @@ impl ChatCompletionsEncoder {
     }
 
     fn head(&self, choices: Value) -> Value {
-        json!({
+        let mut chunk = json!({
             "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
             "choices": choices,
-        })
+        });
+        if let Some(name) = self.service_tier {
+            chunk["service_tier"] = name.into();
+        }
+        chunk
     }
+}
+
+/// The wire's word for a service tier; `None` for one that the wire does not have, which strict clients would refuse.
+pub(crate) fn service_tier_name(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "default" | "on_demand" | "standard" => "default",
+        "auto" => "auto",
+        "flex" => "flex",
+        "priority" => "priority",
+        "scale" => "scale",
+        _ => return None,
+    })
 }
 
 /// The entry of `reasoning_details` that a signature of this wire is; signatures of other origins have no place on it. In a

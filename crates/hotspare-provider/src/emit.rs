@@ -8,6 +8,8 @@ use bytes::Bytes;
 use hotspare_core::{Chunk, Event, Json, Origin, Raw, Signature};
 use serde_json::value::RawValue;
 
+use crate::text::Text;
+
 /// Emits the events of one frame.
 #[derive(Debug)]
 pub struct Emit<'a> {
@@ -89,6 +91,17 @@ impl<'a> Emit<'a> {
         if let Some(data) = data.map(Into::into).filter(|data: &String| !data.is_empty()) {
             let origin = Origin(origin.to_owned());
             self.push(Event::ReasoningSignature(Signature { origin, data, redacted }));
+        }
+    }
+
+    /// Emits the service tier unless the JSON is no text, is empty, or is what `known` already has.
+    pub fn service_tier(&mut self, known: &mut String, raw: Option<&RawValue>) {
+        let Some(raw) = raw.filter(|raw| raw.get() != known) else { return };
+        if let Ok(Text(word)) = serde_json::from_str(raw.get())
+            && !word.is_empty()
+        {
+            raw.get().clone_into(known);
+            self.push(Event::ServiceTier(word.into_owned()));
         }
     }
 

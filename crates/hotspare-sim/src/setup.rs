@@ -191,6 +191,7 @@ impl TargetDto {
             address: self.endpoint.clone().unwrap_or_else(|| self.name.clone()),
             model: self.name.clone(),
             profile,
+            price_list: None,
             wire: "simulated",
             keys: (1..=u64::from(self.keys)).collect(),
             max_in_flight: self.max_in_flight,

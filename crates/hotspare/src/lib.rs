@@ -87,7 +87,7 @@ pub use hotspare_core::{
     Kind, LongPrice, Media, Message, ModelProfile, Native, Next, Origin, Outcome, OutputFormat, Overflow,
     Part, Policy, Price, PromptPart, PromptSize, Raw, Reasoning, ReasoningMode, Request, Role, Same,
     Sampling, SchemaSubset, Scope, Signature, Skipped, TargetId, TargetView, ThinkTags, TokenScale, Tool,
-    ToolCall, ToolChoice, ToolResult, Trail, Usage, UsageSource, Vector,
+    ToolCall, ToolChoice, ToolResult, Trail, Turn, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
     Adaptive, AnswerLimit, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal,

@@ -85,18 +85,39 @@ fn decodes_an_unstreamed_answer() {
 }
 
 #[test]
-fn usage_of_other_models_is_reported_separately() {
-    let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":3,"cache_read_input_tokens":18446744073709551615,"iterations":[{"type":"message","input_tokens":5,"output_tokens":3},{"type":"advisor_message","model":"other","input_tokens":7,"output_tokens":2}]}}"#;
-    let (mut decoder, mut out) = (MessagesDecoder::default(), VecDeque::new());
-    decoder.push(Frame::whole(Bytes::from_static(body)), &mut out).unwrap();
-    let told: Vec<String> = out
-        .into_iter()
-        .filter_map(|chunk| match chunk.event {
-            Event::Other { kind, raw } => Some(format!("{kind} {}", raw.to_value()["model"])),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(told, ["usage.iteration \"other\""]);
+fn tokens_of_each_model_are_reported_beside_those_of_the_answer() {
+    let iterations = r#"[{"type":"message","input_tokens":5,"output_tokens":3,"cache_read_input_tokens":2},{"type":"advisor_message","model":"other","input_tokens":7,"output_tokens":2}]"#;
+    let usage = format!(r#"{{"input_tokens":5,"output_tokens":3,"iterations":{iterations}}}"#);
+    let (decoder, mut out) = (&mut MessagesDecoder::default(), VecDeque::new());
+    let body = format!(
+        r#"{{"type":"message","content":[{{"type":"text","text":"hi"}}],"stop_reason":"end_turn","usage":{usage}}}"#
+    );
+    decoder.push(Frame::whole(Bytes::from(body)), &mut out).unwrap();
+    let whole: Vec<Event> = out.into_iter().map(|chunk| chunk.event).collect();
+    let (streamed, result) = run(
+        &sse(&[
+            r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":5}}}"#,
+            &format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{usage}}}"#),
+        ]),
+        &[],
+    );
+    assert_eq!(result, Ok(()));
+    let mut own = Usage::reported(Some(7), Some(3));
+    own.cached = Some(2);
+    let other = Turn::new(Some("other".into()), Usage::reported(Some(7), Some(2)));
+    let turns = Event::Turns(vec![Turn::new(None, own), other]);
+    for events in [whole, streamed] {
+        assert!(events.contains(&turns), "{events:?}");
+    }
+}
+
+#[test]
+fn turns_of_the_requested_model_alone_are_not_listed() {
+    let body = br#"{"type":"message","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":3,"cache_read_input_tokens":18446744073709551615,"service_tier":"priority","iterations":[{"type":"message","input_tokens":5,"output_tokens":3}]}}"#;
+    let mut out = VecDeque::new();
+    MessagesDecoder::default().push(Frame::whole(Bytes::from_static(body)), &mut out).unwrap();
+    assert!(out.iter().all(|chunk| !matches!(chunk.event, Event::Turns(_))));
+    assert!(out.iter().any(|chunk| chunk.event == Event::ServiceTier("priority".into())));
 }
 
 #[test]

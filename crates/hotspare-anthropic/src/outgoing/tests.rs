@@ -225,3 +225,20 @@ proptest! {
         prop_assert_eq!(no_pings(&again), no_pings(&body));
     }
 }
+
+#[test]
+fn service_tier_is_written_in_words_of_the_wire_only() {
+    for (word, expected) in
+        [("default", Some("standard")), ("priority", Some("priority")), ("flex", None), ("performance", None)]
+    {
+        let tier = Event::ServiceTier(word.into());
+        let written = spell(&[tier, Event::TextDelta("a".into()), Event::Finished(FinishReason::Stop)]);
+        let mut answer = ChatResponse::new(vec![Part::Text("a".into())], FinishReason::Stop);
+        answer.service_tier = Some(word.into());
+        let whole: Value = serde_json::from_slice(&MessagesEncoder::new("id", "m").body(&answer)).unwrap();
+        let (_, end) = frames(&written).into_iter().find(|(name, _)| name == "message_delta").unwrap();
+        for usage in [&end["usage"], &whole["usage"]] {
+            assert_eq!(usage.get("service_tier").and_then(Value::as_str), expected, "{word}");
+        }
+    }
+}

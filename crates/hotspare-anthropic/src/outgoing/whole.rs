@@ -19,7 +19,7 @@ impl MessagesEncoder {
             "content": content,
             "stop_reason": finish_reason_name(&answer.finish),
             "stop_sequence": null,
-            "usage": usage_json(&answer.usage),
+            "usage": usage_json(&answer.usage, answer.service_tier.as_deref().and_then(service_tier_name)),
         })
         .to_string()
         .into_bytes()
@@ -79,7 +79,7 @@ fn block(part: &Part) -> Option<Value> {
 }
 
 /// This wire counts the cached part of a prompt separately.
-pub(super) fn usage_json(usage: &Usage) -> Value {
+pub(super) fn usage_json(usage: &Usage, service_tier: Option<&'static str>) -> Value {
     let (cached, written) = (usage.cached.unwrap_or(0), usage.cache_write.unwrap_or(0));
     let mut out = json!({
         "input_tokens": usage.input.unwrap_or(0).saturating_sub(cached).saturating_sub(written),
@@ -90,5 +90,18 @@ pub(super) fn usage_json(usage: &Usage) -> Value {
     if let Some(reasoning) = usage.reasoning {
         out["output_tokens_details"] = json!({"thinking_tokens": reasoning});
     }
+    if let Some(name) = service_tier {
+        out["service_tier"] = name.into();
+    }
     out
+}
+
+/// The wire's word for a service tier; `None` for one that the wire does not have, which strict clients would refuse.
+pub(super) fn service_tier_name(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "default" | "on_demand" | "standard" => "standard",
+        "batch" => "batch",
+        "priority" => "priority",
+        _ => return None,
+    })
 }

@@ -239,3 +239,16 @@ proptest! {
         let _ = whole(&format!(r#"{{"output":{{"message":{{"content":[{inner}]}}}}}}"#));
     }
 }
+
+#[test]
+fn service_tier_is_read_from_the_end_of_a_stream() {
+    let body = stream(&[
+        ("messageStart", r#"{"role":"assistant"}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#),
+        ("messageStop", r#"{"stopReason":"end_turn"}"#),
+        ("metadata", r#"{"usage":{"inputTokens":1,"outputTokens":1},"serviceTier":{"type":"priority"}}"#),
+    ]);
+    let (events, result) = run(&body, &[]);
+    assert_eq!(result, Ok(()));
+    assert!(events.contains(&Event::ServiceTier("priority".into())), "{events:?}");
+}

@@ -3,11 +3,12 @@
 //! Not a decision on what follows: that is made in `failover`. Invariant: every permit that a call was given is settled
 //! exactly once, and a call that is over has nothing in flight.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hotspare_core::{
-    Chunk, Error, Event, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, Trail, UsageSource,
+    Chunk, Cost, Error, Event, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, Trail, Turn, Usage,
+    UsageSource,
 };
 use hotspare_health::{Observation, Outcome, Verdict};
 
@@ -16,6 +17,7 @@ use super::timers::exceeds_norm;
 use super::{Call, refusals};
 use crate::attempt::Attempt;
 use crate::ending::{End, Ending};
+use crate::fleet::Target;
 use crate::rules::OnRefusal;
 use crate::splice::Splice;
 use crate::step::{AttemptId, Step, Summary};
@@ -141,10 +143,12 @@ impl Call {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
         let usage = attempt.usage_billed(ending == Ending::Cancelled);
-        let price = self.fleet.targets()[attempt.choice.target].profile.price;
-        let cost = price.filter(|_| usage.total().is_some()).map(|price| price.cost(&usage));
+        let turns = std::mem::take(&mut attempt.turns);
+        let (cost, unpriced) = cost(&self.fleet.targets()[attempt.choice.target], &usage, &turns);
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
             entry.cost = cost;
+            entry.turns = turns;
+            entry.notes.extend(unpriced);
             entry.outcome = end;
             entry.duration = attempt.ended.unwrap_or(now).saturating_since(attempt.started);
             entry.usage = usage;
@@ -292,4 +296,26 @@ impl Call {
         );
         if hard && !self.blamed.insert(attempt.choice.target) { Outcome::neutral() } else { outcome }
     }
+}
+
+/// What an attempt cost, and notes on what that leaves out. If several models worked on it, each turn has the price of
+/// its own.
+fn cost(target: &Target, usage: &Usage, turns: &[Turn]) -> (Option<Cost>, Vec<String>) {
+    if turns.is_empty() {
+        let price = target.profile.price.filter(|_| usage.total().is_some());
+        return (price.map(|price| price.cost(usage)), Vec::new());
+    }
+    let (mut known, mut unpriced) = (None, BTreeMap::new());
+    for turn in turns {
+        match target.price_of(turn.model.as_deref()) {
+            Some(price) => *known.get_or_insert(Cost::ZERO) += price.cost(&turn.usage),
+            None => *unpriced.entry(&turn.model).or_insert(0) += turn.usage.total().unwrap_or(0),
+        }
+    }
+    let note = |(model, tokens): (&Option<String>, u64)| {
+        let model = model.as_deref().unwrap_or(&target.name);
+        format!("the cost leaves out {tokens} tokens of {model}, whose price is unknown")
+    };
+    let unpriced = if known.is_some() { unpriced } else { BTreeMap::new() };
+    (known, unpriced.into_iter().map(note).collect())
 }

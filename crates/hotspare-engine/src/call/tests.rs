@@ -179,6 +179,26 @@ fn silent_loser_is_billed_for_its_prompt() {
     assert_eq!(trail.attempts[0].cost, Some(Cost::from_micros(3_000_000)));
 }
 
+/// The provider's own failover, or a model that advised another: each has a price of its own.
+#[test]
+fn tokens_of_several_models_are_priced_by_model() {
+    let mut setup = Setup::new(&["a"]);
+    setup.profile.price = Some(hotspare_core::Price::per_million(3_000_000, 0));
+    let mut rig = setup.rig();
+    rig.text(0, "x");
+    let counts = hotspare_core::Usage::reported(Some(1_000_000), Some(0));
+    let turn = |model: Option<&str>| hotspare_core::Turn::new(model.map(str::to_owned), counts);
+    let turns = vec![turn(None), turn(Some("claude-opus-4-5")), turn(Some("unheard-of"))];
+    rig.says(0, Event::Usage(Box::new(counts)));
+    rig.says(0, Event::Turns(turns.clone()));
+    rig.finishes(0);
+    let attempt = &rig.done[0].as_ref().unwrap().trail.attempts[0];
+    assert_eq!((attempt.usage, &attempt.turns), (counts, &turns));
+    assert_eq!(attempt.cost, Some(Cost::from_micros(8_000_000)), "3 dollars for `a`, 5 for the other");
+    let note = "the cost leaves out 1000000 tokens of unheard-of, whose price is unknown";
+    assert_eq!(attempt.notes, [note]);
+}
+
 #[test]
 fn hedge_starts_once_after_its_delay() {
     let mut setup = Setup::new(&["a", "b", "c"]);

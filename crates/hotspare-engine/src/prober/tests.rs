@@ -35,6 +35,7 @@ fn rig_with(keys: u64, max_in_flight: Option<u32>, lease: Duration) -> Rig {
         address: name.into(),
         model: "m".into(),
         profile: ModelProfile::default(),
+        price_list: None,
         wire: "w",
         keys: (0..keys).collect(),
         max_in_flight,

@@ -51,6 +51,7 @@ impl ClientWire for Chat {
         match &chunk.event {
             Event::Started { id, model } => self.encoder.rename(id.as_deref(), model.as_deref()),
             Event::Usage(usage) => self.usage = Some(**usage),
+            Event::ServiceTier(word) => self.encoder.set_service_tier(word),
             Event::Handover { .. } => (self.handed_over, self.usage_sent) = (true, false),
             _ => {}
         }

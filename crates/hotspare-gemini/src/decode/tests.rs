@@ -244,3 +244,16 @@ fn answer_goes_on_after_an_early_finish_reason() {
     decoder.interrupt(&mut out);
     assert_eq!(out.back().map(|chunk| &chunk.event), Some(&Event::TextDelta("b".into())));
 }
+
+#[test]
+fn service_tier_is_emitted_once() {
+    let frame = |text: &str, end: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}]}}{end}}}],"usageMetadata":{{"promptTokenCount":3,"serviceTier":"flex"}}}}"#
+        )
+    };
+    let (events, result) = streamed(&[&frame("a", ""), &frame("b", r#","finishReason":"STOP""#)]);
+    assert_eq!(result, Ok(()));
+    let tiers = events.iter().filter(|event| **event == Event::ServiceTier("flex".into()));
+    assert_eq!(tiers.count(), 1, "{events:?}");
+}

@@ -111,6 +111,7 @@ enum ReplyField {
     Id,
     Model,
     Object,
+    ServiceTier,
     Usage,
     XGroq,
     #[serde(other)]
@@ -129,6 +130,7 @@ impl<'de> ReadField<'de> for Reply<'de> {
             ReplyField::Id => self.id = map.next_value()?,
             ReplyField::Model => self.model = map.next_value()?,
             ReplyField::Object => self.object = map.next_value()?,
+            ReplyField::ServiceTier => self.service_tier = map.next_value()?,
             ReplyField::Usage => self.usage = map.next_value()?,
             ReplyField::XGroq => self.x_groq = map.next_value()?,
             ReplyField::Unknown => skip(map)?,

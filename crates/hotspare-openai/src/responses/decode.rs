@@ -179,6 +179,8 @@ impl ResponseDecoder {
         if let Some(usage) = &response.usage {
             events.push(Event::Usage(Box::new(usage.to_core())));
         }
+        // Before the end it is what was requested.
+        events.service_tier(&mut String::new(), response.service_tier);
         self.finished = true;
         events.push(Event::Finished(reason.unwrap_or(
             match (self.tool_calls > 0 || self.custom_tool_called, self.refused) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::RESPONSES_WIRE;
 use crate::ChatCompletionsEncoder;
+use crate::outgoing::service_tier_name;
 
 /// Encodes one answer.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub struct ResponsesEncoder {
     open: Option<OpenItem>,
     finish: Option<FinishReason>,
     usage: Usage,
+    service_tier: Option<&'static str>,
     /// The latest handover to another target.
     handover: Option<Value>,
     /// The next frame has to mark it.
@@ -59,6 +61,7 @@ impl ResponsesEncoder {
             open: None,
             finish: None,
             usage: Usage::default(),
+            service_tier: None,
             handover: None,
             mark_due: false,
         }
@@ -114,6 +117,7 @@ impl ResponsesEncoder {
                 self.mark_due = true;
             }
             Event::Usage(usage) => self.usage.update(usage),
+            Event::ServiceTier(word) => self.service_tier = service_tier_name(word),
             Event::Finished(reason) => {
                 self.close(out);
                 self.finish = Some(reason.clone());
@@ -143,6 +147,7 @@ impl ResponsesEncoder {
         let mut sink = Vec::new();
         let names = Event::Started { id: answer.id.clone(), model: answer.model.clone() };
         encoder.event(&names, &mut sink);
+        encoder.service_tier = answer.service_tier.as_deref().and_then(service_tier_name);
         let mut calls = 0;
         for part in &answer.content {
             let event = match part {
@@ -322,7 +327,7 @@ impl ResponsesEncoder {
             "status": if reason.is_some() { "incomplete" } else { "completed" },
             "error": null, "incomplete_details": reason.map(|reason| json!({"reason": reason})),
             "instructions": null, "metadata": {}, "parallel_tool_calls": true, "temperature": null, "top_p": null,
-            "tool_choice": "auto", "tools": [], "output": items,
+            "tool_choice": "auto", "tools": [], "output": items, "service_tier": self.service_tier,
             "usage": {
                 "input_tokens": usage.input.unwrap_or(0),
                 "input_tokens_details": {"cached_tokens": usage.cached.unwrap_or(0)},

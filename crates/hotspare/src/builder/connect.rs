@@ -97,6 +97,7 @@ pub(super) fn connect(
         address: options.health_group.unwrap_or(wire.address),
         model: model.clone(),
         profile,
+        price_list: options.catalog,
         wire: provider.wire(),
         keys: fingerprints,
         max_in_flight: options.max_in_flight,

@@ -274,6 +274,7 @@ fn rate_limit_is_per_target() {
         address: "host/v1".into(),
         model: "m".into(),
         profile: ModelProfile::default(),
+        price_list: None,
         wire: "even",
         keys: vec![key],
         max_in_flight: None,

@@ -136,6 +136,7 @@ impl Setup {
             address: (*name).to_owned(),
             model: (*self.models.get(index).unwrap_or(&"m")).to_owned(),
             profile: self.profile.clone(),
+            price_list: Some("anthropic".into()),
             wire: if index % 2 == 0 { "even" } else { "odd" },
             keys: (0..self.keys as u64).collect(),
             max_in_flight: self.max_in_flight,

@@ -274,3 +274,38 @@ fn missing_output_count_is_the_rest_of_the_total() {
     assert!(events.contains(&Event::Usage(Box::new(Usage::reported(Some(19), Some(13))))), "{events:?}");
     assert!(events.contains(&Event::Finished(FinishReason::ContentFilter)), "{events:?}");
 }
+
+#[test]
+fn service_tier_is_emitted_when_it_changes() {
+    let frame = |tier: &str, delta: &str| {
+        format!(r#"{{"id":"c","service_tier":{tier},"choices":[{{"delta":{{{delta}}}}}]}}"#)
+    };
+    let end = r#"{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let odd = frame(r#"{"name":"x"}"#, r#""content":"d""#);
+    let (events, result) = run(
+        &sse(&[
+            &frame("null", r#""content":"a""#),
+            &frame(r#""default""#, r#""content":"b""#),
+            &frame(r#""default""#, r#""content":"c""#),
+            &frame(r#""""#, ""),
+            &odd,
+            &frame(r#""flex""#, ""),
+            end,
+        ]),
+        &[],
+    );
+    assert_eq!(result, Ok(()));
+    let tier = |word: &str| Event::ServiceTier(word.into());
+    assert_eq!(
+        events[1..],
+        [
+            text("a"),
+            text("b"),
+            tier("default"),
+            text("c"),
+            text("d"),
+            tier("flex"),
+            Event::Finished(FinishReason::Stop)
+        ]
+    );
+}

@@ -296,3 +296,12 @@ fn content_missing_from_the_items_is_taken_from_the_first_or_last_copy() {
     let nothing = decode(&[CREATED, &added(""), &copy("")]).unwrap_err();
     assert_eq!(nothing.kind(), Kind::Truncated);
 }
+
+#[test]
+fn service_tier_is_that_of_the_end() {
+    let created = r#"{"type":"response.created","response":{"id":"r","model":"m","service_tier":"auto"}}"#;
+    let completed = r#"{"type":"response.completed","response":{"status":"completed","service_tier":"priority","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}}"#;
+    let expected =
+        [started(), text("a"), Event::ServiceTier("priority".into()), Event::Finished(FinishReason::Stop)];
+    assert_eq!(decode(&[created, completed]).unwrap(), expected);
+}

@@ -95,3 +95,31 @@ fn length_limited_answer_is_incomplete() {
     outgoing.end(&mut out);
     assert_eq!(read(Sse::default(), &out).last(), Some(&Event::Finished(FinishReason::Length)));
 }
+
+#[test]
+fn service_tier_is_written_in_words_of_the_wire_only() {
+    for (word, expected) in [("standard", Some("default")), ("flex", Some("flex")), ("batch", None)] {
+        let (mut chat, mut responses) =
+            (ChatCompletionsEncoder::new("x", "y", 0), ResponsesEncoder::new("x", "y", 0));
+        let mut answer = ChatResponse::new(vec![Part::Text("a".into())], FinishReason::Stop);
+        answer.service_tier = Some(word.into());
+        chat.set_service_tier(word);
+        let mut streamed = Vec::new();
+        responses.event(&Event::ServiceTier(word.into()), &mut streamed);
+        streamed.clear();
+        responses.end(&mut streamed);
+        let streamed = String::from_utf8(streamed).unwrap();
+        let (_, end) = streamed.trim().rsplit_once("data: ").unwrap();
+        let end: Value = serde_json::from_str(end).unwrap();
+        let finish = chat.frame(&Event::Finished(FinishReason::Stop)).unwrap();
+        let parsed = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap();
+        for body in [
+            end["response"].clone(),
+            parsed(&responses.body(&answer)),
+            parsed(&finish),
+            parsed(&chat.body(&answer)),
+        ] {
+            assert_eq!(body.get("service_tier").and_then(Value::as_str), expected, "{word}: {body}");
+        }
+    }
+}
