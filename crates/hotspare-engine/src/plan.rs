@@ -216,6 +216,7 @@ impl Plan {
                     target: &target.id,
                     profile: &target.profile,
                     view: view.clone(),
+                    prompt_tokens: need.prompt,
                 });
             }
         }

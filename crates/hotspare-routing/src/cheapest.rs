@@ -10,8 +10,8 @@ const USUAL_ANSWER: u64 = 500;
 
 /// Prefers the cheapest target.
 ///
-/// Use it when any of the models will do. The price is that of the request at hand: its prompt, and an answer of a
-/// usual length or of its output limit if that is lower. Targets with equal prices keep the order written; those
+/// Use it when any of the models will do. The price is that of the request at hand: its prompt, as each target counts
+/// it, and an answer of a usual length or of its output limit if that is lower. Targets with equal prices keep the order written; those
 /// without a known price come last.
 #[derive(Clone, Debug)]
 pub struct Cheapest {
@@ -36,8 +36,11 @@ impl Strategy for Cheapest {
 
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let answer = scene.request.max_output().unwrap_or(USUAL_ANSWER).min(USUAL_ANSWER);
-        let usage = Usage::estimated(Some(scene.prompt_tokens), Some(answer));
-        let price = |index: usize| scene.candidates[index].profile.price.map(|price| price.cost(&usage));
+        let price = |index: usize| {
+            let candidate = &scene.candidates[index];
+            let usage = Usage::estimated(Some(candidate.prompt_tokens), Some(answer));
+            candidate.profile.price.map(|price| price.cost(&usage))
+        };
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
         order.sort_by_key(|&index| {
             (!scene.candidates[index].view.usable, price(index).unwrap_or(Cost::from_micros(u64::MAX)))

@@ -23,7 +23,7 @@ pub struct Scene<'a> {
     pub turn: u64,
     /// The request.
     pub request: &'a Request,
-    /// Estimated tokens of the prompt.
+    /// Estimated tokens of the prompt for a model of which nothing is known; each candidate has its own number.
     pub prompt_tokens: u64,
 }
 
@@ -73,6 +73,8 @@ pub struct Candidate<'a> {
     pub profile: &'a ModelProfile,
     /// Its health.
     pub view: TargetView,
+    /// Estimated tokens of what it would be sent, as it counts them.
+    pub prompt_tokens: u64,
 }
 
 /// An order of candidates.

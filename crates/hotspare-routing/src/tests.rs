@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, ModelProfile, TargetId, TargetView};
+use hotspare_core::{ChatRequest, ModelProfile, Price, TargetId, TargetView};
 use proptest::prelude::{Strategy as _, any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
 use super::{
@@ -60,7 +60,12 @@ fn order(
     let candidates: Vec<Candidate<'_>> = names
         .iter()
         .zip(views)
-        .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
+        .map(|(target, (_, view))| Candidate {
+            target,
+            profile: &profile,
+            view: view.clone(),
+            prompt_tokens: 10,
+        })
         .collect();
     let request = ChatRequest::to("r").user("hi");
     let request = user.map_or(request.clone(), |user| request.end_user(user)).into();
@@ -154,7 +159,12 @@ fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> R
     let candidates: Vec<_> = names
         .iter()
         .zip(views)
-        .map(|(target, (_, view))| Candidate { target, profile: &profile, view: view.clone() })
+        .map(|(target, (_, view))| Candidate {
+            target,
+            profile: &profile,
+            view: view.clone(),
+            prompt_tokens: 10,
+        })
         .collect();
     let request = ChatRequest::to("r").user("hi").into();
     strategy.rank(&Scene::new(&candidates, &request, 10).with_draw(draw, 0))
@@ -293,6 +303,7 @@ fn without_a_draw_the_most_likely_order_is_returned() {
             target,
             profile: &profile,
             view: view.clone(),
+            prompt_tokens: 10,
         };
         let candidates: Vec<_> = names.iter().zip(views).map(candidate).collect();
         let request = ChatRequest::to("r").user("hi").into();
@@ -361,4 +372,33 @@ fn hedge_is_the_second_usable_target() {
     assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, late, after(500)]);
     views[1].1.usable = false;
     assert_eq!(starts(Sequential::new(["a", "b", "c"]), &views), [late, late, late]);
+}
+
+/// The second costs a tenth more per token, but counts the same prompt as a quarter fewer tokens.
+#[test]
+fn cheapest_uses_the_tokens_that_each_target_counts() {
+    let names = [TargetId::from("a"), TargetId::from("b")];
+    let priced = |input: u64| {
+        let mut profile = ModelProfile::default();
+        profile.price = Some(Price::per_million(input, 0));
+        profile
+    };
+    let profiles = [priced(1_000_000), priced(1_100_000)];
+    let order = |counts: [u64; 2]| {
+        let candidates: Vec<_> = (0..2)
+            .map(|at| Candidate {
+                target: &names[at],
+                profile: &profiles[at],
+                view: TargetView::default(),
+                prompt_tokens: counts[at],
+            })
+            .collect();
+        let request = ChatRequest::to("r").user("hi").into();
+        let ranking = Cheapest::new(["a", "b"]).rank(&Scene::new(&candidates, &request, 10_000));
+        ranking.choices.iter().map(|choice| choice.reason.to_string()).collect::<Vec<_>>()
+    };
+    let even = order([10_000, 10_000]);
+    assert!(even[0].contains("0.010000") && even[1].contains("0.011000"), "{even:?}");
+    let fewer = order([10_000, 7_500]);
+    assert!(fewer[0].contains("0.008250") && fewer[1].contains("0.010000"), "{fewer:?}");
 }

@@ -263,6 +263,21 @@ fn prompt_upper_bound_follows_learned_token_counts() {
     assert_eq!(bounds, [13_000, 11_500], "2.5 standard deviations, and never less than 15 %");
 }
 
+/// Both have the same price.
+#[test]
+fn cheapest_target_is_the_one_that_is_known_to_count_fewer_tokens() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.strategy = Arc::new(hotspare_routing::Cheapest::new(["a", "b"]));
+    setup.profile.price = Some(hotspare_core::Price::per_million(1_000_000, 1_000_000));
+    let rig = setup.rig();
+    let request = ChatRequest::to("r").user("hi").into();
+    let mut views = rig.world.views(rig.now, &rig.call.route, 10_000, true);
+    views[0].tokens.per_mille[hotspare_core::PromptPart::Text as usize] = 1_300;
+    let size = PromptSize::of_text(10_000);
+    let plan = Plan::new(&rig.call.fleet, &rig.call.route, &request, size, &views, PlanSeed::default());
+    assert_eq!(plan.choices.iter().map(|choice| choice.target).collect::<Vec<_>>(), [1, 0]);
+}
+
 #[test]
 fn empty_answer_is_a_failure() {
     let mut rig = Setup::new(&["a", "b"]).rig();
