@@ -160,10 +160,10 @@ async fn caller_error_returns_at_once_without_affecting_health() {
 async fn rejected_translated_request_is_confirmed_on_another_wire() {
     let rig = Rig::sequential(&[WireFormat::Anthropic, WireFormat::OpenAi, WireFormat::DeepSeek]).await;
     rig.servers[0].set_fault(Some(Fault::Status(400))).await;
-    let answer = rig.client.chat_via(sample_request(), Some("openai-chat")).await.unwrap();
+    let answer = rig.client.chat(sample_request().native_wire("openai-chat")).await.unwrap();
     assert_eq!(answer.served_by.unwrap().as_str(), "spare");
     rig.servers[1].set_fault(Some(Fault::Status(400))).await;
-    let error = rig.client.chat_via(sample_request(), Some("openai-chat")).await.unwrap_err();
+    let error = rig.client.chat(sample_request().native_wire("openai-chat")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidRequest, "two wires agree");
     assert_eq!(rig.servers[2].stats().requests, 0);
 }

@@ -51,7 +51,10 @@ async fn dropped_fields_are_named_in_the_trail() {
 async fn raw_answer_is_kept_for_callers_of_its_wire() {
     let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
     let ask = || ChatRequest::to("chat").user("x");
-    assert_eq!(rig.client.chat_via(ask(), Some(openai::WIRE)).await.unwrap().raw.wire(), Some(openai::WIRE));
-    assert_eq!(rig.client.chat_via(ask(), Some(anthropic::WIRE)).await.unwrap().raw.wire(), None);
+    assert_eq!(
+        rig.client.chat(ask().native_wire(openai::WIRE)).await.unwrap().raw.wire(),
+        Some(openai::WIRE)
+    );
+    assert_eq!(rig.client.chat(ask().native_wire(anthropic::WIRE)).await.unwrap().raw.wire(), None);
     assert_eq!(rig.client.chat(ask()).await.unwrap().raw.wire(), None);
 }

@@ -122,6 +122,13 @@ impl EmbedRequest {
         self
     }
 
+    /// States the wire that the request arrived on: see [`CallOptions::native_wire`].
+    #[must_use]
+    pub fn native_wire(mut self, wire: &'static str) -> Self {
+        self.options.native_wire = Some(wire);
+        self
+    }
+
     /// Tries one target only.
     #[must_use]
     pub fn no_failover(mut self) -> Self {

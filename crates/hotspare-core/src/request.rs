@@ -247,6 +247,11 @@ pub struct CallOptions {
     /// How many gateways have passed the request on. Providers in the local network are told, so that gateways that are
     /// each other's targets are detected.
     pub hops: u8,
+    /// The wire that the request arrived on (such as `openai-chat`); `None` if the application built it. Answers of that
+    /// wire keep their raw text. If a target of another wire calls the request malformed, the translation may be at
+    /// fault, so another target is tried.
+    #[serde(skip)]
+    pub native_wire: Option<&'static str>,
 }
 
 impl CallOptions {

@@ -68,6 +68,7 @@ impl CallSpec {
         let options = &request.options;
         Self {
             deadline: options.deadline,
+            native_wire: options.native_wire,
             max_cost: options.max_cost,
             vectors: Some(request.inputs.len()),
             ..Self::new(false, seed)
@@ -87,6 +88,7 @@ impl CallSpec {
         let options = &request.options;
         Self {
             deadline: options.deadline,
+            native_wire: options.native_wire,
             max_cost: options.max_cost,
             output_check,
             stops: !request.stop.is_empty(),

@@ -175,6 +175,7 @@ impl Gateway {
         let (options, head, body, memory) = self.receive(request).await?;
         let mut parsed = F::parse(&head.headers, &body)?;
         options.apply(&mut parsed.request.options);
+        parsed.request.options.native_wire = Some(F::WIRE);
         Ok((parsed, memory))
     }
 
@@ -189,9 +190,10 @@ impl Gateway {
         let mut embeddings = EmbeddingsRequest::parse(&body)?;
         drop(body);
         options.apply(&mut embeddings.request.options);
+        embeddings.request.options.native_wire = Some(WIRE);
         guard.set_deadline(embeddings.request.options.deadline);
         guard.set_route(self.client.route_for(&embeddings.request.model));
-        let answer = self.client.embed_via(embeddings.request.clone(), Some(WIRE));
+        let answer = self.client.embed(embeddings.request.clone());
         let answer = socket.unless_hung_up(answer).await?;
         let mut response = reply::json(StatusCode::OK, embeddings.body(&answer));
         CallHeaders::from_trail(&answer.trail).apply(&mut response);
@@ -212,7 +214,7 @@ impl Gateway {
         let ParsedRequest { request, stream, .. } = parsed;
         guard.set_route(self.client.route_for(&request.model));
         if !stream {
-            let answer = socket.unless_hung_up(self.client.chat_via(request, Some(F::WIRE))).await?;
+            let answer = socket.unless_hung_up(self.client.chat(request)).await?;
             let body = match &answer.raw {
                 Raw::Frame { data, .. } => Body::from(data.clone()),
                 _ => Body::from(encoder.body(&answer)),
@@ -222,9 +224,8 @@ impl Gateway {
             return Ok(Answer::Complete(response));
         }
         let client = self.client.clone();
-        let mut opening = Box::pin(async move {
-            client.stream_via(request, Some(F::WIRE)).await.map_err(refusal::or_out_of_files)
-        });
+        let mut opening =
+            Box::pin(async move { client.stream(request).await.map_err(refusal::or_out_of_files) });
         // Response headers are held back while a failure can still be reported by status, but no longer than
         // [`KEEP_ALIVE_INTERVAL`].
         Ok(match tokio::time::timeout(KEEP_ALIVE_INTERVAL, socket.unless_hung_up(&mut opening)).await {

@@ -44,22 +44,9 @@ impl Client {
     /// If no target gave an answer. The error returned is the most informative one; its [`Error::trail`] lists every
     /// attempt.
     pub async fn chat(&self, request: ChatRequest) -> Result<ChatResponse, Error> {
-        self.chat_via(request, None).await
-    }
-
-    /// As [`Client::chat`], for a request that arrived over a wire (such as `openai-chat`). If a target of another wire
-    /// calls the request malformed, the translation may be at fault, so another target is tried.
-    ///
-    /// # Errors
-    /// As [`Client::chat`].
-    pub async fn chat_via(
-        &self,
-        request: ChatRequest,
-        wire: Option<&'static str>,
-    ) -> Result<ChatResponse, Error> {
         self.compile(&request).await?;
         let check = self.shared.validators.for_output(&request.output)?;
-        drive_chat(self.drive(checked_chat(request)?, false, wire, check).await?).await
+        drive_chat(self.drive(checked_chat(request)?, false, check).await?).await
     }
 
     /// Requests JSON that `validator` accepts. An answer that it rejects is repaired, requested again, or requested
@@ -91,7 +78,7 @@ impl Client {
         request: ChatRequest,
         check: OutputCheck,
     ) -> Result<ChatResponse, Error> {
-        drive_chat(self.drive(checked_chat(request)?, false, None, Some(check)).await?).await
+        drive_chat(self.drive(checked_chat(request)?, false, Some(check)).await?).await
     }
 
     /// Compiles a request's schemas in advance, off this thread if that takes long.
@@ -112,19 +99,7 @@ impl Client {
     /// # Errors
     /// As [`Client::chat`].
     pub async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, Error> {
-        self.embed_via(request, None).await
-    }
-
-    /// As [`Client::embed`], for a request that arrived over a wire.
-    ///
-    /// # Errors
-    /// As [`Client::chat`].
-    pub async fn embed_via(
-        &self,
-        request: EmbedRequest,
-        wire: Option<&'static str>,
-    ) -> Result<EmbedResponse, Error> {
-        let driver = self.drive(checked_embed(request)?, false, wire, None).await?;
+        let driver = self.drive(checked_embed(request)?, false, None).await?;
         match drive_to_end(driver).await? {
             Response::Embed(response) => Ok(response),
             Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer has no vectors")),
@@ -137,21 +112,9 @@ impl Client {
     /// # Errors
     /// If no target gave any content. A later failure is the stream's last item.
     pub async fn stream(&self, request: ChatRequest) -> Result<ChatStream, Error> {
-        self.stream_via(request, None).await
-    }
-
-    /// As [`Client::stream`], for a request that arrived over a wire.
-    ///
-    /// # Errors
-    /// As [`Client::stream`].
-    pub async fn stream_via(
-        &self,
-        request: ChatRequest,
-        wire: Option<&'static str>,
-    ) -> Result<ChatStream, Error> {
         self.compile(&request).await?;
         let check = self.shared.validators.for_output(&request.output)?;
-        let mut driver = self.drive(checked_chat(request)?, true, wire, check).await?;
+        let mut driver = self.drive(checked_chat(request)?, true, check).await?;
         let first = std::future::poll_fn(|cx| driver.poll_output(cx)).await;
         match first {
             Output::Done(result) if result.is_err() => match *result {
@@ -271,7 +234,6 @@ impl Client {
         &self,
         request: Request,
         stream: bool,
-        wire: Option<&'static str>,
         check: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
         let route = self.route(request.model())?;
@@ -299,7 +261,6 @@ impl Client {
         };
         self.check_cost(&route, &request, &plan)?;
         let mut spec = CallSpec::of(&request, stream, seed);
-        spec.native_wire = wire;
         spec.output_check = check;
         if let (Request::Chat(chat), true) =
             (&request, route.rules.validate_tool_calls != ValidateToolCalls::Never)
