@@ -3,6 +3,8 @@
 //! Not a document tree: key order, whitespace and numbers are preserved, because models write properties in the order
 //! in which the schema lists them. Invariant: a [`Json`] always holds one valid JSON value.
 
+mod tree;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +14,8 @@ use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::kind::Kind;
+
+pub use tree::JsonTree;
 
 /// One JSON value in its original text.
 #[derive(Clone)]

@@ -38,7 +38,7 @@ pub use error::Error;
 pub use event::{Chunk, Event, Raw};
 pub use exchange::{Request, Response};
 pub use finish::FinishReason;
-pub use json::{Json, describe_json_error};
+pub use json::{Json, JsonTree, describe_json_error};
 pub use kind::{Blame, Evidence, Hold, Kind, Next, Policy, Same, Scope};
 pub use message::{Media, Message, Native, Origin, Part, Reasoning, Role, Signature, ToolResult};
 pub use moment::Moment;

@@ -16,7 +16,6 @@ mod host;
 mod interactions;
 mod limits;
 mod schema;
-mod tree;
 mod wire;
 
 pub use classify::RULES;

@@ -7,10 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::Json;
-use serde_json::Value;
-
-use crate::tree::Tree;
+use hotspare_core::{Json, JsonTree};
 
 /// Keywords that are accepted, from `GenerationConfig.responseJsonSchema` of the API reference.
 const SUPPORTED: [&str; 21] = [
@@ -56,7 +53,7 @@ const ANNOTATIONS: [&str; 10] = [
 #[derive(Debug)]
 pub(crate) struct Rewritten {
     /// `None` if nothing had to be changed.
-    tree: Option<Tree>,
+    tree: Option<JsonTree>,
     /// How often each change was made.
     changes: BTreeMap<String, u32>,
 }
@@ -65,7 +62,7 @@ impl Rewritten {
     /// Rewrites `schema`. One that nests too deep to parse is left to the provider.
     pub(crate) fn of(schema: &Json) -> Self {
         let mut changes = BTreeMap::new();
-        let tree = serde_json::from_str(schema.as_str()).ok().and_then(|tree: Tree| {
+        let tree = JsonTree::parse(schema.as_str()).and_then(|tree| {
             let rewritten = Rewriter { changes: &mut changes }.schema(tree.clone());
             (rewritten != tree).then_some(rewritten)
         });
@@ -98,15 +95,15 @@ impl Rewriter<'_> {
         *self.changes.entry(what.to_owned()).or_default() += 1;
     }
 
-    fn schema(&mut self, tree: Tree) -> Tree {
+    fn schema(&mut self, tree: JsonTree) -> JsonTree {
         let mut keywords = match tree {
-            Tree::Map(keywords) => keywords,
+            JsonTree::Object(keywords) => keywords,
             // `true` accepts everything, as does an empty schema; this wire accepts only objects.
-            Tree::Scalar(Value::Bool(_)) => Vec::new(),
+            flag if flag.as_bool().is_some() => Vec::new(),
             other => return other,
         };
         self.merge_all_of(&mut keywords);
-        let mut out: Vec<(String, Tree)> = Vec::with_capacity(keywords.len());
+        let mut out: Vec<(String, JsonTree)> = Vec::with_capacity(keywords.len());
         let has_ref = keywords.iter().any(|(name, _)| name == "$ref");
         for (name, value) in keywords {
             match name.as_str() {
@@ -119,17 +116,17 @@ impl Rewriter<'_> {
                     }
                 }
                 "$ref" => {
-                    let text = value.as_str().unwrap_or_default().replace("#/definitions/", "#/$defs/");
-                    out.push((name, Tree::text(text)));
+                    let text = value.text().unwrap_or_default().replace("#/definitions/", "#/$defs/");
+                    out.push((name, JsonTree::string(&text)));
                 }
                 "$defs" | "definitions" => out.push(("$defs".into(), self.schema_map(value))),
                 "properties" => out.push((name, self.schema_map(value))),
                 "items" | "additionalProperties" => {
                     let value = match value {
-                        plain @ Tree::Scalar(Value::Bool(_)) => plain,
+                        flag if flag.as_bool().is_some() => flag,
                         // Drafts before 2020-12 write tuples this way.
-                        Tree::List(items) => {
-                            out.push(("prefixItems".into(), self.schema_list(Tree::List(items))));
+                        JsonTree::Array(items) => {
+                            out.push(("prefixItems".into(), self.schema_list(JsonTree::Array(items))));
                             continue;
                         }
                         schema => self.schema(schema),
@@ -137,10 +134,10 @@ impl Rewriter<'_> {
                     out.push((name, value));
                 }
                 "anyOf" | "oneOf" | "prefixItems" => out.push((name, self.schema_list(value))),
-                "const" => out.push(("enum".into(), Tree::List(vec![value]))),
-                "format" if value.as_str().is_some_and(|format| !FORMATS.contains(&format)) => {
+                "const" => out.push(("enum".into(), JsonTree::Array(vec![value]))),
+                "format" if value.text().is_some_and(|format| !FORMATS.contains(&&*format)) => {
                     let numbers = ["int32", "int64", "float", "double"];
-                    if value.as_str().is_some_and(|format| !numbers.contains(&format)) {
+                    if value.text().is_some_and(|format| !numbers.contains(&&*format)) {
                         self.note(&name);
                     }
                 }
@@ -149,24 +146,24 @@ impl Rewriter<'_> {
                 other => self.note(other),
             }
         }
-        Tree::Map(out)
+        JsonTree::Object(out)
     }
 
     /// Merges `allOf` into its schema if no keyword is in both; what cannot be merged is dropped.
-    fn merge_all_of(&mut self, keywords: &mut Vec<(String, Tree)>) {
+    fn merge_all_of(&mut self, keywords: &mut Vec<(String, JsonTree)>) {
         let Some(at) = keywords.iter().position(|(name, _)| name == "allOf") else { return };
         let (_, all) = keywords.remove(at);
-        let Tree::List(parts) = all else { return self.note("allOf") };
+        let JsonTree::Array(parts) = all else { return self.note("allOf") };
         for part in parts {
-            let Tree::Map(part) = part else { continue };
+            let JsonTree::Object(part) = part else { continue };
             for (name, value) in part {
                 let known = keywords.iter_mut().find(|(known, _)| *known == name);
                 match (known, value) {
                     (None, value) => keywords.push((name, value)),
-                    (Some((_, Tree::Map(known))), Tree::Map(more)) if name == "properties" => {
+                    (Some((_, JsonTree::Object(known))), JsonTree::Object(more)) if name == "properties" => {
                         known.extend(more);
                     }
-                    (Some((_, Tree::List(known))), Tree::List(more)) if name == "required" => {
+                    (Some((_, JsonTree::Array(known))), JsonTree::Array(more)) if name == "required" => {
                         known.extend(more);
                     }
                     (Some((_, known)), value) if *known == value => {}
@@ -176,18 +173,20 @@ impl Rewriter<'_> {
         }
     }
 
-    fn schema_map(&mut self, value: Tree) -> Tree {
+    fn schema_map(&mut self, value: JsonTree) -> JsonTree {
         match value {
-            Tree::Map(items) => {
-                Tree::Map(items.into_iter().map(|(name, schema)| (name, self.schema(schema))).collect())
-            }
+            JsonTree::Object(items) => JsonTree::Object(
+                items.into_iter().map(|(name, schema)| (name, self.schema(schema))).collect(),
+            ),
             other => other,
         }
     }
 
-    fn schema_list(&mut self, value: Tree) -> Tree {
+    fn schema_list(&mut self, value: JsonTree) -> JsonTree {
         match value {
-            Tree::List(items) => Tree::List(items.into_iter().map(|schema| self.schema(schema)).collect()),
+            JsonTree::Array(items) => {
+                JsonTree::Array(items.into_iter().map(|schema| self.schema(schema)).collect())
+            }
             other => other,
         }
     }

@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use hotspare_core::JsonTree;
 use serde_json::{Map, Value};
-
-use crate::tree::Tree;
 
 /// The text `before` with the changes that turned it into `after`: properties removed, and keys renamed within the same
 /// [`normalized_key`] form.
 pub(crate) fn apply_changes(before: &str, after: &Value) -> String {
-    let text = Tree::parse(before).and_then(|tree| serde_json::to_string(&amend(tree, after)).ok());
+    let text = JsonTree::parse(before).and_then(|tree| serde_json::to_string(&amend(tree, after)).ok());
     let exact = |text: &String| serde_json::from_str::<Value>(text).is_ok_and(|value| value == *after);
     // A validator may have changed something else; its result counts.
     text.filter(exact).unwrap_or_else(|| after.to_string())
@@ -26,17 +25,17 @@ pub(crate) fn normalized_key(key: &str) -> String {
         .collect()
 }
 
-fn amend(before: Tree, after: &Value) -> Tree {
+fn amend(before: JsonTree, after: &Value) -> JsonTree {
     match (before, after) {
-        (Tree::Object(fields), Value::Object(after)) => amend_object(fields, after),
-        (Tree::Array(items), Value::Array(after)) if items.len() == after.len() => {
-            Tree::Array(items.into_iter().zip(after).map(|(item, after)| amend(item, after)).collect())
+        (JsonTree::Object(fields), Value::Object(after)) => amend_object(fields, after),
+        (JsonTree::Array(items), Value::Array(after)) if items.len() == after.len() => {
+            JsonTree::Array(items.into_iter().zip(after).map(|(item, after)| amend(item, after)).collect())
         }
         (before, _) => before,
     }
 }
 
-fn amend_object(before: Vec<(String, Tree)>, after: &Map<String, Value>) -> Tree {
+fn amend_object(before: Vec<(String, JsonTree)>, after: &Map<String, Value>) -> JsonTree {
     // The parser keeps the last value of a duplicate key.
     let last: BTreeMap<String, usize> =
         before.iter().enumerate().map(|(position, (name, _))| (name.clone(), position)).collect();
@@ -59,7 +58,7 @@ fn amend_object(before: Vec<(String, Tree)>, after: &Map<String, Value>) -> Tree
             fields.push((name, amend(value, after)));
         }
     }
-    Tree::Object(fields)
+    JsonTree::Object(fields)
 }
 
 #[cfg(test)]

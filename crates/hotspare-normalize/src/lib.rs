@@ -42,7 +42,6 @@ mod think;
 mod tokens;
 mod tool_answer;
 mod tool_ids;
-mod tree;
 mod trim;
 mod validate;
 mod vectors;

@@ -4,11 +4,10 @@
 //! schema conforms to the original as far as the provider enforces it, once nulls that stand for absent properties are
 //! removed; whatever had to be dropped or changed is noted. Keys keep their order, in which models write them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hotspare_core::{Json, SchemaSubset};
-
-use crate::tree::Tree;
+use hotspare_core::{Json, JsonTree, SchemaSubset};
 
 mod recursion;
 
@@ -33,8 +32,8 @@ const DEPTH_LIMIT: u32 = 64;
 /// What the subset cannot express, as a fragment. The provider cannot enforce such a schema; an answer can still be
 /// requested and validated.
 pub fn rewrite_schema(schema: &Json, subset: &SchemaSubset) -> Result<Rewritten, &'static str> {
-    let mut tree = Tree::parse(schema.as_str()).ok_or("a schema that nests too deep")?;
-    if tree.get("type").and_then(Tree::as_str) != Some("object") {
+    let mut tree = JsonTree::parse(schema.as_str()).ok_or("a schema that nests too deep")?;
+    if tree.get("type").and_then(JsonTree::text).as_deref() != Some("object") {
         return Err("a root that is not an object");
     }
     if subset.lone_refs && tree.get("$ref").is_some() {
@@ -64,9 +63,11 @@ struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
-    fn schema(&mut self, schema: &mut Tree, depth: u32) -> Result<(), &'static str> {
+    fn schema(&mut self, schema: &mut JsonTree, depth: u32) -> Result<(), &'static str> {
         let depth = depth.checked_sub(1).ok_or("a schema that nests too deep")?;
-        let Tree::Object(keywords) = schema else { return Err("a schema that allows anything or nothing") };
+        let JsonTree::Object(keywords) = schema else {
+            return Err("a schema that allows anything or nothing");
+        };
         for unsupported in ["allOf", "not", "if", "patternProperties", "prefixItems", "$dynamicRef"] {
             if keywords.iter().any(|(keyword, _)| keyword == unsupported) && !self.allows(unsupported) {
                 return Err(keyword_name(unsupported));
@@ -87,7 +88,7 @@ impl Rewriter<'_> {
         let dropped = &mut self.dropped;
         keywords.retain(|(keyword, value)| {
             let odd_format =
-                keyword == "format" && !value.as_str().is_some_and(|format| subset.formats.contains(&format));
+                keyword == "format" && !value.text().is_some_and(|format| subset.formats.contains(&&*format));
             let keep = subset.keywords.contains(&keyword.as_str())
                 && !odd_format
                 && (!is_reference || keyword == "$ref");
@@ -102,15 +103,15 @@ impl Rewriter<'_> {
             return Err("a schema that allows anything");
         }
         self.object(schema)?;
-        let Tree::Object(keywords) = schema else { return Ok(()) };
+        let JsonTree::Object(keywords) = schema else { return Ok(()) };
         for (keyword, value) in keywords {
             match (keyword.as_str(), value) {
-                ("properties" | "$defs" | "definitions", Tree::Object(named)) => {
+                ("properties" | "$defs" | "definitions", JsonTree::Object(named)) => {
                     for (_, below) in named {
                         self.schema(below, depth)?;
                     }
                 }
-                ("anyOf" | "oneOf", Tree::Array(list)) => {
+                ("anyOf" | "oneOf", JsonTree::Array(list)) => {
                     for below in list {
                         self.schema(below, depth)?;
                     }
@@ -123,39 +124,39 @@ impl Rewriter<'_> {
     }
 
     /// Closes an object, and requires all of its properties if the subset does.
-    fn object(&mut self, schema: &mut Tree) -> Result<(), &'static str> {
-        if !schema.allows_type("object") {
+    fn object(&mut self, schema: &mut JsonTree) -> Result<(), &'static str> {
+        if !allows_type(schema, "object") {
             return Ok(());
         }
-        match schema.get("additionalProperties") {
-            None => {}
-            Some(Tree::Leaf(leaf)) if leaf.get() == "false" => {}
-            Some(Tree::Leaf(leaf)) if leaf.get() == "true" && schema.get("properties").is_some() => {}
+        let additional = schema.get("additionalProperties");
+        let is_closed = additional.and_then(JsonTree::as_bool) == Some(false);
+        match additional.map(JsonTree::as_bool) {
+            None | Some(Some(false)) => {}
+            Some(Some(true)) if schema.get("properties").is_some() => {}
             Some(_) => return Err("an object with names that are not fixed"),
         }
-        if schema.get("properties").is_none() && schema.get("additionalProperties").is_none() {
+        if schema.get("properties").is_none() && additional.is_none() {
             return Err("an object with names that are not fixed");
         }
-        if self.subset.closed
-            && !matches!(schema.get("additionalProperties"), Some(Tree::Leaf(leaf)) if leaf.get() == "false")
-        {
-            schema.put("additionalProperties", Tree::literal("false"));
+        if self.subset.closed && !is_closed {
+            schema.put("additionalProperties", JsonTree::boolean(false));
             self.closed += 1;
         }
         if !self.subset.all_required {
             return Ok(());
         }
-        let required: Vec<String> = schema.get("required").map(Tree::strings).unwrap_or_default();
-        let Some(Tree::Object(properties)) = schema.get_mut("properties") else { return Ok(()) };
+        let required = schema.get("required").map(JsonTree::texts).unwrap_or_default();
+        let required: Vec<String> = required.into_iter().map(Cow::into_owned).collect();
+        let Some(JsonTree::Object(properties)) = schema.get_mut("properties") else { return Ok(()) };
         let mut all = Vec::with_capacity(properties.len());
         for (name, property) in properties {
             if !required.contains(name) {
-                property.make_nullable();
+                make_nullable(property);
                 self.nullable += 1;
             }
-            all.push(Tree::string(name));
+            all.push(JsonTree::string(name));
         }
-        schema.put("required", Tree::Array(all));
+        schema.put("required", JsonTree::Array(all));
         Ok(())
     }
 
@@ -188,6 +189,36 @@ fn keyword_name(keyword: &str) -> &'static str {
         "prefixItems" => "prefixItems",
         _ => "a dynamic reference",
     }
+}
+
+/// Whether this type is among those that the schema lists.
+fn allows_type(schema: &JsonTree, name: &str) -> bool {
+    match schema.get("type") {
+        Some(list @ JsonTree::Array(_)) => list.texts().iter().any(|known| known == name),
+        Some(leaf) => leaf.text().as_deref() == Some(name),
+        None => false,
+    }
+}
+
+/// Makes the schema accept null, too.
+fn make_nullable(schema: &mut JsonTree) {
+    let null = JsonTree::string("null");
+    let simple = ["enum", "const", "anyOf"].iter().all(|keyword| schema.get(keyword).is_none());
+    if simple && let Some(kind) = schema.get_mut("type") {
+        match kind {
+            JsonTree::Array(types) => {
+                if !types.contains(&null) {
+                    types.push(null);
+                }
+            }
+            leaf if *leaf == null => {}
+            leaf => *leaf = JsonTree::Array(vec![leaf.clone(), null]),
+        }
+        return;
+    }
+    let null = JsonTree::Object(vec![("type".into(), null)]);
+    let whole = std::mem::replace(schema, JsonTree::Array(Vec::new()));
+    *schema = JsonTree::Object(vec![("anyOf".into(), JsonTree::Array(vec![whole, null]))]);
 }
 
 #[cfg(test)]

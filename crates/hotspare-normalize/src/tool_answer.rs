@@ -4,9 +4,7 @@
 //! own. Invariant: the rewritten events contain an answer in text, never a call; the text is what the model wrote as
 //! arguments, however it was split into deltas; a model that answers in text anyway is passed through unchanged.
 
-use hotspare_core::{ChatRequest, Event, FinishReason, OutputFormat, Role, Tool, ToolChoice};
-
-use crate::tree::Tree;
+use hotspare_core::{ChatRequest, Event, FinishReason, JsonTree, OutputFormat, Role, Tool, ToolChoice};
 
 /// The name of the tool if the format's own name is not a valid one.
 const NAME: &str = "answer";
@@ -31,9 +29,9 @@ pub fn by_tool(request: &ChatRequest) -> Option<ChatRequest> {
     if continues || !request.tools.is_empty() || !request.native_tools.is_empty() {
         return None;
     }
-    let mut root = Tree::parse(schema.as_str())?;
+    let mut root = JsonTree::parse(schema.as_str())?;
     let alternative = ["anyOf", "oneOf", "allOf"].iter().any(|keyword| root.get(keyword).is_some());
-    if root.get("type").and_then(Tree::as_str) != Some("object") || alternative {
+    if root.get("type").and_then(JsonTree::text).as_deref() != Some("object") || alternative {
         return None;
     }
     // Annotations for readers of the schema; some models refuse a tool whose root has them.

@@ -28,6 +28,12 @@ fn unsupported_keywords_are_removed_and_noted() {
 }
 
 #[test]
+fn rewritten_schema_keeps_numbers_and_escapes_as_written() {
+    let kept = r##""maximum":1e2,"minimum":-123456789012345678901,"description":"a\/b","$anchor":"\u00e9""##;
+    assert_eq!(rewritten(&format!(r#"{{"not":{{}},{kept}}}"#)).0, format!("{{{kept}}}"));
+}
+
+#[test]
 fn property_named_like_a_keyword_is_kept() {
     let schema =
         r#"{"type":"object","properties":{"pattern":{"type":"string"},"default":{"type":"number"}}}"#;

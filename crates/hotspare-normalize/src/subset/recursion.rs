@@ -6,19 +6,19 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::tree::Tree;
+use hotspare_core::JsonTree;
 
 /// The fields that hold definitions.
 const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 
 /// Whether the root or a definition leads back to itself.
-pub(super) fn is_recursive(root: &Tree) -> bool {
-    let Tree::Object(fields) = root else { return false };
+pub(super) fn is_recursive(root: &JsonTree) -> bool {
+    let JsonTree::Object(fields) = root else { return false };
     let mut references: BTreeMap<String, Vec<Cow<'_, str>>> = BTreeMap::new();
     let mut of_root = Vec::new();
     for (field, value) in fields {
         match (DEFINITIONS.contains(&field.as_str()), value) {
-            (true, Tree::Object(definitions)) => {
+            (true, JsonTree::Object(definitions)) => {
                 for (name, definition) in definitions {
                     let name = name.replace('~', "~0").replace('/', "~1");
                     collect(definition, references.entry(format!("#/{field}/{name}")).or_default());
@@ -32,25 +32,19 @@ pub(super) fn is_recursive(root: &Tree) -> bool {
 }
 
 /// Appends all references within a schema.
-fn collect<'a>(schema: &'a Tree, out: &mut Vec<Cow<'a, str>>) {
+fn collect<'a>(schema: &'a JsonTree, out: &mut Vec<Cow<'a, str>>) {
     match schema {
-        Tree::Object(fields) => fields.iter().for_each(|(field, value)| collect_field(field, value, out)),
-        Tree::Array(list) => list.iter().for_each(|value| collect(value, out)),
-        Tree::Leaf(_) => {}
+        JsonTree::Object(fields) => fields.iter().for_each(|(field, value)| collect_field(field, value, out)),
+        JsonTree::Array(list) => list.iter().for_each(|value| collect(value, out)),
+        JsonTree::Leaf(_) => {}
     }
 }
 
-fn collect_field<'a>(field: &str, value: &'a Tree, out: &mut Vec<Cow<'a, str>>) {
+fn collect_field<'a>(field: &str, value: &'a JsonTree, out: &mut Vec<Cow<'a, str>>) {
     match value {
-        Tree::Leaf(leaf) if field == "$ref" => out.extend(text(leaf.get())),
+        JsonTree::Leaf(_) if field == "$ref" => out.extend(value.text()),
         _ => collect(value, out),
     }
-}
-
-/// The text of a JSON string, which may be written with escapes.
-fn text(leaf: &str) -> Option<Cow<'_, str>> {
-    let unescaped = leaf.strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('\\'));
-    unescaped.map(Cow::Borrowed).or_else(|| serde_json::from_str(leaf).ok().map(Cow::Owned))
 }
 
 /// Removes what nothing refers to until nothing is left, or only what refers to itself.
