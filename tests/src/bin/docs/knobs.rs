@@ -4,6 +4,7 @@
 //! only in this table is an error.
 
 mod server;
+mod values;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -13,6 +14,7 @@ use hotspare_gateway::ServeOptions;
 use hotspare_health::Evidence;
 
 use server::SERVER;
+use values::{config_value, fields};
 
 /// A field, its name in a configuration, the reason for its default, and the effect of its extremes.
 type Row = (&'static str, &'static str, &'static str, &'static str);
@@ -301,9 +303,10 @@ const HEDGE: &[Row] = &[
 /// The whole document, or an error with the fields that it lacks.
 pub(crate) fn document() -> Result<String, String> {
     let mut out = String::from(
-        "# Settings\n\nEvery setting of routes, breakers, hedges, targets and the gateway: its name in a configuration (and the library's field \
-         where it is called differently; `_bp` is in hundredths of a per cent), its default, the reason for it, and what its extremes do. Written by `cargo xtask docs` from the \
-         defaults in the code, which fails if a field is missing here. [hotspare.toml](hotspare.toml) shows them in use.\n",
+        "# Settings\n\nEvery setting of routes, breakers, hedges, targets and the gateway: its name in a configuration (and the library's field where\n\
+         it is called differently; `_bp` is in hundredths of a per cent) and its default; below each table, the reasons for the defaults and\n\
+         what the extremes do. Written by `cargo xtask docs` from the defaults in the code, which fails if a field is missing here.\n\
+         [hotspare.toml](hotspare.toml) shows them in use.\n",
     );
     let presets = [Limits::default(), Limits::interactive(), Limits::batch(), Limits::critical()];
     section(
@@ -359,10 +362,11 @@ fn section<T: Debug>(
         let differ: Vec<_> = known.symmetric_difference(&there).collect();
         return Err(format!("{title}: the code and the table differ in {differ:?}"));
     }
-    out.push_str(&format!("\n## {title}\n\n| name | {} | why | extremes |\n|---|", columns.join(" | ")));
-    out.push_str(&"---|".repeat(columns.len() + 2));
+    out.push_str(&format!("\n## {title}\n\n| name | {} |\n|---|", columns.join(" | ")));
+    out.push_str(&"---|".repeat(columns.len()));
     out.push('\n');
-    for (field, name, source, extremes) in rows {
+    let mut reasons = String::from("\n");
+    for (field, name, why, extremes) in rows {
         let value = |read: &Vec<(String, String)>| {
             read.iter()
                 .find(|(known, _)| known == field)
@@ -374,44 +378,38 @@ fn section<T: Debug>(
             check_accepted(name, value)?;
         }
         let last = name.split([' ', '=']).next().and_then(|path| path.rsplit('.').next());
-        let name = match last {
-            Some("–") => format!("`{field}` (library)"),
-            Some(last) if last != *field => format!("`{name}` (in code `{field}`)"),
-            _ => format!("`{name}`"),
+        let (title, note) = match last {
+            Some("–") => (*field, " (library)".to_owned()),
+            Some(last) if last != *field => (*name, format!(" (in code `{field}`)")),
+            _ => (*name, String::new()),
         };
-        out.push_str(&format!("| {name} | {} | {source} | {extremes} |\n", values.join(" | ")));
+        out.push_str(&format!("| `{title}`{note} | {} |\n", values.join(" | ")));
+        let extremes = if *extremes == "–" { String::new() } else { format!(" *Extremes:* {extremes}.") };
+        reasons.push_str(&wrapped(&format!("- `{title}`: {why}.{extremes}")));
     }
+    out.push_str(&reasons);
     Ok(())
 }
 
-/// The fields of a struct and their values, parsed from its pretty `Debug` output.
-fn fields(value: &impl Debug) -> Vec<(String, String)> {
-    let mut fields: Vec<(String, String)> = Vec::new();
-    for line in format!("{value:#?}").lines() {
-        let inner = line.strip_prefix("    ").unwrap_or_default();
-        match inner.split_once(": ") {
-            Some((name, value)) if !inner.starts_with(' ') => fields.push((name.into(), value.trim().into())),
-            _ if !inner.is_empty() && inner != "}," => {
-                if let Some((_, value)) = fields.last_mut() {
-                    value.push_str(inner.trim());
-                }
-            }
-            _ => {}
+/// An entry of a list, in lines of at most 130 characters.
+fn wrapped(entry: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0;
+    for word in entry.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > 130 {
+            out.push_str("\n ");
+            width = 1;
         }
-    }
-    fields
-}
-
-/// A variant's name in a configuration.
-fn snake_case(variant: &str) -> String {
-    let mut word = String::new();
-    for (index, letter) in variant.char_indices() {
-        if letter.is_ascii_uppercase() && index > 0 {
-            word.push('_');
+        if width > 0 {
+            out.push(' ');
+            width += 1;
         }
-        word.push(letter.to_ascii_lowercase());
+        out.push_str(word);
+        width += length;
     }
-    word
+    out.push('\n');
+    out
 }
 
 /// Whether a configuration accepts the printed default.
@@ -448,36 +446,4 @@ fn check_accepted(name: &str, value: &str) -> Result<(), String> {
         line(route)
     );
     hotspare::Client::from_toml(&text).map(drop).map_err(|error| format!("{name} = {value}: {error}"))
-}
-
-/// A value as a person would write it.
-fn config_value(field: &str, value: &str) -> String {
-    let value =
-        value.trim_end_matches(',').trim_end_matches(')').trim_end_matches(',').trim_start_matches("Some(");
-    match (field, value) {
-        ("multiplier_percent", value) => {
-            value.parse::<f64>().map_or(value.into(), |percent| (percent / 100.0).to_string())
-        }
-        ("unstreamed", value) if value.starts_with("Learned(") => {
-            format!("{} (learned)", value.trim_start_matches("Learned(").trim_end_matches(','))
-        }
-        ("trip", value) => value.parse::<f64>().map_or(value.into(), |milli| (milli / 1_000.0).to_string()),
-        (_, "0ns") => "0s".into(),
-        ("on_cut" | "commit" | "validate_output" | "validate_tool_calls" | "on_refusal" | "trim", value) => {
-            snake_case(value)
-        }
-        ("evidence", "None") => "off".into(),
-        ("evidence", _) => "on".into(),
-        ("on", _) => "–".into(),
-        ("delay", "None") => "p95".into(),
-        (_, "None") => "off".into(),
-        (_, value) if field.ends_with("_bp") => {
-            value.parse::<f64>().map_or(value.into(), |bp| format!("{} %", bp / 100.0))
-        }
-        ("keys" | "operator_keys", _) => "off".into(),
-        ("max_buffered_bytes" | "max_body_bytes" | "max_body_memory_bytes", value) => {
-            value.parse::<u64>().map_or(value.into(), |bytes| format!("{bytes} ({} MiB)", bytes >> 20))
-        }
-        (_, value) => value.into(),
-    }
 }

@@ -1,10 +1,11 @@
 //! `cargo xtask docs`: documents generated from the code, so that they cannot drift.
 //!
 //! The failover table comes from the policy table that the engine reads, docs/errors.md from the adapters' rules,
-//! docs/knobs.md from the defaults, docs/strategies.md from the strategies' comments, and the names in docs/providers.md
-//! from the configuration. `--check` only compares.
+//! docs/knobs.md from the defaults, docs/strategies.md from the strategies' comments, the names in docs/providers.md from
+//! the configuration, and docs/decisions/README.md from the titles there. `--check` only compares.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
+mod decisions;
 mod errors;
 mod knobs;
 mod providers;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     for (name, made) in [
         ("README.md", replace_marked(&root, "README.md", Ok(table()))),
+        ("docs/decisions/README.md", decisions::document(&root)),
         ("docs/errors.md", Ok(errors::document())),
         ("docs/knobs.md", knobs::document()),
         ("docs/providers.md", replace_marked(&root, "docs/providers.md", providers::table())),
