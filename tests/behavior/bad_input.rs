@@ -154,8 +154,8 @@ async fn logs_contain_neither_keys_nor_prompts() {
     };
     let failovers = about("failing over", "spare");
     assert!(failovers.len() == 2 && failovers.iter().all(|line| line.contains("INFO")), "{text}");
-    assert!(failovers[0].contains("logged-main failed (auth)"), "{failovers:?}");
-    assert!(failovers[1].contains("logged-main is blocked (it is disabled"), "{failovers:?}");
+    assert!(failovers[0].contains("logged-main failed (auth, status 401)"), "{failovers:?}");
+    assert!(failovers[1].contains("logged-main is blocked (it is disabled (auth: "), "{failovers:?}");
     let races = about("racing", "racer");
     assert!(races.len() == 1 && races[0].contains("DEBUG"), "{text}");
     let lines = log.lines("out of service");

@@ -64,6 +64,12 @@ pub struct Call {
     refused_at: Moment,
     /// For the trail: each target's latest refusal and its time, until the target is asked after all.
     refusals: BTreeMap<usize, (Moment, Refusal)>,
+    /// What had disabled the targets among them that are out of service.
+    disabled: BTreeMap<usize, Kind>,
+    /// The first target whose turn came and that a spending limit ruled out, and the limit.
+    overspent: Option<(usize, String)>,
+    /// Why the next target is due: the latest attempt that became late, until another one fails.
+    late: Option<AttemptId>,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
     attempts: Vec<Attempt>,
     /// Cancelled because another answered first: if that answer is cut, they may carry it on.
@@ -130,6 +136,9 @@ impl Call {
             refused: Vec::new(),
             refused_at: now,
             refusals: BTreeMap::new(),
+            disabled: BTreeMap::new(),
+            overspent: None,
+            late: None,
             attempts: Vec::with_capacity(1),
             losers: VecDeque::new(),
             extra_starts: 0,

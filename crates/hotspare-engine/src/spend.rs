@@ -52,9 +52,8 @@ impl Spend {
     }
 
     /// Why an attempt of this expected cost may not start, if it may not.
-    pub(crate) fn refuses(&mut self, now: Moment, expected: Cost) -> Option<Overspent> {
-        self.forget(now);
-        let spent = self.spent() + self.under_way;
+    pub(crate) fn refuses(&self, now: Moment, expected: Cost) -> Option<Overspent> {
+        let spent = self.spent_at(now) + self.under_way;
         let over = spent + expected > self.limit.most;
         over.then(|| {
             let hours = self.limit.per.as_secs_f64() / 3_600.0;
@@ -72,10 +71,10 @@ impl Spend {
         if expected > self.limit.most {
             return None;
         }
-        let spent = self.spent() + self.under_way;
+        let spent = self.spent_at(now) + self.under_way;
         let mut over = (spent + expected).saturating_sub(self.limit.most);
         let mut at = now + Duration::from_secs(1);
-        for (number, cost) in &self.parts {
+        for (number, cost) in self.remembered(now) {
             if over == Cost::ZERO {
                 break;
             }
@@ -86,9 +85,8 @@ impl Spend {
     }
 
     /// What was spent in the period that ends now.
-    pub(crate) fn spent_at(&mut self, now: Moment) -> Cost {
-        self.forget(now);
-        self.spent()
+    pub(crate) fn spent_at(&self, now: Moment) -> Cost {
+        self.remembered(now).map(|(_, cost)| *cost).sum()
     }
 
     pub(crate) fn begin(&mut self, expected: Cost) {
@@ -106,15 +104,15 @@ impl Spend {
         }
     }
 
-    fn spent(&self) -> Cost {
-        self.parts.iter().map(|(_, cost)| *cost).sum()
+    /// The parts that lie in the period that ends now.
+    fn remembered(&self, now: Moment) -> impl Iterator<Item = &(u64, Cost)> {
+        let number = self.number(now);
+        self.parts.iter().filter(move |(first, _)| first + u64::from(PARTS) > number)
     }
 
     fn forget(&mut self, now: Moment) {
-        let number = self.number(now);
-        while self.parts.front().is_some_and(|(first, _)| first + u64::from(PARTS) <= number) {
-            self.parts.pop_front();
-        }
+        let kept = self.remembered(now).count();
+        self.parts.drain(..self.parts.len() - kept);
     }
 
     /// Length of a part, in nanoseconds.

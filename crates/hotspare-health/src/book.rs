@@ -309,7 +309,8 @@ impl Book {
     }
 
     /// What refuses a call, if anything: the obstacle that lasts longest.
-    fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
+    #[must_use]
+    pub fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get(scope.0 as usize) else { continue };

@@ -113,6 +113,7 @@ impl Call {
         if !again {
             self.follow(place, &error);
         }
+        self.late = None;
         self.errors.push(error);
     }
 
@@ -309,6 +310,7 @@ impl Call {
         self.settle(now, world, id, Outcome::neutral(), Ending::Failed(error.kind()), end);
         if !again {
             self.follow(place, &error);
+            self.late = None;
             self.errors.push(error);
             return;
         }
@@ -427,7 +429,7 @@ impl Call {
     }
 
     /// When the first of the targets that were skipped for their cost becomes affordable again.
-    fn affordable_at(&self, now: Moment, world: &mut World) -> Option<Moment> {
+    fn affordable_at(&self, now: Moment, world: &World) -> Option<Moment> {
         let asked = |place: usize| {
             self.attempts.iter().any(|attempt| attempt.choice.target == place)
                 || self.refused.iter().any(|(choice, _)| choice.target == place)
@@ -469,7 +471,9 @@ impl Call {
             members.iter().position(|&member| self.fleet.targets()[member].id == *target)
         };
         let refused = self.refused.iter().map(|(choice, refusal)| {
-            (&self.fleet.targets()[choice.target].id, refusals::why_refused(now, refusal))
+            let disabled_by = self.disabled.get(&choice.target).copied();
+            let why = refusals::why_refused(now, refusal, disabled_by);
+            (&self.fleet.targets()[choice.target].id, why)
         });
         let skipped = self.trail.skipped.iter().map(|skipped| (&skipped.target, skipped.why.clone()));
         let mut reasons: Vec<_> = refused.chain(skipped).collect();

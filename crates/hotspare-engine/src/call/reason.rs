@@ -2,19 +2,20 @@
 //!
 //! Decides nothing. Invariant: it is asked just before the start, while what led to it is still on record.
 
-use hotspare_core::Moment;
-use hotspare_health::Refusal;
-use hotspare_routing::Start;
+use hotspare_core::{Error, Moment};
+use hotspare_routing::{Reason, Start};
 
 use super::Call;
 use super::refusals::why_refused;
 use crate::attempt::Attempt;
 use crate::plan::PlannedTarget;
 use crate::step::StartKind;
+use crate::world::World;
 
 impl Call {
     /// What part an attempt at `place` plays that starts now, unless it is a retry in place or a last resort.
-    pub(super) fn start_kind(&self, place: usize) -> StartKind {
+    /// `instead` is whether a target before it was passed over.
+    pub(super) fn start_kind(&self, place: usize, instead: bool) -> StartKind {
         let of_place = |attempt: &Attempt| attempt.choice.target == place;
         let is_live = self.attempts.iter().any(Attempt::is_live);
         // The loser of a race is asked anew, but for another target's answer.
@@ -27,48 +28,81 @@ impl Call {
             StartKind::Hedge
         } else if is_live {
             StartKind::Race
-        } else if self.passed_over(place).is_some() {
+        } else if instead {
             StartKind::Failover
         } else {
             StartKind::First
         }
     }
 
-    /// An attempt that is late but may still answer.
+    /// The attempt that became late last, unless another one has failed since.
     fn late(&self) -> Option<&Attempt> {
-        self.attempts.iter().find(|attempt| attempt.is_live() && attempt.late)
+        self.late.and_then(|id| self.attempts.get(id.0)).filter(|attempt| attempt.is_live())
     }
 
-    /// A target that ranked before `place` and was blocked when its turn came.
-    fn passed_over(&self, place: usize) -> Option<&(PlannedTarget, Refusal)> {
-        self.refused.iter().find(|(choice, _)| choice.target != place)
+    /// A target that would have come before `place` and is blocked, with the reason: its turn came and it was refused
+    /// or had spent its limit, or the strategy moved it back because it was not usable.
+    pub(super) fn passed_over(&self, now: Moment, world: &World, place: usize) -> Option<String> {
+        let blocked = |place: usize, why: &str| {
+            let target = &self.fleet.targets()[place].id;
+            format!("{target} is blocked ({why})")
+        };
+        if let Some((choice, refusal)) = self.refused.iter().find(|(choice, _)| choice.target != place) {
+            let disabled_by = self.disabled.get(&choice.target).copied();
+            return Some(blocked(choice.target, &why_refused(now, refusal, disabled_by)));
+        }
+        if let Some((spent, why)) = self.overspent.as_ref().filter(|(spent, _)| *spent != place) {
+            return Some(blocked(*spent, why));
+        }
+        let order = |place: usize| self.route.members.iter().position(|&member| member == place);
+        let moved_back = |choice: &&PlannedTarget| {
+            let unusable = matches!(choice.reason, Reason::Unhealthy { usable: false, .. });
+            unusable && order(choice.target) < order(place)
+        };
+        let choice = self.waiting.iter().filter(moved_back).min_by_key(|choice| order(choice.target))?;
+        let why = self.overspent(now, world, choice).or_else(|| {
+            let refusal = world.obstacle(now, choice.target, choice.prompt_tokens)?;
+            Some(why_refused(now, &refusal, world.why_disabled(refusal.scope)))
+        });
+        why.map(|why| blocked(choice.target, &why))
     }
 
-    /// Why an attempt starts, for humans.
-    pub(super) fn why(&self, now: Moment, choice: &PlannedTarget) -> String {
+    /// Why an attempt starts, for humans; `blocked` describes a target before it that was passed over.
+    pub(super) fn why(&self, now: Moment, choice: &PlannedTarget, blocked: Option<String>) -> String {
         let reason = &choice.reason;
         if let Some(cut) = &self.cut {
-            return format!("continues for {}; {reason}", cut.from);
+            return format!(
+                "continues for {}, which was cut off ({}); {reason}",
+                cut.from,
+                failure(&cut.error)
+            );
         }
         if let Some(late) = self.late() {
-            return format!("{} is late; {reason}", self.fleet.targets()[late.choice.target].id);
+            let target = &self.fleet.targets()[late.choice.target].id;
+            let silent = now.saturating_since(late.started).as_secs_f64();
+            return format!("{target} is late: no content after {silent:.1} s; {reason}");
         }
         match (self.errors.last(), self.attempts.iter().any(Attempt::is_live)) {
             (Some(error), _) => match error.target() {
-                Some(target) => format!("{target} failed ({}); {reason}", error.kind()),
-                None => format!("after {}; {reason}", error.kind()),
+                Some(target) => format!("{target} failed ({}); {reason}", failure(error)),
+                None => format!("after {}; {reason}", failure(error)),
             },
             (None, true) => match choice.start {
                 Start::After(delay) => format!("hedge after {} ms; {reason}", delay.as_millis()),
                 _ => reason.to_string(),
             },
-            (None, false) => match self.passed_over(choice.target) {
-                Some((blocked, refusal)) => {
-                    let blocked = &self.fleet.targets()[blocked.target].id;
-                    format!("{blocked} is blocked ({}); {reason}", why_refused(now, refusal))
-                }
+            (None, false) => match blocked {
+                Some(blocked) => format!("{blocked}; {reason}"),
                 None => reason.to_string(),
             },
         }
+    }
+}
+
+/// The kind of a failure and the status that the target answered with, if any.
+fn failure(error: &Error) -> String {
+    match error.status() {
+        Some(status) => format!("{}, status {status}", error.kind()),
+        None => error.kind().to_string(),
     }
 }

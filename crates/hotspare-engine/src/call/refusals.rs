@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::Moment;
+use hotspare_core::{Kind, Moment};
 use hotspare_health::{Cause, Refusal};
 
 /// Whether a last resort overrides this refusal.
@@ -40,8 +40,8 @@ pub(super) fn usable_in(now: Moment, refusal: &Refusal) -> Option<Duration> {
     refusal.until.filter(|_| is_in_service(refusal)).map(|until| until.saturating_since(now))
 }
 
-/// Describes a refusal for humans.
-pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
+/// Describes a refusal for humans; `disabled_by` is what disabled the key or the model, if that is the cause.
+pub(super) fn why_refused(now: Moment, refusal: &Refusal, disabled_by: Option<Kind>) -> String {
     let cause = match refusal.cause {
         Cause::Full => "all its slots are in use",
         Cause::LimitReached => "its limit per minute is exhausted",
@@ -58,8 +58,12 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal) -> String {
         Cause::Cordoned => "an operator took it out of service",
         _ => "it is blocked",
     };
+    let cause = match disabled_by.filter(|_| refusal.cause == Cause::Disabled) {
+        Some(kind) => format!("{cause} ({kind}: {})", kind.summary()),
+        None => cause.to_owned(),
+    };
     match refusal.until {
         Some(until) => format!("{cause} for {:.1} s more", until.saturating_since(now).as_secs_f64()),
-        None => cause.to_owned(),
+        None => cause,
     }
 }

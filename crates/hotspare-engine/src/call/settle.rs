@@ -257,7 +257,7 @@ impl Call {
 
     fn finish(&mut self, now: Moment, result: Result<Summary, Error>) {
         for (place, (at, refusal)) in std::mem::take(&mut self.refusals) {
-            let why = refusals::why_refused(at, &refusal);
+            let why = refusals::why_refused(at, &refusal, self.disabled.get(&place).copied());
             let again = self.attempts.iter().any(|attempt| attempt.choice.target == place);
             let why = if again { format!("not asked again: {why}") } else { why };
             let skipped = Skipped::new(self.fleet.targets()[place].id.clone(), why);

@@ -43,9 +43,13 @@ impl Call {
                 break;
             }
             let Some(choice) = self.waiting.pop_front() else { break };
-            if let Some(why) =
-                self.unsuited(now, &choice).or_else(|| self.exceeds_cost_limit(now, world, &choice))
-            {
+            let unsuited = self.unsuited(now, &choice).or_else(|| self.exceeds_max_cost(&choice));
+            let ruled_out = unsuited.or_else(|| {
+                let why = self.overspent(now, world, &choice)?;
+                self.overspent.get_or_insert_with(|| (choice.target, why.clone()));
+                Some(why)
+            });
+            if let Some(why) = ruled_out {
                 let target = self.fleet.targets()[choice.target].id.clone();
                 self.trail.skipped.push(Skipped::new(target, why));
                 self.refusals.remove(&choice.target);
@@ -55,14 +59,16 @@ impl Call {
             match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
                 Ok((key, permit)) => {
                     self.wanted -= 1;
-                    let (kind, why) = (self.start_kind(choice.target), self.why(now, &choice));
+                    let blocked = self.passed_over(now, world, choice.target);
+                    let kind = self.start_kind(choice.target, blocked.is_some());
+                    let why = self.why(now, &choice, blocked);
                     if std::mem::take(&mut self.hedging) {
                         self.extra_starts += 1;
                         world.take_hedge(now, &self.route);
                     }
                     return Some(self.begin(now, world, choice, (key, permit), (kind, why)));
                 }
-                Err(refusal) => self.refuse(now, choice, refusal),
+                Err(refusal) => self.refuse(now, world, choice, refusal),
             }
         }
         self.hedging = false;
@@ -80,7 +86,8 @@ impl Call {
     /// Retries the same target, if it admits that.
     fn start_again(&mut self, now: Moment, world: &mut World, retry: Retry) -> Option<AttemptStart> {
         let Retry { choice, untried, .. } = retry;
-        if let Some(why) = self.exceeds_cost_limit(now, world, &choice) {
+        let exceeded = self.exceeds_max_cost(&choice).or_else(|| self.overspent(now, world, &choice));
+        if let Some(why) = exceeded {
             self.note_not_retried(choice.target, &why);
             return None;
         }
@@ -92,18 +99,23 @@ impl Call {
             }
             // It waits as a call that arrives now would, unless another target serves first.
             Err(refusal) if untried || passes_soon(&refusal) => {
-                self.refuse(now, choice, refusal);
+                self.refuse(now, world, choice, refusal);
                 None
             }
             Err(refusal) => {
-                self.note_not_retried(choice.target, &why_refused(now, &refusal));
+                let why = why_refused(now, &refusal, world.why_disabled(refusal.scope));
+                self.note_not_retried(choice.target, &why);
                 None
             }
         }
     }
 
     /// Keeps a target that did not admit the call: it may do so later.
-    fn refuse(&mut self, now: Moment, choice: PlannedTarget, refusal: Refusal) {
+    fn refuse(&mut self, now: Moment, world: &World, choice: PlannedTarget, refusal: Refusal) {
+        match world.why_disabled(refusal.scope) {
+            Some(kind) => self.disabled.insert(choice.target, kind),
+            None => self.disabled.remove(&choice.target),
+        };
         self.refused_at = now;
         self.refusals.insert(choice.target, (now, refusal));
         self.refused.push((choice, refusal));
@@ -173,19 +185,19 @@ impl Call {
         None
     }
 
-    /// Why cost rules a target out. Attempts in flight count with their expected cost.
-    fn exceeds_cost_limit(&self, now: Moment, world: &mut World, choice: &PlannedTarget) -> Option<String> {
+    /// Why the request's own limit rules a target out. Attempts in flight count with their expected cost.
+    fn exceeds_max_cost(&self, choice: &PlannedTarget) -> Option<String> {
+        let most = self.spec.max_cost?;
         let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
-        if let Some(most) = self.spec.max_cost {
-            let under_way: Cost =
-                self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
-            let spent = self.trail.cost().unwrap_or_default() + under_way;
-            if spent + prompt > most {
-                return Some(format!(
-                    "its prompt would cost {prompt} on top of {spent}, the request allows {most}"
-                ));
-            }
-        }
+        let under_way: Cost = self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
+        let spent = self.trail.cost().unwrap_or_default() + under_way;
+        (spent + prompt > most)
+            .then(|| format!("its prompt would cost {prompt} on top of {spent}, the request allows {most}"))
+    }
+
+    /// Why a spending limit of the target or the route rules a target out.
+    pub(super) fn overspent(&self, now: Moment, world: &World, choice: &PlannedTarget) -> Option<String> {
+        let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
         world.overspent(now, self.route.index, choice.target, prompt).map(|overspent| overspent.why)
     }
 

@@ -27,6 +27,7 @@ mod judging;
 mod kinds;
 mod network;
 mod pauses;
+mod reasons;
 mod rig;
 mod rules;
 mod spare;

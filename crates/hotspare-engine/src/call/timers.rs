@@ -106,6 +106,7 @@ impl Call {
             let blamed = attempt.stream && !pressed && (!attempt.heard || !self.waiting.is_empty());
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
+            self.late = Some(id);
             if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
                 world.observe(now, attempt.choice.target, permit, Observation::Late);
             }

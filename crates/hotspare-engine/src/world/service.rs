@@ -101,6 +101,11 @@ impl World {
         self.service.out.get(&model).copied()
     }
 
+    /// What disabled a key or a model.
+    pub(crate) fn why_disabled(&self, scope: ScopeId) -> Option<Kind> {
+        self.service.out.get(&scope).copied()
+    }
+
     /// The status of one of a target's keys, counted from 0.
     #[must_use]
     pub fn key_status(&self, now: Moment, place: usize, key: usize) -> KeyStatus {

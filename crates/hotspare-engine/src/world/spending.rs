@@ -15,20 +15,34 @@ impl World {
     }
 
     /// What a target has spent in the period of its limit; `None` without a limit.
-    pub fn spent(&mut self, now: Moment, place: usize) -> Option<Cost> {
-        self.targets[place].spend.as_mut().map(|spend| spend.spent_at(now))
+    pub fn spent(&self, now: Moment, place: usize) -> Option<Cost> {
+        self.targets[place].spend.as_ref().map(|spend| spend.spent_at(now))
+    }
+
+    /// Whether its own limit refuses any attempt with a prompt of this many tokens, and until when, if that is known.
+    pub(super) fn is_overspent(
+        &self,
+        now: Moment,
+        place: usize,
+        prompt_tokens: u64,
+    ) -> Option<Option<Moment>> {
+        let spend = self.targets[place].spend.as_ref()?;
+        let prompt = self.fleet.targets()[place].prompt_cost(prompt_tokens)?;
+        // An attempt costs something: a limit that is used up exactly refuses the next one.
+        let least = prompt.max(Cost::from_micros(1));
+        spend.refuses(now, least).map(|overspent| overspent.until)
     }
 
     /// Why an attempt of this expected cost would exceed a limit, and until when.
     pub(crate) fn overspent(
-        &mut self,
+        &self,
         now: Moment,
         route: usize,
         place: usize,
         expected: Cost,
     ) -> Option<Overspent> {
-        let of_target = self.targets[place].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
-        let of_route = self.routes[route].spend.as_mut().and_then(|spend| spend.refuses(now, expected));
+        let of_target = self.targets[place].spend.as_ref().and_then(|spend| spend.refuses(now, expected));
+        let of_route = self.routes[route].spend.as_ref().and_then(|spend| spend.refuses(now, expected));
         let of_route = of_route
             .map(|one| Overspent { why: format!("of the route's budget {}", one.why), until: one.until });
         match (of_target, of_route) {

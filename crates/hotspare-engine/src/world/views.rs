@@ -3,8 +3,9 @@
 //! Not an admission. Invariant: reading changes nothing.
 
 use hotspare_core::{Moment, TargetView};
+use hotspare_health::{Cause, Refusal};
 
-use super::World;
+use super::{World, sooner};
 use crate::fleet::Route;
 
 impl World {
@@ -31,6 +32,31 @@ impl World {
         self.view_of(now, place, prompt_tokens, true)
     }
 
+    /// What refuses a call of about this many tokens now, if anything: the key that may be usable soonest counts.
+    pub(crate) fn obstacle(&self, now: Moment, place: usize, tokens: u64) -> Option<Refusal> {
+        let target = &self.fleet.targets()[place];
+        let state = &self.targets[place];
+        let model = target.scopes(0)[1];
+        let of_target = |cause, until| Some(Refusal { scope: model, cause, until });
+        if state.cordoned {
+            return of_target(Cause::Cordoned, None);
+        }
+        if target.max_in_flight.is_some_and(|most| state.counts.in_flight >= most) {
+            return of_target(Cause::Full, None);
+        }
+        if let Some(until) = state.own.wait(now, tokens) {
+            return of_target(Cause::LimitReached, Some(until));
+        }
+        let mut soonest: Option<Refusal> = None;
+        for key in 0..target.key_count() {
+            let refusal = self.book.obstacle(now, &target.scopes(key), tokens)?;
+            if soonest.as_ref().is_none_or(|old| sooner(&refusal, old)) {
+                soonest = Some(refusal);
+            }
+        }
+        soonest
+    }
+
     fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {
         let target = &self.fleet.targets()[place];
         let in_flight = self.targets[place].counts.in_flight;
@@ -54,6 +80,13 @@ impl World {
             if let Some(at) = self.targets[place].own.wait(now, prompt_tokens) {
                 out.usable = false;
                 out.usable_in = out.usable_in.max(Some(at.saturating_since(now)));
+            }
+            if let Some(until) = self.is_overspent(now, place, prompt_tokens) {
+                out.usable_in = match until.map(|until| until.saturating_since(now)) {
+                    Some(pause) if out.usable || out.usable_in.is_some() => out.usable_in.max(Some(pause)),
+                    _ => None,
+                };
+                out.usable = false;
             }
             out.cordoned = self.targets[place].cordoned;
             out.disabled = view.disabled;

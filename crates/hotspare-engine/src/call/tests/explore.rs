@@ -270,6 +270,9 @@ fn fingerprint(rig: &Rig) -> u64 {
         refused,
         refused_at,
         refusals,
+        disabled,
+        overspent,
+        late,
         attempts,
         losers,
         extra_starts,
@@ -306,6 +309,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     // Only relevant while a refused target may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
+    (disabled, overspent, late).hash(&mut hasher);
     (sent, over, rig.now).hash(&mut hasher);
     format!("{waiting:?} {refused:?} {refusals:?} {losers:?} {attempts:?} {retries:?} {reask:?} {errors:?}")
         .hash(&mut hasher);

@@ -58,7 +58,7 @@ fn held_spare_starts_when_its_pause_ends() {
         assert_eq!(at.saturating_since(began), Duration::from_secs(10), "{ills:?}");
         rig.wait(Duration::from_secs(1));
         assert_eq!(rig.targets(), [0, 1]);
-        assert_eq!(rig.call.trail().attempts[1].why, "a is late; 2 of 2 in order");
+        assert_eq!(rig.call.trail().attempts[1].why, "a is late: no content after 10.0 s; 2 of 2 in order");
     }
 }
 

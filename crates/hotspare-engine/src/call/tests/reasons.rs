@@ -1,0 +1,105 @@
+//! Why an attempt starts, in the words of the log and the trail.
+
+use hotspare_core::Price;
+use hotspare_routing::HealthAware;
+
+use super::*;
+use crate::spend::SpendLimit;
+use crate::step::StartKind;
+
+fn started(rig: &Rig) -> Vec<(StartKind, &str)> {
+    let whys = rig.call.trail().attempts.iter().map(|attempt| attempt.why.as_str());
+    rig.begun.iter().map(|begin| begin.kind).zip(whys).collect()
+}
+
+/// Makes the first target of a world in which nothing was asked yet spend more than it may.
+fn overspend(rig: &mut Rig) {
+    let day = Duration::from_secs(86_400);
+    rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(5), day));
+    let (_, permit) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
+    let served = Outcome { verdict: Verdict::Success, at: None };
+    let end = End { cost: Some(Cost::from_micros(5)), ..End::of_attempt(served, Ending::Served) };
+    rig.world.settle(rig.now, 0, permit, end, 0);
+}
+
+#[test]
+fn target_that_spent_its_limit_is_unusable_and_its_spare_a_failover() {
+    let strategies: [Arc<dyn Strategy>; 2] =
+        [Arc::new(Sequential::new(["a", "b"])), Arc::new(HealthAware::new(["a", "b"]))];
+    for strategy in strategies {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.strategy = strategy;
+        setup.profile.price = Some(Price::per_million(1_000_000, 0));
+        let mut rig = setup.rig();
+        assert!(rig.world.view(rig.now, 0, 0).usable);
+        overspend(&mut rig);
+        let view = rig.world.view(rig.now, 0, 0);
+        assert!(!view.usable && view.usable_in > Some(Duration::from_secs(80_000)), "{view:?}");
+        let _ = rig.next_call(&setup);
+        let [(StartKind::Failover, why)] = started(&rig)[..] else { panic!("{:?}", started(&rig)) };
+        assert!(why.starts_with("a is blocked (0.000005 USD of 0.000005 USD in 24.0 h are spent"), "{why}");
+    }
+}
+
+/// A strategy that ranks by health never asks the blocked target.
+#[test]
+fn spare_of_a_target_that_the_strategy_moved_back_is_a_failover() {
+    let cases: [(&'static [(usize, Ill)], &str); 2] = [
+        (&[(0, Ill::Open(60))], "a is blocked (its breaker is open for 60.0 s more); moved back"),
+        (&[(0, Ill::Held(9))], "a is blocked (it is rate limited for 9.0 s more); moved back"),
+    ];
+    for (ills, expected) in cases {
+        let mut setup = Setup::new(&["a", "b"]);
+        (setup.strategy, setup.ills) = (Arc::new(HealthAware::new(["a", "b"])), ills);
+        let rig = setup.rig();
+        let [(StartKind::Failover, why)] = started(&rig)[..] else { panic!("{:?}", started(&rig)) };
+        assert!(why.starts_with(expected.split("; ").next().unwrap()), "{why}");
+    }
+    let mut setup = Setup::new(&["a", "b"]);
+    (setup.strategy, setup.ills) = (Arc::new(HealthAware::new(["a", "b"])), &[(1, Ill::Open(60))]);
+    assert_eq!(setup.rig().begun[0].kind, StartKind::First, "the blocked one ranks after it");
+}
+
+#[test]
+fn blocked_target_is_shown_with_what_disabled_it() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::Auth);
+    let _ = rig.next_call(&setup);
+    let [(StartKind::Failover, why)] = started(&rig)[..] else { panic!("{:?}", started(&rig)) };
+    assert!(
+        why.starts_with("a is blocked (it is disabled (auth: the provider rejected the key) for"),
+        "{why}"
+    );
+}
+
+#[test]
+fn failure_after_a_late_attempt_is_the_reason_for_the_next_start() {
+    let mut rig = Setup::new(&["a", "b", "c"]).rig();
+    rig.wait(Duration::from_secs(8));
+    rig.tell(Input::Failed(AttemptId(1), Error::new(Kind::RateLimited, "").with_status(429)));
+    assert_eq!(
+        started(&rig)[1..],
+        [
+            (StartKind::Failover, "a is late: no content after 8.0 s; 2 of 3 in order"),
+            (StartKind::Failover, "b failed (rate_limited, status 429); 3 of 3 in order"),
+        ]
+    );
+}
+
+#[test]
+fn late_attempt_after_another_late_one_is_the_reason_for_the_next_start() {
+    let mut rig = Setup::new(&["a", "b", "c"]).rig();
+    rig.wait(Duration::from_secs(17));
+    assert_eq!(rig.targets(), [0, 1, 2]);
+    assert!(started(&rig)[2].1.starts_with("b is late"), "{:?}", started(&rig));
+}
+
+#[test]
+fn continuation_says_what_cut_the_answer() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.text(0, "the standby");
+    rig.fails(0, Kind::Truncated);
+    let expected = "continues for a, which was cut off (truncated); 2 of 2 in order";
+    assert_eq!(started(&rig)[1], (StartKind::Failover, expected));
+}
