@@ -22,6 +22,7 @@ use hotspare_routing::Start;
 use crate::attempt::{Attempt, too_long, weight};
 use crate::call_spec::CallSpec;
 use crate::draw::Draws;
+use crate::ending::Ending;
 use crate::fleet::{Fleet, Route};
 use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
@@ -224,7 +225,7 @@ impl Call {
             }
             Input::CallerGone => {
                 let error = Error::new(Kind::Cancelled, "the caller disconnected");
-                self.end(now, world, Err(error), "the caller disconnected");
+                self.end(now, world, Err(error), Ending::Abandoned, "the caller disconnected");
             }
             Input::Ended(id) => self.ended(now, world, id),
             Input::Failed(id, error) => self.failed(now, world, id, error),

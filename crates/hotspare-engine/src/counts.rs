@@ -19,7 +19,7 @@ pub struct Counts {
     pub served: u64,
     /// Attempts that were cancelled: hedge and race losers, callers that left.
     pub cancelled: u64,
-    /// Attempts that failed, by kind.
+    /// Attempts that failed, by kind: under [`Kind::Deadline`], those that were in flight when their call's time was over.
     pub failed: BTreeMap<Kind, u64>,
     /// Background probes started.
     pub probes: u64,
@@ -49,9 +49,11 @@ impl Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CostKind {
+    /// Attempts in flight when their caller left or their call failed.
+    Abandoned,
     /// Attempts that failed.
     Failed,
-    /// Attempts that another attempt or the caller made unnecessary.
+    /// Attempts that another attempt made unnecessary.
     Loser,
     /// Probes and last resorts that did not serve.
     Probe,
@@ -66,6 +68,7 @@ impl CostKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Abandoned => "abandoned",
             Self::Failed => "failed",
             Self::Loser => "loser",
             Self::Probe => "probe",

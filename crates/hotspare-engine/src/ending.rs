@@ -48,6 +48,9 @@ impl End {
 /// How an attempt ended, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
+    /// Its call ended without an answer: the caller left, or the call failed.
+    Abandoned,
+    /// Another attempt answered.
     Cancelled,
     Failed(Kind),
     Served,

@@ -44,4 +44,4 @@ pub use rules::{
 };
 pub use spend::SpendLimit;
 pub use step::{AttemptId, AttemptStart, Input, Resume, StartKind, Step, Summary};
-pub use world::{KeyStatus, ServiceChange, World};
+pub use world::{KeyStatus, ServiceChange, SlownessChange, World};

@@ -5,6 +5,7 @@
 
 mod probing;
 mod service;
+mod slowness;
 mod spending;
 mod views;
 mod windows;
@@ -27,8 +28,10 @@ use crate::fleet::{Fleet, Route, Target};
 use crate::queue::{Queues, Ticket};
 use crate::spend::Spend;
 use service::Service;
+use slowness::Slowness;
 
 pub use service::{KeyStatus, ServiceChange};
+pub use slowness::SlownessChange;
 
 /// Maximum number of pending notices; the oldest are dropped first.
 const NOTICE_LIMIT: usize = 256;
@@ -44,6 +47,7 @@ pub struct World {
     queues: Queues,
     notices: VecDeque<Transition>,
     service: Service,
+    slowness: Slowness,
     /// Whether anything has changed that may make a probe due.
     stirred: bool,
     /// The last change in the suspicion of the local network, if not reported yet.
@@ -118,6 +122,7 @@ impl World {
             queues,
             notices: VecDeque::new(),
             service: Service::default(),
+            slowness: Slowness::default(),
             stirred: false,
             network: None,
         }
@@ -155,6 +160,7 @@ impl World {
     pub fn is_quiet(&self) -> bool {
         self.notices.is_empty()
             && self.service.is_quiet()
+            && self.slowness.is_quiet()
             && self.network.is_none()
             && self.queues.is_quiet()
             && !self.stirred
@@ -262,6 +268,7 @@ impl World {
             self.targets[place].counts.first_content.record(after);
         }
         self.book.observe(now, permit, observation);
+        self.note_slowness(place);
         self.note_network(now);
     }
 
@@ -278,6 +285,7 @@ impl World {
             _ if end.reask => CostKind::Reask,
             Ending::Served => CostKind::Useful,
             _ if permit.is_probe() || permit.is_last_resort() => CostKind::Probe,
+            Ending::Abandoned => CostKind::Abandoned,
             Ending::Cancelled => CostKind::Loser,
             Ending::Failed(_) => CostKind::Failed,
         };
@@ -303,7 +311,7 @@ impl World {
         }
         if end.route.is_some() {
             match ending {
-                Ending::Cancelled => counts.cancelled += 1,
+                Ending::Abandoned | Ending::Cancelled => counts.cancelled += 1,
                 Ending::Failed(kind) => *counts.failed.entry(kind).or_default() += 1,
                 Ending::Served => counts.served += 1,
             }
@@ -317,6 +325,7 @@ impl World {
             state.own.correct(now, permit.tokens(), tokens);
         }
         let transitions = self.book.settle(now, permit, outcome, draw);
+        self.note_slowness(place);
         self.note_back();
         self.note_network(now);
         self.stirred |= !transitions.is_empty();
@@ -407,11 +416,22 @@ impl World {
     #[cfg(test)]
     pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
-        let Self { fleet: _, book, targets, routes, last_resort, queues, notices, service, stirred, network } =
-            self;
+        let Self {
+            fleet: _,
+            book,
+            targets,
+            routes,
+            last_resort,
+            queues,
+            notices,
+            service,
+            slowness,
+            stirred,
+            network,
+        } = self;
         book.hash(hasher);
         (last_resort, queues, stirred).hash(hasher);
-        format!("{targets:?} {routes:?} {notices:?} {service:?} {network:?}").hash(hasher);
+        format!("{targets:?} {routes:?} {notices:?} {service:?} {slowness:?} {network:?}").hash(hasher);
     }
 
     #[cfg(test)]

@@ -14,8 +14,10 @@ use bytes::Bytes;
 use futures::Stream;
 use hotspare::{ChatStream, Error};
 use tokio::time::{Instant, Sleep};
+use tracing::Span;
 
 use crate::client_wire::ClientWire;
+use crate::refusal;
 use crate::shutdown::Interruption;
 use crate::traffic::RequestGuard;
 
@@ -39,6 +41,8 @@ pub(crate) struct SseBody<F> {
     interruption: Option<Interruption>,
     /// Counts the request; taken when the stream ends.
     guard: Option<RequestGuard>,
+    /// The request's span, with its id.
+    span: Span,
 }
 
 enum Source {
@@ -59,7 +63,7 @@ impl<F: ClientWire> SseBody<F> {
 
     fn new(source: Source, encoder: F, due: Instant) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(due));
-        Self { source, encoder, due, timer, interruption: None, guard: None }
+        Self { source, encoder, due, timer, interruption: None, guard: None, span: Span::current() }
     }
 
     /// Ends the stream with an error when the gateway shuts down or the caller hangs up, and counts it in `guard`.
@@ -85,6 +89,9 @@ impl<F: ClientWire> SseBody<F> {
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         if let Some(Poll::Ready(error)) = self.interruption.as_mut().map(|interruption| interruption.poll(cx))
         {
+            if refusal::code(&error) == Some(refusal::SHUTTING_DOWN) {
+                tracing::warn!(target: "hotspare", parent: &self.span, "answer cut off by the shutdown, with an error to its caller");
+            }
             let mut out = Vec::new();
             self.fail(&error, &mut out);
             return Poll::Ready(out.into());

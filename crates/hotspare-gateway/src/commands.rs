@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use hotspare::{ChatRequest, Client, Event};
+use hotspare::{ChatRequest, Client, Event, Kind};
 use hotspare_gateway::{Output, Setup};
 
 use serve::exposed;
@@ -249,6 +249,10 @@ async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
             };
             let failure = match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
                 Ok(Ok(())) => None,
+                // A wrong address answers with a plain 404, as an unknown model does.
+                Ok(Err(error)) if error.kind() == Kind::ModelUnavailable => {
+                    Some(format!("{error}; or base_url is wrong"))
+                }
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
             };

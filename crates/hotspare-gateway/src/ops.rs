@@ -154,7 +154,7 @@ async fn operate(
         Ok((key, name)) => {
             let whose = if gateway.operator_keys.is_empty() { "client" } else { "operator" };
             let whose = key.map(|key| format!("{whose} key {key}"));
-            tracing::warn!(target: "hotspare", target = name, shown = whose, "{} by an operator", operation.past_tense());
+            tracing::warn!(target: "hotspare", target = name, by = whose, "{} by an operator", operation.past_tense());
             let shown = targets::one(&gateway.client, &name).unwrap_or_default();
             reply::json(StatusCode::OK, shown.to_string())
         }

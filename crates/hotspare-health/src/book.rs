@@ -308,6 +308,12 @@ impl Book {
         self.scopes.get(scope.0 as usize).is_some_and(|state| state.gate.is_out_of_service())
     }
 
+    /// Whether a scope has become slower than usual.
+    #[must_use]
+    pub fn is_degraded(&self, scope: ScopeId) -> bool {
+        self.scopes.get(scope.0 as usize).is_some_and(ScopeState::is_degraded)
+    }
+
     /// What refuses a call, if anything: the obstacle that lasts longest.
     #[must_use]
     pub fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {

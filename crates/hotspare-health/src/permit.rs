@@ -328,7 +328,7 @@ impl fmt::Display for Reason {
             Self::Evidence { milli_nats } => {
                 write!(
                     f,
-                    "accumulated evidence of failure reached {}.{:01}",
+                    "its calls failed too often to be chance (evidence {}.{:01})",
                     milli_nats / 1_000,
                     milli_nats % 1_000 / 100
                 )
@@ -338,11 +338,11 @@ impl fmt::Display for Reason {
                 write!(f, "{:.0} % of {calls} calls failed", percent(rate_bp))
             }
             Self::LastResort => f.write_str("no target was available, so one call was let through"),
-            Self::LeaseExpired => f.write_str("a probe timed out"),
+            Self::LeaseExpired => f.write_str("a call that tested it did not end in time"),
             Self::NetworkSuspected => f.write_str("the local network was down, not the host"),
             Self::Parts { open } => write!(f, "{open} of its models are open, and none of them answers"),
-            Self::ProbeFailed => f.write_str("a probe failed"),
-            Self::ProbeSucceeded => f.write_str("a probe succeeded"),
+            Self::ProbeFailed => f.write_str("a call that tested it failed"),
+            Self::ProbeSucceeded => f.write_str("a call that tested it succeeded"),
             Self::SlowRate { rate_bp, calls } => {
                 write!(f, "{:.0} % of {calls} calls were late", percent(rate_bp))
             }

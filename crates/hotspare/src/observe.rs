@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, TargetId};
-use hotspare_engine::{Fleet, Route, ServiceChange as Change, StartKind, Summary, Target};
+use hotspare_engine::{Fleet, Route, ServiceChange as Change, SlownessChange, StartKind, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
@@ -90,16 +90,13 @@ impl Observer {
                 to: notice.to,
                 reason: notice.reason.to_string(),
             };
-            tracing::warn!(
-                target: "hotspare",
-                parent: None,
-                scope = %change.scope_name,
-                targets = ?change.targets,
-                from = %change.from,
-                to = %change.to,
-                reason = %change.reason,
-                "breaker {}", change.to,
-            );
+            let BreakerChange { scope_name: scope, targets, from, to, reason, .. } = &change;
+            let reason = reason.as_str();
+            if *to == BreakerState::Open {
+                tracing::warn!(target: "hotspare", parent: None, %scope, ?targets, %from, %to, reason, "breaker {to}");
+            } else {
+                tracing::info!(target: "hotspare", parent: None, %scope, ?targets, %from, %to, reason, "breaker {to}");
+            }
             notify(&self.on_transition, &change);
         }
     }
@@ -115,7 +112,7 @@ impl Observer {
             (
                 BreakerState::Closed,
                 BreakerState::HalfOpen,
-                "no host is reachable: this counts against none of them",
+                "none of these targets' hosts can be reached: this counts against none, and each is tried once a second",
             )
         } else {
             (BreakerState::HalfOpen, BreakerState::Closed, "a host is reachable again")
@@ -128,7 +125,12 @@ impl Observer {
             to,
             reason: reason.to_owned(),
         };
-        tracing::warn!(target: "hotspare", parent: None, targets = ?change.targets, reason, "local network {to}");
+        let targets = &change.targets;
+        if to == BreakerState::Closed {
+            tracing::info!(target: "hotspare", parent: None, ?targets, reason, "local network works again");
+        } else {
+            tracing::warn!(target: "hotspare", parent: None, ?targets, reason, "local network seems to be down");
+        }
         notify(&self.on_transition, &change);
     }
 
@@ -160,10 +162,43 @@ impl Observer {
                     ?targets,
                     %kind,
                     recheck_after_s = recheck_after.map(|pause| pause.as_secs()),
+                    remedy = remedy(kind),
                     "out of service: {}", kind.summary(),
                 );
             }
             notify(&self.on_service_change, &change);
+        }
+    }
+}
+
+/// Reports models that became slower than usual, or are no longer.
+pub(crate) fn log_slowness_changes(fleet: &Fleet, changes: &[SlownessChange]) {
+    for change in changes {
+        let (_, scope) = fleet.scope_name(change.scope).unwrap_or((Scope::None, ""));
+        let targets = target_ids(fleet.concerned(change.scope));
+        if change.degraded {
+            tracing::warn!(target: "hotspare", parent: None, scope, ?targets, "slower than usual: it gets less traffic until it recovers");
+        } else {
+            tracing::info!(target: "hotspare", parent: None, scope, ?targets, "as fast as usual again");
+        }
+    }
+}
+
+/// What an operator can do about a key or a model that is out of service for this kind of failure.
+fn remedy(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Auth => "replace the key in its source: it is read again by itself",
+        Kind::Forbidden => {
+            "let the key use this model, then enable the target (on the gateway POST /targets/NAME/enable) or wait for the next check"
+        }
+        Kind::ModelUnavailable => {
+            "correct the target's model or its base_url: a wrong address looks the same; restart, or enable the target if the provider was wrong (on the gateway POST /targets/NAME/enable)"
+        }
+        Kind::QuotaExhausted => {
+            "pay or raise the quota, then enable the target (on the gateway POST /targets/NAME/enable) or wait for the next check"
+        }
+        _ => {
+            "once it is fixed, enable the target (on the gateway POST /targets/NAME/enable) or wait for the next check"
         }
     }
 }
@@ -251,9 +286,14 @@ pub(crate) fn log_failure(error: &Error) {
                 format!("{}: {kind} ({status})", attempt.target)
             }
             Outcome::Failed { kind, .. } => format!("{}: {kind}", attempt.target),
+            Outcome::Cancelled { reason } => format!("{}: cancelled ({reason})", attempt.target),
             _ => format!("{}: cancelled", attempt.target),
         })
-        .chain(error.trail().skipped.iter().map(|skipped| format!("{}: skipped", skipped.target)))
+        .chain(error.trail().skipped.iter().map(|skipped| match attempts {
+            // `why` has the reasons.
+            0 => format!("{}: skipped", skipped.target),
+            _ => format!("{}: skipped ({})", skipped.target, skipped.why),
+        }))
         .collect();
     let tried = tried.join(", ");
     let code = plain_token(error.code(), LONGEST_CODE);

@@ -15,7 +15,7 @@ use hotspare_provider::Provider;
 use crate::background::BackgroundTask;
 use crate::clock::Clock;
 use crate::key::KeySlot;
-use crate::observe::Observer;
+use crate::observe::{Observer, log_slowness_changes};
 use crate::validators::Validators;
 use crate::wake::WakeSignals;
 
@@ -98,7 +98,7 @@ impl Shared {
     /// Acts on the world under its lock, then handles the consequences outside the lock: reports breaker changes and
     /// wakes calls for which there is room.
     pub(crate) fn with_world<T>(&self, action: impl FnOnce(&mut World) -> T) -> T {
-        let (result, notices, service, network, woken, stirred) = {
+        let (result, notices, service, slowness, network, woken, stirred) = {
             // A panic elsewhere does not invalidate the world: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
             let result = action(&mut world);
@@ -109,6 +109,7 @@ impl Shared {
                 result,
                 world.take_notices(),
                 world.take_service_changes(),
+                world.take_slowness_changes(),
                 world.take_network_change(),
                 world.take_woken(),
                 world.take_stirred(),
@@ -121,6 +122,7 @@ impl Shared {
         if stirred {
             self.prober.wake();
         }
+        log_slowness_changes(&self.fleet, &slowness);
         if !notices.is_empty() || !service.is_empty() || network.is_some() {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
             observer.log_breaker_changes(&self.fleet, notices);

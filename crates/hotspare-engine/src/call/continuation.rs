@@ -11,6 +11,7 @@ use hotspare_core::{Chunk, Error, Event, Kind, Moment, Next, TargetId, Usage};
 use hotspare_routing::Reason;
 
 use super::Call;
+use crate::ending::Ending;
 use crate::plan::PlannedTarget;
 use crate::rules::{OnCut, OnKind};
 use crate::step::AttemptId;
@@ -60,7 +61,7 @@ impl Call {
                 self.wanted = 1;
                 self.errors.push(error);
             }
-            _ => self.end(now, world, Err(error), "the call has failed"),
+            _ => self.end(now, world, Err(error), Ending::Abandoned, "the call has failed"),
         }
     }
 

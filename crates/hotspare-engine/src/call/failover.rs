@@ -403,7 +403,7 @@ impl Call {
         let lead = self.lead(nobody);
         // Waiting does not help with what the caller must correct.
         let lead = if lead.blame() == Blame::Caller { lead } else { lead.with_retry_after(pause) };
-        self.end(now, world, Err(lead), "the call has failed");
+        self.end(now, world, Err(lead), Ending::Abandoned, "the call has failed");
     }
 
     /// How long until the same request may be served, if known: until the first target becomes available.

@@ -52,16 +52,17 @@ impl Call {
             self.stop_waiting(world);
         }
         if let Some(winner) = self.committed {
-            self.drop_others(now, world, Some(winner), "another target answered first");
+            self.drop_others(now, world, Some(winner), Ending::Cancelled, "another target answered first");
         }
     }
 
-    /// Ends every live attempt except `winner`.
+    /// Ends every live attempt except `winner`, as `ending` says.
     pub(super) fn drop_others(
         &mut self,
         now: Moment,
         world: &mut World,
         winner: Option<AttemptId>,
+        ending: Ending,
         reason: &str,
     ) {
         for index in 0..self.attempts.len() {
@@ -101,14 +102,11 @@ impl Call {
                 let after = now.saturating_since(attempt.started);
                 world.observe(now, attempt.choice.target, permit, Observation::Abandoned { after });
             }
-            self.settle(
-                now,
-                world,
-                id,
-                outcome,
-                Ending::Cancelled,
-                Ended::Cancelled { reason: reason.into() },
-            );
+            let ended = match ending {
+                Ending::Failed(kind) => Ended::Failed { kind, status: None, message: reason.into() },
+                _ => Ended::Cancelled { reason: reason.into() },
+            };
+            self.settle(now, world, id, outcome, ending, ended);
             if winner.is_some() {
                 self.losers.push_back(self.attempts[index].choice.clone());
             }
@@ -142,7 +140,9 @@ impl Call {
     ) {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
-        let usage = attempt.usage_billed(ending == Ending::Cancelled);
+        let hung_up =
+            matches!(ending, Ending::Abandoned | Ending::Cancelled | Ending::Failed(Kind::Deadline));
+        let usage = attempt.usage_billed(hung_up);
         let turns = std::mem::take(&mut attempt.turns);
         let (cost, unpriced) = cost(&self.fleet.targets()[attempt.choice.target], &usage, &turns);
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
@@ -222,7 +222,7 @@ impl Call {
         if !served.stream && self.plain.contains(&served.choice.target) {
             world.note_plain(served.choice.target);
         }
-        self.drop_others(now, world, None, "another target answered first");
+        self.drop_others(now, world, None, Ending::Cancelled, "another target answered first");
         self.stop_waiting(world);
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
@@ -241,9 +241,10 @@ impl Call {
         now: Moment,
         world: &mut World,
         result: Result<Summary, Error>,
+        ending: Ending,
         reason: &str,
     ) {
-        self.drop_others(now, world, None, reason);
+        self.drop_others(now, world, None, ending, reason);
         self.stop_waiting(world);
         self.finish(now, result);
     }

@@ -285,7 +285,9 @@ impl Call {
                 Ok((key, permit)) => {
                     self.refused.append(&mut kept);
                     self.wanted = 0;
-                    let why = format!("last resort: every target is blocked; {}", choice.reason);
+                    let disabled_by = self.disabled.get(&choice.target).copied();
+                    let why = why_refused(now, &refusal, disabled_by);
+                    let why = format!("last resort: every target is blocked, this one because {why}");
                     return Some(self.begin(now, world, choice, (key, permit), (StartKind::LastResort, why)));
                 }
                 // Not asked again now, but possibly later.

@@ -10,6 +10,7 @@ use hotspare_health::Observation;
 
 use super::Call;
 use crate::attempt::Attempt;
+use crate::ending::Ending;
 use crate::rules::AnswerLimit;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -225,7 +226,8 @@ impl Call {
         }
         let error = Error::new(Kind::Deadline, what);
         let lead = self.lead(error);
-        self.end(now, world, Err(lead), "the deadline has passed");
+        // Whoever reads the record must not take them for calls whose caller left.
+        self.end(now, world, Err(lead), Ending::Failed(Kind::Deadline), "the deadline has passed");
     }
 }
 

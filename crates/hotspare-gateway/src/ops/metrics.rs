@@ -163,6 +163,11 @@ fn health(page: &mut Exposition, statuses: &[TargetStatus]) {
     of_targets("hotspare_target_usable", "Whether a request would be admitted.", &|status| {
         status.view.usable.into()
     });
+    of_targets(
+        "hotspare_target_degraded",
+        "Whether it is slower than usual and gets less traffic.",
+        &|status| status.view.degraded.into(),
+    );
     of_targets("hotspare_target_cordoned", "Whether an operator took it out of service.", &|status| {
         status.view.cordoned.into()
     });

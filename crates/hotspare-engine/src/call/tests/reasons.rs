@@ -4,6 +4,7 @@ use hotspare_core::Price;
 use hotspare_routing::HealthAware;
 
 use super::*;
+use crate::counts::CostKind;
 use crate::spend::SpendLimit;
 use crate::step::StartKind;
 
@@ -102,4 +103,56 @@ fn continuation_says_what_cut_the_answer() {
     rig.fails(0, Kind::Truncated);
     let expected = "continues for a, which was cut off (truncated); 2 of 2 in order";
     assert_eq!(started(&rig)[1], (StartKind::Failover, expected));
+}
+
+/// A silent target must not look like a caller who left.
+#[test]
+fn attempts_in_flight_at_the_deadline_have_failed_by_it() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.price = Some(Price::per_million(1_000_000, 0));
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(121));
+    assert_eq!(rig.error().kind(), Kind::Deadline);
+    for (place, attempt) in rig.error().trail().attempts.iter().enumerate() {
+        assert!(matches!(attempt.outcome, Ended::Failed { kind: Kind::Deadline, .. }), "{attempt:?}");
+        let counts = rig.world.counts(place);
+        assert_eq!((counts.failed.get(&Kind::Deadline), counts.cancelled), (Some(&1), 0));
+        assert_eq!(counts.costs.keys().collect::<Vec<_>>(), [&CostKind::Failed]);
+    }
+}
+
+#[test]
+fn attempt_whose_caller_left_is_abandoned_and_no_loser() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.price = Some(Price::per_million(1_000_000, 0));
+    let mut rig = setup.rig();
+    rig.tell(Input::CallerGone);
+    let counts = rig.world.counts(0);
+    assert_eq!((counts.cancelled, counts.costs.keys().collect::<Vec<_>>()), (1, vec![&CostKind::Abandoned]));
+}
+
+#[test]
+fn slowness_is_reported_once_in_either_direction() {
+    let mut rig = Setup::new(&["a"]).rig();
+    let serve = |rig: &mut Rig, after: u64| {
+        rig.now = rig.now + Duration::from_secs(1);
+        let (_, mut permit) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
+        let late = permit.late_after().is_some_and(|usual| Duration::from_millis(after) > usual);
+        if late {
+            rig.world.observe(rig.now, 0, &mut permit, Observation::Overdue);
+        }
+        let after = Duration::from_millis(after);
+        rig.world.observe(rig.now, 0, &mut permit, Observation::FirstContent { after });
+        let served = Outcome { verdict: Verdict::Success, at: None };
+        rig.world.settle(rig.now, 0, permit, End::of_attempt(served, Ending::Served), 0);
+        let changes = rig.world.take_slowness_changes();
+        changes.into_iter().map(|change| change.degraded).collect::<Vec<_>>()
+    };
+    let mut told = Vec::new();
+    (0..60).for_each(|_| told.extend(serve(&mut rig, 100)));
+    assert_eq!(told, []);
+    (0..20).for_each(|_| told.extend(serve(&mut rig, 3_000)));
+    assert_eq!(told, [true]);
+    (0..200).for_each(|_| told.extend(serve(&mut rig, 100)));
+    assert_eq!(told, [true, false]);
 }
