@@ -30,7 +30,7 @@
 //! Messages wire at AWS, with signed requests), `tiktoken` (exact token counts; adds the vocabularies), `recorded`.
 //!
 //! **Tracing.** Spans `hotspare.call` and `hotspare.attempt` under the target `hotspare`: INFO for each failover, WARN
-//! for each breaker state change, with its reason. Keys are never logged. TRACE includes providers' error texts, which
+//! for each breaker that opens and INFO for its recovery, each with its reason. Keys are never logged. TRACE includes providers' error texts, which
 //! may repeat parts of the prompt; other levels never do.
 
 mod background;

@@ -72,7 +72,7 @@ const LIMITS: &[Row] = &[
         "first_content_deadline",
         "limits.first_content_deadline",
         "time for several hops, reasoning models included",
-        "short: an attempt gets half of the time left, or a third if several others wait; a hop whose p50 exceeds the time left is not started; a cut restarts it, and for unstreamed answers `limits.total` applies instead. If it is not set, `limits.total` shortens it",
+        "short: each attempt gets a share of the time left: all of it if it is the last target, half if one more waits, a third if several do. A target whose median time to first content exceeds the time left is not started. When a stream is cut, the time starts anew for the target that continues it; for unstreamed answers `limits.total` applies instead. If it is not set, `limits.total` shortens it",
     ),
     (
         "total",
