@@ -72,7 +72,7 @@ async fn failures_are_logged_with_the_request_id() {
     // A key concerns more than the request that met its rejection, so this line has no id.
     let lines: Vec<_> =
         log.lines("out of service").into_iter().filter(|line| line.contains("unpaid")).collect();
-    let words = ["WARN", "kind=auth", "recheck_after_s=600"];
+    let words = ["WARN", "kind=auth", "recheck_after_s=600", "remedy=\"replace the key"];
     assert!(lines.len() == 1 && words.iter().all(|word| lines[0].contains(word)), "logged once: {lines:#?}");
 
     let reply = post_chat(&gateway, "nobody", false).await;
@@ -81,6 +81,26 @@ async fn failures_are_logged_with_the_request_id() {
     for secret in ["private", "sk-test", "nobody"] {
         assert_eq!(log.lines(secret), [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn stream_cut_off_by_a_shutdown_is_logged_with_its_id() {
+    let log = operators_log();
+    let rig = Rig::sequential(&[WireFormat::OpenAi]).await;
+    rig.servers[0].set_fault(Some(Fault::StallAfter(2))).await;
+    let gateway = start(rig.client.clone()).await;
+    let mut reply = post_chat(&gateway, "chat", true).await;
+    reply.chunk().await.unwrap();
+    let id = id(&reply);
+    gateway.signal();
+    gateway.signal();
+    while reply.chunk().await.unwrap().is_some() {}
+    gateway.wait_stopped().await;
+    let lines = log.lines(&format!("id=\"{id}\""));
+    assert!(
+        lines.iter().any(|line| line.contains("WARN") && line.contains("cut off by the shutdown")),
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test]
