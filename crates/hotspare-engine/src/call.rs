@@ -27,7 +27,7 @@ use crate::fleet::{Fleet, Route};
 use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
-use crate::rules::{Commit, OnRefusal, ValidateOutput, ValidateToolCalls};
+use crate::rules::{Commit, OnRefusal};
 use crate::step::{AttemptId, Input, Step, Summary};
 use crate::world::World;
 
@@ -410,16 +410,6 @@ impl Call {
 
     fn is_waiting_for_something(&self) -> bool {
         !self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
-    }
-
-    /// Whether answers are held until they are complete.
-    fn holds_whole(&self) -> bool {
-        let rules = &self.route.rules;
-        let judged =
-            self.spec.output_check.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
-        let tools = !self.spec.tool_checks.is_empty()
-            && rules.validate_tool_calls == ValidateToolCalls::BeforeDelivery;
-        !self.spec.stream || rules.commit == Commit::Whole || judged || tools
     }
 
     fn commit_if_due(&mut self, now: Moment, id: AttemptId) {

@@ -11,11 +11,21 @@ use hotspare_core::{Chunk, Event, Moment, Response};
 use super::Call;
 use crate::attempt::Attempt;
 use crate::judgement::{Accepted, Judged, Judgement, Rejected};
-use crate::rules::ValidateOutput;
+use crate::rules::{Commit, ValidateOutput, ValidateToolCalls};
 use crate::step::AttemptId;
 use crate::world::World;
 
 impl Call {
+    /// Whether answers are held until they are complete.
+    pub(super) fn holds_whole(&self) -> bool {
+        let rules = &self.route.rules;
+        let judged =
+            self.spec.output_check.is_some() && rules.validate_output == ValidateOutput::BeforeDelivery;
+        let tools = !self.spec.tool_checks.is_empty()
+            && rules.validate_tool_calls == ValidateToolCalls::BeforeDelivery;
+        !self.spec.stream || rules.commit == Commit::Whole || judged || tools
+    }
+
     /// Has the complete answer of an attempt judged.
     pub(super) fn submit(&mut self, now: Moment, id: AttemptId) {
         let check = self.spec.output_check.clone();

@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use hotspare_core::{BreakerState, Response};
 
 use super::*;
+use crate::rules::ValidateOutput;
 use crate::step::StartKind;
 
 const DEPTH: usize = 6;
