@@ -378,6 +378,7 @@ async fn deadline_headers_are_honored() {
     };
     assert_eq!(send("x-hotspare-deadline", "200ms").await, 504);
     assert_eq!(send("x-envoy-expected-rq-timeout-ms", "200").await, 504);
+    assert_eq!(send("x-stainless-read-timeout", "0.2").await, 504, "as an official client states it");
     assert_eq!(send("x-request-timeout", "soon").await, 400);
     let views = rig.client.targets();
     assert!(

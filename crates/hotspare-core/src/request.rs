@@ -234,6 +234,9 @@ pub struct Sampling {
 pub struct CallOptions {
     /// Time within which the answer must be complete; a shorter limit of the route still applies.
     pub deadline: Option<Duration>,
+    /// Time within which the answer must begin: its first content if it is streamed, else all of it. A shorter limit of
+    /// the route still applies.
+    pub first_content_deadline: Option<Duration>,
     /// Only these targets of the route; empty means all.
     pub only: Vec<TargetId>,
     /// Excluded targets of the route.

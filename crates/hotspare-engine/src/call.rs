@@ -122,13 +122,14 @@ impl Call {
     pub fn new(now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, spec: CallSpec, plan: Plan) -> Self {
         let limits = &route.limits;
         let total = spec.deadline.map_or(limits.total, |deadline| deadline.min(limits.total));
+        let first_content = spec.first_content_deadline.unwrap_or(total).min(total);
         let waiting: VecDeque<PlannedTarget> = plan.choices.into();
         let together =
             1 + waiting.iter().skip(1).take_while(|choice| matches!(choice.start, Start::AtOnce)).count();
         let mut call = Self {
             started: now,
             total_at: now + total,
-            first_content_at: now + limits.first_content_deadline.min(total),
+            first_content_at: now + limits.first_content_deadline.min(first_content),
             listening: now,
             draws: Draws::new(spec.seed),
             prompt_tokens: plan.prompt_tokens,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{ChatRequest, Cost, EmbedRequest, OutputFormat, Request, ToolChoice};
+use hotspare_core::{CallOptions, ChatRequest, Cost, EmbedRequest, OutputFormat, Request, ToolChoice};
 use hotspare_normalize::OutputCheck;
 
 /// What the engine needs to know about a request.
@@ -17,6 +17,8 @@ pub struct CallSpec {
     pub stream: bool,
     /// The caller's deadline for the whole answer.
     pub deadline: Option<Duration>,
+    /// The caller's deadline for the first content of a streamed answer.
+    pub first_content_deadline: Option<Duration>,
     /// The wire that the request arrived on; `None` if it was built in the application.
     pub native_wire: Option<&'static str>,
     /// For embeddings, the number of inputs; `None` for chat.
@@ -43,6 +45,7 @@ impl CallSpec {
         Self {
             stream,
             deadline: None,
+            first_content_deadline: None,
             native_wire: None,
             vectors: None,
             output_check: None,
@@ -67,7 +70,7 @@ impl CallSpec {
     fn embed(request: &EmbedRequest, seed: u64) -> Self {
         let options = &request.options;
         Self {
-            deadline: options.deadline,
+            deadline: whole_answer(options),
             native_wire: options.native_wire,
             max_cost: options.max_cost,
             vectors: Some(request.inputs.len()),
@@ -87,7 +90,8 @@ impl CallSpec {
         let output_check = (request.output != OutputFormat::Text).then(OutputCheck::json_object);
         let options = &request.options;
         Self {
-            deadline: options.deadline,
+            deadline: if stream { options.deadline } else { whole_answer(options) },
+            first_content_deadline: options.first_content_deadline,
             native_wire: options.native_wire,
             max_cost: options.max_cost,
             output_check,
@@ -98,11 +102,29 @@ impl CallSpec {
     }
 }
 
+/// The deadline of an answer that begins and ends at once.
+fn whole_answer(options: &CallOptions) -> Option<Duration> {
+    [options.deadline, options.first_content_deadline].into_iter().flatten().min()
+}
+
 #[cfg(test)]
 mod tests {
     use hotspare_core::{Json, Tool};
 
     use super::*;
+
+    #[test]
+    fn unstreamed_answer_must_end_when_a_streamed_one_must_begin() {
+        let seconds = Duration::from_secs;
+        let request =
+            ChatRequest::to("r").user("hi").first_content_deadline(seconds(5)).deadline(seconds(60));
+        let spec = |stream| CallSpec::of(&request.clone().into(), stream, 1);
+        assert_eq!(
+            (spec(true).deadline, spec(true).first_content_deadline),
+            (Some(seconds(60)), Some(seconds(5)))
+        );
+        assert_eq!(spec(false).deadline, Some(seconds(5)));
+    }
 
     #[test]
     fn text_may_be_continued_unless_the_request_demands_a_call() {

@@ -1,9 +1,10 @@
-//! The caller's deadline, from request headers.
+//! The caller's deadlines, from request headers.
 //!
 //! `x-hotspare-deadline` and `x-request-timeout` hold a duration with its unit, such as `20s` or `1500ms`;
 //! `x-envoy-expected-rq-timeout-ms`, which Envoy sets by itself, holds milliseconds. The route's own limit applies as
-//! well. Invariant: the shortest of several headers applies, and a header that cannot be parsed is an error, never
-//! ignored.
+//! well. The official OpenAI and Anthropic clients state in headers of their own after how many seconds without a byte
+//! they give up: within that time an answer must begin. Invariant: the shortest of several headers applies, and a header
+//! that is meant for gateways and cannot be parsed is an error, never ignored.
 
 use std::time::Duration;
 
@@ -16,6 +17,18 @@ static WITH_UNIT: [HeaderName; 2] =
     [HeaderName::from_static("x-hotspare-deadline"), HeaderName::from_static("x-request-timeout")];
 /// Header with a value in milliseconds.
 static ENVOY_MILLIS: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
+
+/// Headers in which official clients state their time-outs, in seconds; for statistics, so anything else is ignored.
+static OF_CLIENTS: [HeaderName; 2] =
+    [HeaderName::from_static("x-stainless-read-timeout"), HeaderName::from_static("x-stainless-timeout")];
+
+/// After how long without a byte an official client gives up, if it says so.
+pub(crate) fn of_client(headers: &HeaderMap) -> Option<Duration> {
+    let values = OF_CLIENTS.iter().flat_map(|name| headers.get_all(name));
+    let seconds = values.filter_map(|value| value.to_str().ok()?.trim().parse().ok());
+    let times = seconds.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    times.filter(|time| !time.is_zero()).min()
+}
 
 /// The caller's deadline, if a header sets one.
 ///
@@ -56,6 +69,22 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         from_headers(&headers)
+    }
+
+    #[test]
+    fn official_clients_say_when_they_give_up() {
+        let seconds = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in OF_CLIENTS.iter().zip(values) {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            of_client(&headers).map(|time| time.as_secs_f64())
+        };
+        assert_eq!(seconds(&["5.0", "600"]), Some(5.0));
+        assert_eq!(seconds(&["None", "20"]), Some(20.0));
+        for ignored in ["", "None", "0", "-1", "NaN", "inf", "soon"] {
+            assert_eq!(seconds(&[ignored]), None, "{ignored}");
+        }
     }
 
     #[test]

@@ -140,17 +140,24 @@ async fn count_tokens(
 /// What a request's headers say about the call.
 struct HeaderOptions {
     deadline: Option<Duration>,
+    first_content_deadline: Option<Duration>,
     hops: u8,
 }
 
 impl HeaderOptions {
     fn parse(headers: &HeaderMap) -> Result<Self, Error> {
-        Ok(Self { deadline: deadline::from_headers(headers)?, hops: hops::from_headers(headers)? })
+        Ok(Self {
+            deadline: deadline::from_headers(headers)?,
+            first_content_deadline: deadline::of_client(headers),
+            hops: hops::from_headers(headers)?,
+        })
     }
 
     /// Adds them to those of the body. The shorter of the deadlines applies.
     fn apply(self, options: &mut CallOptions) {
         options.deadline = [options.deadline, self.deadline].into_iter().flatten().min();
+        let first_content = [options.first_content_deadline, self.first_content_deadline];
+        options.first_content_deadline = first_content.into_iter().flatten().min();
         options.hops = self.hops;
     }
 }
@@ -190,8 +197,8 @@ impl Gateway {
         let mut embeddings = EmbeddingsRequest::parse(&body)?;
         drop(body);
         options.apply(&mut embeddings.request.options);
+        guard.set_deadlines(&embeddings.request.options);
         embeddings.request.options.native_wire = Some(WIRE);
-        guard.set_deadline(embeddings.request.options.deadline);
         guard.set_route(self.client.route_for(&embeddings.request.model));
         let answer = self.client.embed(embeddings.request.clone());
         let answer = socket.unless_hung_up(answer).await?;
@@ -209,7 +216,7 @@ impl Gateway {
     ) -> Result<Answer<F>, Error> {
         let (parsed, memory) = self.parse::<F>(request).await?;
         guard.hold_memory(memory);
-        guard.set_deadline(parsed.request.options.deadline);
+        guard.set_deadlines(&parsed.request.options);
         let encoder = F::start(id, &parsed);
         let ParsedRequest { request, stream, .. } = parsed;
         guard.set_route(self.client.route_for(&request.model));

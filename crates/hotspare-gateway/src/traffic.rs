@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hotspare::{Client, Error, Histogram, Kind};
+use hotspare::{CallOptions, Client, Error, Histogram, Kind};
 
 use crate::refusal::{self, CALLER_DEADLINE, CANCELLED};
 use crate::upload::BodyMemory;
@@ -59,6 +59,7 @@ impl Traffic {
             first_content: None,
             outcome: CANCELLED,
             deadline: None,
+            first_content_deadline: None,
             memory: None,
         }
     }
@@ -103,8 +104,9 @@ pub(crate) struct RequestGuard {
     started: Instant,
     first_content: Option<Duration>,
     outcome: &'static str,
-    /// The caller's deadline.
+    /// The caller's deadlines, for the whole answer and for its first content.
     deadline: Option<Duration>,
+    first_content_deadline: Option<Duration>,
     /// The memory reserved for its body.
     memory: Option<BodyMemory>,
 }
@@ -115,9 +117,10 @@ impl RequestGuard {
         self.memory = Some(memory);
     }
 
-    /// Sets the caller's deadline.
-    pub(crate) fn set_deadline(&mut self, deadline: Option<Duration>) {
-        self.deadline = deadline;
+    /// Sets the caller's deadlines.
+    pub(crate) fn set_deadlines(&mut self, options: &CallOptions) {
+        self.deadline = options.deadline;
+        self.first_content_deadline = options.first_content_deadline;
     }
 
     /// Sets the route.
@@ -138,7 +141,9 @@ impl RequestGuard {
     /// Ends the request as failed, including one that was answered in part.
     pub(crate) fn failed(mut self, error: &Error) {
         // A shorter limit of the route ends a call before the caller's deadline.
-        let is_callers = self.deadline.is_some_and(|deadline| self.started.elapsed() >= deadline);
+        let first_content = self.first_content_deadline.filter(|_| self.first_content.is_none());
+        let deadlines = [self.deadline, first_content];
+        let is_callers = deadlines.into_iter().flatten().any(|deadline| self.started.elapsed() >= deadline);
         self.outcome = match error.kind() {
             Kind::Deadline if is_callers => CALLER_DEADLINE,
             _ => refusal::outcome(error),

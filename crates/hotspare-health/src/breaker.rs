@@ -382,8 +382,15 @@ impl Breaker {
             return Some(Reason::FailureRate { rate_bp, calls });
         }
         // Lateness is known long before a call ends, so late calls are counted apart from outcomes.
-        let slow = u64::from(total.late) * 1_000;
-        let (rate_bp, calls) = share(slow, total.late + total.in_time, self.config.slow_rate_bp)?;
+        // Where there is too little traffic for a rate, as many calls in a row say the same. Not where there is enough:
+        // the late calls of a burst come in a row, because those in time came before them.
+        let (late, timed) = match (total.late, total.late + total.in_time) {
+            (_, calls) if calls < self.config.min_calls => {
+                (self.window.late_in_a_row(), self.window.late_in_a_row())
+            }
+            of_window => of_window,
+        };
+        let (rate_bp, calls) = share(u64::from(late) * 1_000, timed, self.config.slow_rate_bp)?;
         Some(Reason::SlowRate { rate_bp, calls })
     }
 

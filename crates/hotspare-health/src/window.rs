@@ -2,7 +2,8 @@
 //!
 //! A ring of ten buckets over the window's length. Not a timer: the ring is read and written at a `now` that the caller
 //! passes, which also discards what is older than the window. Invariant: counts cover the last window, to within one
-//! bucket, at any traffic rate.
+//! bucket, at any traffic rate; only late calls in a row are counted without regard to time, because a quiet target has
+//! few calls within any window.
 
 use std::time::Duration;
 
@@ -68,12 +69,20 @@ pub(crate) struct Window {
     ring: [Tally; BUCKETS as usize],
     /// Of all buckets, so that looking does not add them up.
     sum: Tally,
+    /// Late calls since the last one in time.
+    late_in_a_row: u32,
 }
 
 impl Window {
     pub(crate) fn new(length: Duration) -> Self {
         let width = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX) / BUCKETS;
-        Self { width: width.max(1), newest: 0, ring: Default::default(), sum: Tally::default() }
+        Self {
+            width: width.max(1),
+            newest: 0,
+            ring: Default::default(),
+            sum: Tally::default(),
+            late_in_a_row: 0,
+        }
     }
 
     /// A call has succeeded; `timed` if it was already counted as late or in time.
@@ -90,19 +99,30 @@ impl Window {
             in_time: u32::from(!timed),
         };
         self.add(now, &outcome);
+        if !timed {
+            self.late_in_a_row = 0;
+        }
     }
 
     pub(crate) fn late(&mut self, now: Moment) {
+        self.late_in_a_row = self.late_in_a_row.saturating_add(1);
         self.add(now, &Tally { late: 1, ..Tally::default() });
     }
 
     pub(crate) fn in_time(&mut self, now: Moment) {
+        self.late_in_a_row = 0;
         self.add(now, &Tally { in_time: 1, ..Tally::default() });
     }
 
     pub(crate) fn clear(&mut self) {
         self.ring = Default::default();
         self.sum = Tally::default();
+        self.late_in_a_row = 0;
+    }
+
+    /// Late calls since the last one in time, however long ago they were.
+    pub(crate) fn late_in_a_row(&self) -> u32 {
+        self.late_in_a_row
     }
 
     /// What happened within the window that ends at `now`.

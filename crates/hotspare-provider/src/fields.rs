@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use hotspare_core::{CallOptions, Cost, Error, Kind, TargetId, parse_duration};
 use serde::Deserialize;
@@ -111,7 +112,8 @@ pub fn within(name: &str, raw: &RawValue, least: f64, most: f64) -> Result<f64, 
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the invalid option.
 pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
-    let known = ["only", "without", "no_failover", "no_hedge", "deadline", "max_cost_usd"];
+    let known =
+        ["only", "without", "no_failover", "no_hedge", "deadline", "first_content_deadline", "max_cost_usd"];
     let expected = format!("an object with {}", known.join(", "));
     let fields: Fields<'_> = read("hotspare", raw, &expected)?;
     if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_ref())) {
@@ -143,12 +145,17 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
         let micros = (dollars * 1e6) as u64;
         options.max_cost = Some(Cost::from_micros(micros));
     }
-    if let Some(text) = dto.deadline {
-        let malformed =
-            || invalid(format!("`hotspare.deadline` is `{text}`; write a duration such as \"20s\""));
-        options.deadline = Some(parse_duration(&text).filter(|time| !time.is_zero()).ok_or_else(malformed)?);
-    }
+    options.deadline = deadline("deadline", dto.deadline)?;
+    options.first_content_deadline = deadline("first_content_deadline", dto.first_content_deadline)?;
     Ok(options)
+}
+
+fn deadline(key: &str, text: Option<String>) -> Result<Option<Duration>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    match parse_duration(&text).filter(|time| !time.is_zero()) {
+        Some(time) => Ok(Some(time)),
+        None => Err(invalid(format!("`hotspare.{key}` is `{text}`; write a duration such as \"20s\""))),
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -159,6 +166,7 @@ struct OptionsDto {
     no_failover: bool,
     no_hedge: bool,
     deadline: Option<String>,
+    first_content_deadline: Option<String>,
     max_cost_usd: Option<f64>,
 }
 

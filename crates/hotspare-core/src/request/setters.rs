@@ -208,6 +208,13 @@ impl ChatRequest {
         self
     }
 
+    /// Sets the time within which the answer must begin: its first content if it is streamed, else all of it.
+    #[must_use]
+    pub fn first_content_deadline(mut self, within: Duration) -> Self {
+        self.options.first_content_deadline = Some(within);
+        self
+    }
+
     /// Tries only these targets of the route.
     #[must_use]
     pub fn only(mut self, targets: impl IntoIterator<Item = impl Into<TargetId>>) -> Self {

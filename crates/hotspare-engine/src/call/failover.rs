@@ -119,8 +119,9 @@ impl Call {
 
     /// Gives a target that starts now as much time for its first content as the first one had.
     pub(super) fn restart_deadline(&mut self, now: Moment) {
-        let deadline = now + self.route.limits.first_content_deadline;
-        self.first_content_at = self.first_content_at.max(deadline).min(self.total_at);
+        let within = self.route.limits.first_content_deadline;
+        let within = self.spec.first_content_deadline.map_or(within, |callers| callers.min(within));
+        self.first_content_at = self.first_content_at.max(now + within).min(self.total_at);
     }
 
     /// Applies the route's rules, then the policy table.

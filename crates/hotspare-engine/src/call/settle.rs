@@ -82,9 +82,10 @@ impl Call {
             let later = winner.is_some_and(|winner| self.attempts[winner.0].started > attempt.started);
             let reasons = attempt.stream && attempt.choice.reasons;
             let outrun = reasons && attempt.late && hung && now >= most && later;
+            let unanswered = winner.is_none() && self.outlasted(now, attempt);
             let outcome = match (had_its_time && self.is_comparable(attempt), hung) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no response")),
-                (judged, _) if judged || outrun => self.slow(id),
+                (judged, _) if judged || outrun || unanswered => self.slow(id),
                 _ => Outcome::neutral(),
             };
             // A stream that was in time says nothing, while an unstreamed answer would have arrived later than now. What

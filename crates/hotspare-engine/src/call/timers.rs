@@ -176,6 +176,18 @@ impl Call {
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
     }
 
+    /// Whether callers who stopped waiting without an answer waited for longer than a healthy target needs. Without this
+    /// a silent target would be tried for ever if all callers gave up before its limit.
+    pub(super) fn outlasted(&self, now: Moment, attempt: &Attempt) -> bool {
+        let known = match attempt.stream {
+            true => attempt.choice.usual.map(|usual| now >= attempt.started + usual.p95),
+            // How long an unstreamed answer takes depends on the request.
+            false => exceeds_norm(now, attempt),
+        };
+        let at_least = || now >= attempt.started + self.first_content_limit(attempt) / 2;
+        attempt.first_content.is_none() && known.unwrap_or_else(at_least)
+    }
+
     /// Whether an attempt without any sign of life has failed rather than being slow. An unstreamed answer shows none
     /// until it is complete, so its silence is judged by the target's known latency.
     pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {

@@ -234,12 +234,22 @@ impl World {
         self.calls.remove(index)
     }
 
-    /// The share of late calls in this generation, each counted once.
+    /// Late calls in this generation since the last one in time.
+    fn late_in_a_row(&self) -> u32 {
+        u32::try_from(self.timed.iter().rev().take_while(|(_, late)| *late).count()).unwrap()
+    }
+
+    /// The share of late calls in this generation, each counted once; of those in a row, however long ago, if the window
+    /// has too few.
     fn late_share(&self) -> (u32, u32) {
         let bucket = |moment: Moment| moment.saturating_since(Moment::ZERO).as_secs() / 2;
         let recent = self.timed.iter().filter(|(at, _)| bucket(self.now) - bucket(*at) < 10);
         let late = recent.clone().filter(|(_, late)| *late).count() as u64;
         let calls = u32::try_from(recent.count()).unwrap();
+        let run = self.late_in_a_row();
+        if calls < self.breaker.config.min_calls && run >= self.breaker.config.min_calls {
+            return (10_000, run);
+        }
         (rate_bp(late * 1_000, calls), calls)
     }
 
@@ -345,6 +355,9 @@ impl World {
             if breaker.config.slow_rate_bp.is_some() {
                 (total.late, total.in_time).hash(&mut hasher);
             }
+        }
+        if breaker.config.slow_rate_bp.is_some() {
+            (breaker.window.late_in_a_row().min(2), self.late_in_a_row().min(2)).hash(&mut hasher);
         }
         for call in &self.calls {
             (breaker.generation - call.pass.generation).min(3).hash(&mut hasher);

@@ -206,7 +206,7 @@ const BREAKER: &[Row] = &[
         "min_calls",
         "breaker.min_calls",
         "fewer calls make no rate",
-        "1: the first failure is 100 %; many: never met at low traffic, where `failures` or evidence decide",
+        "1: the first failure is 100 %; many: never met at low traffic, where `failures`, evidence or late calls in a row decide",
     ),
     (
         "window",

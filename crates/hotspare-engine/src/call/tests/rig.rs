@@ -48,6 +48,7 @@ pub(super) struct Setup {
     pub(super) vectors: Option<usize>,
     /// Whether judgements wait for [`Rig::judges`]; otherwise they run at once.
     pub(super) judges_later: bool,
+    pub(super) first_content_deadline: Option<Duration>,
     pub(super) max_cost: Option<Cost>,
     pub(super) no_hedge: bool,
     pub(super) prompt_tokens: u64,
@@ -122,6 +123,7 @@ impl Setup {
             vectors: None,
             judges_later: false,
             max_cost: None,
+            first_content_deadline: None,
             no_hedge: false,
             prompt_tokens: 5,
             seed: 7,
@@ -191,6 +193,7 @@ impl Setup {
         spec.tool_checks = self.tools.clone().into();
         spec.vectors = self.vectors;
         spec.max_cost = self.max_cost;
+        spec.first_content_deadline = self.first_content_deadline;
         Call::new(now, fleet, route, spec, plan)
     }
 }

@@ -355,3 +355,54 @@ fn silent_reasoning_target_is_left_although_its_share_is_short() {
         let _ = rig.next_call(&setup);
     }
 }
+
+/// Callers whose patience is shorter than the limit would otherwise meet a silent target for ever.
+#[test]
+fn silence_opens_the_breaker_although_every_caller_leaves_before_the_limit() {
+    for known in [0, 30] {
+        let setup = Setup::new(&["a", "b"]);
+        let mut rig = setup.rig();
+        answered(&mut rig, &setup, known, Duration::from_millis(400));
+        let mut left = 0;
+        while rig.targets() == [0] && left < 40 {
+            rig.wait(Duration::from_millis(if known == 0 { 4_500 } else { 1_000 }));
+            rig.tell(Input::CallerGone);
+            assert_eq!(rig.error().kind(), Kind::Cancelled);
+            let _ = rig.next_call(&setup);
+            left += 1;
+        }
+        assert!(left >= 10, "{left} of at least ten calls");
+        assert_eq!(rig.targets(), [1], "{known} calls were answered before {left} callers left");
+        rig.finishes_with_text(0);
+    }
+}
+
+#[test]
+fn callers_who_leave_sooner_than_answers_come_say_nothing() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 30, Duration::from_millis(400));
+    for _ in 0..40 {
+        rig.wait(Duration::from_millis(300));
+        rig.tell(Input::CallerGone);
+        let _ = rig.next_call(&setup);
+    }
+    assert_eq!(rig.targets(), [0]);
+    assert_eq!((view(&rig).breaker, view(&rig).degraded), (hotspare_core::BreakerState::Closed, false));
+}
+
+#[test]
+fn callers_first_content_deadline_leaves_time_for_the_spare_and_ends_with_the_first_content() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.first_content_deadline = Some(Duration::from_secs(5));
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_millis(2_500));
+    assert_eq!(rig.targets(), [0, 1]);
+    rig.text(1, "x");
+    rig.wait(Duration::from_secs(6));
+    rig.finishes(1);
+    assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(5));
+    assert_eq!(rig.error().kind(), Kind::Deadline);
+}
