@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Event, Kind, Origin, SchemaSubset, Usage};
+use hotspare_core::{
+    Capabilities, ChatRequest, Chunk, Error, Event, FinishReason, Kind, Origin, SchemaSubset, Usage,
+};
 use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Text, Wire};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -120,8 +122,8 @@ impl Decoder for UsageDecoder {
         self.inner.finish(out)
     }
 
-    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
-        self.inner.interrupt(out);
+    fn held_end(&self) -> Option<FinishReason> {
+        self.inner.held_end()
     }
 }
 
@@ -184,8 +186,8 @@ impl Decoder for EnvelopeDecoder {
         self.inner.finish(out)
     }
 
-    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
-        self.inner.interrupt(out);
+    fn held_end(&self) -> Option<FinishReason> {
+        self.inner.held_end()
     }
 }
 

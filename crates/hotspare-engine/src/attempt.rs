@@ -18,6 +18,10 @@ use crate::splice::Splice;
 /// How long a stream may stay open after the answer has finished.
 const DRAIN: Duration = Duration::from_millis(250);
 
+/// How long an end that may have come too early is held back for what may follow it. Longer than the pause between two
+/// pieces of an answer: believed too early, it would cut the answer off unnoticed.
+const HELD_END: Duration = Duration::from_secs(3);
+
 /// Charged for each buffered event in addition to its content, so that a flood of tiny events is bounded too.
 const EVENT_COST: usize = 128;
 
@@ -42,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) unobserved: bool,
     pub(crate) last_event: Moment,
     pub(crate) finished: Option<Moment>,
+    /// An end that may not be the end of the answer, and when it arrived, as long as nothing has followed it.
+    pub(crate) held_end: Option<(FinishReason, Moment)>,
     pub(crate) contents: u32,
     pub(crate) held: VecDeque<Chunk>,
     pub(crate) held_bytes: usize,
@@ -107,6 +113,7 @@ impl Attempt {
             unobserved: false,
             last_event: now,
             finished: None,
+            held_end: None,
             contents: 0,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -246,6 +253,7 @@ impl Attempt {
     /// Records an event before it is converted: an answer by tool call starts with the call's name, which yields no
     /// text yet.
     pub(crate) fn hear(&mut self, now: Moment, event: &Event) {
+        self.held_end = None;
         if self.tool_answer.is_some() {
             self.heard = true;
             self.last_event = now;
@@ -262,7 +270,21 @@ impl Attempt {
             return Some(finished.max(listening) + DRAIN);
         }
         self.first_content?;
+        if let Some((_, arrived)) = self.believable_end() {
+            return Some((*arrived).max(listening) + HELD_END.min(limits.gap));
+        }
         Some(since + if self.may_be_quiet() { limits.quiet_gap } else { limits.gap })
+    }
+
+    /// Holds an end that may not be the end of the answer, until something follows it.
+    pub(crate) fn hold_end(&mut self, now: Moment, reason: FinishReason) {
+        self.heard = true;
+        self.held_end.get_or_insert((reason, now));
+    }
+
+    /// The end that is held, if there was an answer before it: one after reasoning alone is not believed.
+    pub(crate) fn believable_end(&self) -> Option<&(FinishReason, Moment)> {
+        self.held_end.as_ref().filter(|_| self.grammar.has_answer())
     }
 
     /// Whether it is in the middle of something that providers may buffer.

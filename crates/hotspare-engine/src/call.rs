@@ -229,6 +229,11 @@ impl Call {
                 self.end(now, world, Err(error), Ending::Abandoned, "the caller disconnected");
             }
             Input::Ended(id) => self.ended(now, world, id),
+            Input::HeldEnd(id, reason) => {
+                if let Some(attempt) = self.live(id) {
+                    attempt.hold_end(now, reason);
+                }
+            }
             Input::Failed(id, error) => self.failed(now, world, id, error),
             Input::Judged(id, judged) => self.judged(now, world, id, *judged),
             Input::Opened(id, limits) => {

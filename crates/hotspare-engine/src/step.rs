@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Error, RateLimits, Response, TargetId, Trail, Usage};
+use hotspare_core::{Chunk, Error, FinishReason, RateLimits, Response, TargetId, Trail, Usage};
 
 use crate::judgement::{Judged, Judgement, Reask};
 
@@ -106,6 +106,8 @@ pub enum Input {
     Ended(AttemptId),
     /// The attempt has failed, or its answer could not be judged.
     Failed(AttemptId, Error),
+    /// The attempt's reply has an end that may not be the end of the answer; if nothing follows, it was.
+    HeldEnd(AttemptId, FinishReason),
     /// The attempt's answer has been judged.
     Judged(AttemptId, Box<Judged>),
     /// The attempt's reply has started.

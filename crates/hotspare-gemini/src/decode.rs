@@ -167,15 +167,22 @@ impl ContentDecoder {
     fn end(&mut self, events: &mut Emit<'_>) -> Result<(), Error> {
         let Some(word) = self.finish.as_deref().filter(|_| !self.ended) else { return Ok(()) };
         self.ended = true;
-        let word = self.host.finish_reason(word);
-        match finish_outcome(word) {
-            FinishOutcome::Finished(FinishReason::Stop) if self.tool_calls > 0 => {
-                events.push(Event::Finished(FinishReason::ToolCalls));
-            }
+        match self.outcome(word) {
             FinishOutcome::Finished(reason) => events.push(Event::Finished(reason)),
-            FinishOutcome::Failed(kind, why) => return Err(Error::new(kind, why).with_code(word)),
+            FinishOutcome::Failed(kind, why) => {
+                return Err(Error::new(kind, why).with_code(self.host.finish_reason(word)));
+            }
         }
         Ok(())
+    }
+
+    fn outcome(&self, word: &str) -> FinishOutcome {
+        match finish_outcome(self.host.finish_reason(word)) {
+            FinishOutcome::Finished(FinishReason::Stop) if self.tool_calls > 0 => {
+                FinishOutcome::Finished(FinishReason::ToolCalls)
+            }
+            outcome => outcome,
+        }
     }
 }
 
@@ -197,10 +204,12 @@ impl Decoder for ContentDecoder {
         }
     }
 
-    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
-        if self.has_content && !self.went_on && !self.has_native {
+    fn held_end(&self) -> Option<FinishReason> {
+        let settled = self.has_content && !self.went_on && !self.has_native && !self.ended;
+        match self.outcome(self.finish.as_deref().filter(|_| settled)?) {
+            FinishOutcome::Finished(reason) => Some(reason),
             // A reason that stands for a failure is no better than the interruption itself.
-            let _ = self.end(&mut Emit::bare(out));
+            FinishOutcome::Failed(..) => None,
         }
     }
 

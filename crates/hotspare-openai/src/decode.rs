@@ -342,12 +342,13 @@ impl Decoder for ChatDecoder {
         Ok(())
     }
 
-    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
-        let end = self.held_finish.take();
-        // Further calls may have been on their way.
-        let complete = |chunk: &Chunk| chunk.event != Event::Finished(FinishReason::ToolCalls);
-        if self.premature_finish.is_none() {
-            out.extend(end.filter(complete));
+    fn held_end(&self) -> Option<FinishReason> {
+        let end = self.held_finish.as_ref().filter(|_| self.premature_finish.is_none());
+        match &end?.event {
+            // Further calls may be on their way.
+            Event::Finished(FinishReason::ToolCalls) => None,
+            Event::Finished(reason) => Some(reason.clone()),
+            _ => None,
         }
     }
 

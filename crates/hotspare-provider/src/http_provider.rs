@@ -12,7 +12,9 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Kind, Origin, SchemaSubset};
+use hotspare_core::{
+    Capabilities, ChatRequest, Chunk, Error, Event, FinishReason, Kind, Origin, SchemaSubset,
+};
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -103,6 +105,7 @@ impl<W: Wire> HttpProvider<W> {
             decoding,
             frames: VecDeque::new(),
             chunks: VecDeque::new(),
+            held_end: None,
             failure: None,
             secret: call.secret.clone(),
             sensitive,
@@ -205,6 +208,8 @@ struct ReplyStream {
     decoding: Decoding,
     frames: VecDeque<Frame>,
     chunks: VecDeque<Chunk>,
+    /// The end that the decoder holds, until it is reported.
+    held_end: Option<FinishReason>,
     failure: Option<Error>,
     secret: Option<Secret>,
     sensitive: Vec<String>,
@@ -228,10 +233,16 @@ impl ReplyStream {
         let framed = self.decoding.framer.finish(&mut self.frames);
         self.decode()?;
         if framed.is_err() {
-            self.decoding.decoder.interrupt(&mut self.chunks);
+            self.believe_end();
         }
         framed?;
         self.decoding.decoder.finish(&mut self.chunks)
+    }
+
+    /// Nothing follows any more.
+    fn believe_end(&mut self) {
+        let end = self.decoding.decoder.held_end();
+        self.chunks.extend(end.map(|reason| Chunk::from(Event::Finished(reason))));
     }
 
     /// Chunks decoded before the failure are still delivered before it.
@@ -257,17 +268,23 @@ impl Stream for ReplyStream {
             if let Some(error) = this.failure.take() {
                 return Poll::Ready(Some(Err(error)));
             }
+            if let Some(reason) = this.held_end.take() {
+                return Poll::Ready(Some(Ok(Signal::HeldEnd(reason))));
+            }
             let Some(body) = &mut this.body else { return Poll::Ready(None) };
             match std::task::ready!(body.poll_next_unpin(cx)) {
                 Some(Ok(bytes)) => {
                     if let Err(error) = this.push_bytes(bytes) {
                         this.fail(error);
-                    } else if this.chunks.is_empty() {
+                        continue;
+                    }
+                    this.held_end = this.decoding.decoder.held_end();
+                    if this.chunks.is_empty() && this.held_end.is_none() {
                         return Poll::Ready(Some(Ok(Signal::Alive)));
                     }
                 }
                 Some(Err(error)) => {
-                    this.decoding.decoder.interrupt(&mut this.chunks);
+                    this.believe_end();
                     this.fail(error);
                 }
                 None => {

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, Request, SchemaSubset};
+use hotspare_core::{
+    Capabilities, ChatRequest, Chunk, Error, FinishReason, Origin, RateLimits, Request, SchemaSubset,
+};
 
 use crate::secret::Secret;
 
@@ -182,6 +184,9 @@ pub enum Signal {
     Alive,
     /// A piece of the answer.
     Chunk(Chunk),
+    /// An end has arrived that may not be the end of the answer, as some hosts end it too early. If nothing follows, it
+    /// was. Repeated with every sign of life.
+    HeldEnd(FinishReason),
     /// The reply has begun: its headers have arrived, but no content yet.
     Opened(Box<Opened>),
 }

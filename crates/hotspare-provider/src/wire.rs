@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use hotspare_core::{Capabilities, ChatRequest, Chunk, Error, Origin, RateLimits, SchemaSubset};
+use hotspare_core::{
+    Capabilities, ChatRequest, Chunk, Error, FinishReason, Origin, RateLimits, SchemaSubset,
+};
 
 use crate::framing::{Frame, Framer};
 use crate::provider::Outbound;
@@ -163,9 +165,9 @@ pub trait Decoder: Send {
     /// [`Kind::Truncated`](hotspare_core::Kind::Truncated) if the answer was incomplete.
     fn finish(&mut self, out: &mut VecDeque<Chunk>) -> Result<(), Error>;
 
-    /// The body broke off. Appends an end that was held only because more might have followed, and nothing else: an
-    /// answer that may be incomplete has no end.
-    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
-        let _ = out;
+    /// The end that has arrived and is held only because more may follow: it counts if the body breaks off, or if
+    /// nothing follows for a while. An answer that may be incomplete has none.
+    fn held_end(&self) -> Option<FinishReason> {
+        None
     }
 }

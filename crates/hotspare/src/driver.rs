@@ -297,6 +297,7 @@ impl Driver {
                     self.record_request_id(id, opened.request_id);
                     self.record(now, Input::Opened(id, opened.limits));
                 }
+                Some(Ok(Signal::HeldEnd(reason))) => self.record(now, Input::HeldEnd(id, reason)),
                 Some(Ok(_)) => self.record(now, Input::Alive(id)),
                 Some(Err(error)) => {
                     self.record_request_id(id, error.request_id().map(str::to_owned));

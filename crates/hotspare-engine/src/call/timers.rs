@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{Error, Kind, Moment};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment};
 use hotspare_health::Observation;
 
 use super::Call;
@@ -74,6 +74,14 @@ impl Call {
             return;
         }
         if attempt.silent_at(&self.route.limits, self.listening).is_some_and(|at| now >= at) {
+            if let Some((reason, _)) = attempt.believable_end().cloned() {
+                self.on_event(now, id, Chunk::from(Event::Finished(reason)));
+            }
+            let attempt = &self.attempts[id.0];
+            if attempt.failure.is_some() {
+                self.tell(now, world);
+                return;
+            }
             if attempt.finished.is_some() {
                 self.aborts.push_back(id);
                 self.ended(now, world, id);

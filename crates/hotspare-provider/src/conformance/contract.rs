@@ -57,7 +57,7 @@ fn order(signals: &[Signal], complete: bool) -> Result<(), String> {
                 Event::Handover { .. } => return Err("a provider must not emit a handover".into()),
                 _ => {}
             },
-            Signal::Alive => {}
+            Signal::Alive | Signal::HeldEnd(_) => {}
         }
     }
     if complete && !finished {

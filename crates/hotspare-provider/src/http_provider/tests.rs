@@ -48,8 +48,8 @@ impl Decoder for Lines {
         Ok(())
     }
 
-    fn interrupt(&mut self, out: &mut VecDeque<Chunk>) {
-        out.push_back(hotspare_core::Event::Finished(hotspare_core::FinishReason::Stop).into());
+    fn held_end(&self) -> Option<hotspare_core::FinishReason> {
+        Some(hotspare_core::FinishReason::Stop)
     }
 }
 
@@ -129,13 +129,15 @@ impl Transport for Broken {
 }
 
 #[test]
-fn end_held_by_the_decoder_is_delivered_before_an_interruption() {
+fn end_held_by_the_decoder_is_reported_and_delivered_before_an_interruption() {
     let provider = HttpProvider::new(Lines, Arc::new(Broken));
     let signals = now(provider.send(call(None))).map_err(|error| error.kind()).unwrap();
     let heard: Vec<_> = now(signals.collect());
     let end = |signal: &Signal| matches!(signal, Signal::Chunk(chunk) if matches!(chunk.event, hotspare_core::Event::Finished(_)));
-    assert!(heard[2].as_ref().is_ok_and(end), "{heard:?}");
-    assert!(heard[3].as_ref().is_err_and(|error| error.kind() == Kind::Connect), "{heard:?}");
+    let held = Signal::HeldEnd(hotspare_core::FinishReason::Stop);
+    assert_eq!(heard[2].as_ref().ok(), Some(&held), "{heard:?}");
+    assert!(heard[3].as_ref().is_ok_and(end), "{heard:?}");
+    assert!(heard[4].as_ref().is_err_and(|error| error.kind() == Kind::Connect), "{heard:?}");
 }
 
 #[test]

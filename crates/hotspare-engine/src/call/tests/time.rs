@@ -19,6 +19,40 @@ pub(super) fn view(rig: &Rig) -> TargetView {
     rig.world.view(rig.now, 0, 5)
 }
 
+/// A host that finishes its only piece, and then leaves the connection open.
+#[test]
+fn end_that_may_be_too_early_is_believed_after_a_pause() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    let held = || Input::HeldEnd(AttemptId(0), FinishReason::Stop);
+    rig.text(0, "x");
+    rig.tell(held());
+    rig.wait(Duration::from_secs(2));
+    rig.tell(held());
+    assert!(rig.done.is_empty());
+    rig.wait(Duration::from_millis(1_001));
+    assert_eq!(rig.said(), "x");
+    assert!(rig.done[0].is_ok(), "{:?}", rig.done);
+    assert_eq!(rig.targets(), [0]);
+}
+
+#[test]
+fn end_that_something_followed_is_not_believed() {
+    for follow in [Event::TextDelta("y".into()), Event::ReasoningDelta("hm".into())] {
+        let mut rig = Setup::new(&["a"]).rig();
+        rig.text(0, "x");
+        rig.tell(Input::HeldEnd(AttemptId(0), FinishReason::Stop));
+        rig.says(0, follow);
+        rig.wait(Duration::from_secs(4));
+        assert!(rig.done.is_empty());
+    }
+    // Nor is one behind reasoning alone.
+    let mut rig = Setup::new(&["a"]).rig();
+    rig.says(0, Event::ReasoningDelta("hm".into()));
+    rig.tell(Input::HeldEnd(AttemptId(0), FinishReason::Stop));
+    rig.wait(Duration::from_secs(4));
+    assert!(rig.done.is_empty());
+}
+
 #[test]
 fn freeze_degrades_the_target_without_opening_the_breaker() {
     let setup = Setup::new(&["a", "b"]);
