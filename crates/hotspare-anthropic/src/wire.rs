@@ -66,7 +66,8 @@ impl Anthropic {
     }
 }
 
-/// The schemas that structured outputs accept (Anthropic's guide of that name, JSON Schema limitations).
+/// The schemas that structured outputs accept (Anthropic's guide of that name, JSON Schema limitations). Bedrock's adapter
+/// has a copy: neither crate may use the other, and crates that both use know no provider.
 const SUBSET: SchemaSubset = SchemaSubset {
     always_enforced: true,
     closed: true,

@@ -31,7 +31,8 @@ pub(crate) struct Family {
     pub(crate) schema_subset: Option<&'static SchemaSubset>,
 }
 
-/// The schemas that Claude accepts: as on the Messages wire, because the same compiler reads them.
+/// The schemas that Claude accepts: as on the Messages wire, because the same compiler reads them. That wire's adapter has
+/// the original: neither crate may use the other, and crates that both use know no provider.
 const CLAUDE_SCHEMAS: SchemaSubset = SchemaSubset {
     always_enforced: true,
     closed: true,

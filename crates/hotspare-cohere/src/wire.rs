@@ -2,7 +2,7 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Allowance, ChatRequest, Error, Json, Kind, RateLimits, Request};
+use hotspare_core::{Allowance, ChatRequest, Error, Json, Kind, RateLimits, Request, SchemaSubset};
 use hotspare_provider::{
     Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire, header,
 };
@@ -53,6 +53,32 @@ impl Cohere {
     }
 }
 
+/// The schemas that it accepts (guide "How do Structured Outputs Work?", "Unsupported schema features"). A `pattern` may
+/// have no anchors, which most have, so none is sent.
+const SCHEMAS: SchemaSubset = SchemaSubset {
+    always_enforced: true,
+    closed: false,
+    all_required: false,
+    recursive: true,
+    lone_refs: false,
+    keywords: &[
+        "$defs",
+        "$ref",
+        "const",
+        "default",
+        "definitions",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "properties",
+        "required",
+        "title",
+        "type",
+    ],
+    formats: &["date", "date-time", "time", "uuid"],
+};
+
 impl Wire for Cohere {
     fn name(&self) -> &'static str {
         WIRE
@@ -65,6 +91,10 @@ impl Wire for Cohere {
     fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
         let own = request.extras.get(WIRE).and_then(|extras| extras.get("thinking")).map(Json::to_value);
         own.map(|thinking| thinking["type"] != "disabled").or_else(|| request.asks_for_reasoning())
+    }
+
+    fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
+        Some(&SCHEMAS)
     }
 
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {

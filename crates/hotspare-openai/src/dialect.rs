@@ -64,6 +64,10 @@ pub struct Dialect {
     /// Whether an assistant's turn that calls tools is refused without reasoning. Where a model had none, a space stands
     /// in for it: an empty text is refused, too.
     pub requires_reasoning: bool,
+    /// The host's words for efforts that it does not know: each a word and its own.
+    pub efforts: &'static [(&'static str, &'static str)],
+    /// Whether reasoning is turned off by `thinking`, as the host has no effort `none`.
+    pub thinking_switch: bool,
     /// The name of the field for the seed.
     pub seed_field: Cow<'static, str>,
     /// Whether images are accepted.
@@ -131,6 +135,13 @@ impl Dialect {
         }
         self.query = Cow::Owned(format!("{name}={version}"));
         Some(self)
+    }
+
+    /// The host's word for a reasoning effort.
+    #[must_use]
+    pub fn effort<'a>(&self, word: &'a str) -> &'a str {
+        let own = self.efforts.iter().find(|(foreign, _)| *foreign == word);
+        own.map_or(word, |(_, own)| own)
     }
 
     /// Whether an optional field is accepted.

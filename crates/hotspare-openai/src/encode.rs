@@ -134,13 +134,28 @@ impl Serialize for Body<'_> {
         if !request.stop.is_empty() {
             self.field(&mut map, "stop", &request.stop)?;
         }
-        self.hint(&mut map, "reasoning_effort", &request.reasoning_effort)?;
+        let own_thinking = self.extras.is_some_and(|extras| extras.contains_key("thinking"));
+        match request.reasoning_effort.as_deref().map(|word| self.dialect.effort(word)) {
+            Some("none") if self.dialect.thinking_switch => {
+                if !own_thinking {
+                    map.serialize_entry("thinking", &ThinkingDto { kind: "disabled" })?;
+                }
+            }
+            effort => self.hint(&mut map, "reasoning_effort", &effort)?,
+        }
         self.hint(&mut map, "user", &request.end_user)?;
         for (name, value) in self.extras.into_iter().flatten().filter(|(name, _)| self.dialect.takes(name)) {
             map.serialize_entry(name, value)?;
         }
         map.end()
     }
+}
+
+/// Whether the model reasons, on hosts that have no effort for "not at all".
+#[derive(Serialize)]
+struct ThinkingDto {
+    #[serde(rename = "type")]
+    kind: &'static str,
 }
 
 #[derive(Serialize)]

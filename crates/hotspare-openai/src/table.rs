@@ -38,6 +38,8 @@ impl Dialect {
         signs_reasoning: false,
         reasoning_fields: &[],
         requires_reasoning: false,
+        efforts: &[],
+        thinking_switch: false,
         seed_field: Borrowed("seed"),
         images: true,
         documents: true,
@@ -155,6 +157,9 @@ impl Dialect {
         inner_fields: Some(&["prefix"]),
         requires_reasoning: true,
         documents: false,
+        // The mapping of its guide; older models know only the words that it maps to.
+        efforts: &[("minimal", "low")],
+        thinking_switch: true,
         ..Self::COMPATIBLE
     };
 

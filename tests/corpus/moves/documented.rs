@@ -85,19 +85,12 @@ pub(super) const DOCUMENTED: &[Entry] = &[
     (&["responses"], "reasoning.effort: \"xhigh\"", PARAMETER),
 ];
 
-const WORD: &str = "a word of another provider: its own provider refuses it, and the call goes on elsewhere";
-
 /// Fields that the provider is expected to refuse.
-pub(super) const EXPECTED_TO_FAIL: &[Entry] = &[
-    (&["deepseek"], "reasoning_effort: \"minimal\"", WORD),
-    (&["deepseek"], "reasoning_effort: \"none\"", WORD),
-    (&["responses"], "reasoning.effort: \"default\"", WORD),
-    (
-        &["messages"],
-        "messages[user].content[tool_addition]: unknown",
-        "a block for later instructions, which join the user's turn because most models refuse their role",
-    ),
-];
+pub(super) const EXPECTED_TO_FAIL: &[Entry] = &[(
+    &["messages"],
+    "messages[user].content[tool_addition]: unknown",
+    "a block for later instructions, which join the user's turn because most models refuse their role",
+)];
 
 /// Targets (none: all), the beginning of what is refused, and why.
 pub(super) const REFUSED: &[Entry] = &[

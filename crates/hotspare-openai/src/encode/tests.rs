@@ -254,3 +254,22 @@ fn fields_of_media_go_with_media_only() {
     let note = "dropped fields that this host does not accept (detail, filename)";
     assert_eq!(crate::accepts::changes(&request, strict), [note]);
 }
+
+#[test]
+fn effort_is_written_in_the_words_of_the_host() {
+    let body = |host: &str, effort: &str, own: Option<Value>| {
+        let mut request = ChatRequest::to("r").user("hi");
+        request.reasoning_effort = Some(effort.into());
+        if let Some(thinking) = own {
+            request = request.extra(WIRE, "thinking", thinking);
+        }
+        encoded(&request, false, Dialect::find(host).unwrap())
+    };
+    let off = body("deepseek", "none", None);
+    assert_eq!((&off["thinking"], off.get("reasoning_effort")), (&json!({"type": "disabled"}), None));
+    let own = body("deepseek", "none", Some(json!({"type": "enabled"})));
+    assert_eq!(own["thinking"], json!({"type": "enabled"}));
+    assert_eq!(body("deepseek", "minimal", None)["reasoning_effort"], "low");
+    assert_eq!(body("openai", "none", None)["reasoning_effort"], "none");
+    assert_eq!(body("openai", "minimal", None)["reasoning_effort"], "minimal");
+}

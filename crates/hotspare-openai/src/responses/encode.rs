@@ -120,7 +120,9 @@ impl Serialize for Body<'_> {
         }
         self.optional(&mut map, "tool_choice", request.tool_choice.as_ref().map(ToolChoiceDto))?;
         self.merged(&mut map, "text", "format", FormatDto::of(&request.output))?;
-        self.merged(&mut map, "reasoning", "effort", request.reasoning_effort.as_ref())?;
+        // Other hosts' word for what the model does by itself.
+        let effort = request.reasoning_effort.as_ref().filter(|word| *word != "default");
+        self.merged(&mut map, "reasoning", "effort", effort)?;
         self.optional(&mut map, "temperature", request.sampling.temperature)?;
         self.optional(&mut map, "top_p", request.sampling.top_p)?;
         self.optional(&mut map, "max_output_tokens", request.max_output)?;

@@ -154,3 +154,14 @@ fn a_tool_is_enforced_only_if_its_caller_says_so_or_used_this_wire() {
         assert_eq!(strict_field(&parsed), kept, "{sent}");
     }
 }
+
+#[test]
+fn effort_that_means_the_default_is_left_out() {
+    let effort = |word: &str| {
+        let mut request = ChatRequest::to("r").user("hi");
+        request.reasoning_effort = Some(word.into());
+        encoded(&request).get("reasoning").cloned()
+    };
+    assert_eq!(effort("default"), None);
+    assert_eq!(effort("none"), Some(json!({"effort": "none"})));
+}
