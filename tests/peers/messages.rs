@@ -1,5 +1,6 @@
 //! The Messages API of the gateway: what any HTTP client sees of `/v1/messages`.
 
+use hotspare::ChatRequest;
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions};
 use hotspare_tests::Rig;
@@ -160,4 +161,23 @@ async fn count_tokens_returns_a_marked_estimate() {
     let tokens = reply["input_tokens"].as_u64().unwrap();
     assert!((300..900).contains(&tokens) && reply["hotspare"]["estimated"] == true, "{reply}");
     assert_eq!(rig.servers[0].stats().requests, 0, "nothing is sent");
+}
+
+#[tokio::test]
+async fn count_tokens_follows_what_the_first_target_reports() {
+    let rig = Rig::sequential(&[WireFormat::Anthropic]).await;
+    let gateway = start(rig.client.clone()).await;
+    let text = "word ".repeat(400);
+    let body = |limit: u32| {
+        json!({"model": "chat", "max_tokens": limit, "messages": [{"role": "user", "content": text}]})
+            .to_string()
+    };
+    for _ in 0..30 {
+        assert!(post(&gateway, "messages", &body(5)).await.status().is_success());
+    }
+    let explained = rig.client.explain(&ChatRequest::to("chat").user(text.as_str())).unwrap();
+    let learned = explained.choices[0].prompt_tokens;
+    assert_ne!(learned, explained.prompt_tokens, "the server counts differently");
+    let reply = json(post(&gateway, "messages/count_tokens", &body(5)).await).await;
+    assert_eq!(reply["input_tokens"], learned);
 }

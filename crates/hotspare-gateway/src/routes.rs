@@ -121,7 +121,8 @@ async fn embeddings(
     }
 }
 
-/// Estimates a prompt's tokens: the actual tokenizer is known only once a target has served.
+/// Estimates a prompt's tokens, by what the target that would be asked first has reported so far. Which target serves, and
+/// so the actual tokenizer, is not known before the call.
 async fn count_tokens(
     State(gateway): State<Arc<Gateway>>,
     Extension(RequestId(id)): Extension<RequestId>,
@@ -129,7 +130,9 @@ async fn count_tokens(
 ) -> Response {
     let counted = async {
         let (ParsedRequest { request, .. }, _memory) = gateway.parse::<Messages>(request).await?;
-        Ok(gateway.client.explain(&request)?.prompt_tokens)
+        let explained = gateway.client.explain(&request)?;
+        let first = explained.choices.first().filter(|choice| !choice.trimmed);
+        Ok(first.map_or(explained.prompt_tokens, |choice| choice.prompt_tokens))
     };
     match counted.await {
         Ok(tokens) => reply::json(StatusCode::OK, MessagesEncoder::token_count(tokens)),
