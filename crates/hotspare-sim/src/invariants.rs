@@ -3,19 +3,23 @@
 //! Not a second state machine: it keeps only what it needs to detect violations. It checks that: no attempt starts at
 //! an open breaker except a marked last resort; there are at most the configured probes within a lease; only a probe
 //! moves half-open to closed, and no state is skipped; the outcome of a call of an older generation moves no breaker; a
-//! target that returns gets no more first tries than its ramp allows; started = served + failed + cancelled + in flight; a call's
-//! starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
+//! target that returns gets no more first tries than its ramp allows; the first choice is tried again soon after its
+//! cooldown; a call that no target was tried for ends with the time at which one admits calls; each attempt's token counts
+//! in the trail are what the provider charges; started = served + failed + cancelled + in flight; a call's starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
 //! deadlines; what was delivered is one answer with no word lost or repeated; a truncated answer is no success; a
 //! caller's mistake is not retried; no request is lost while an untried target would have admitted the call.
 
+mod probing;
 mod ramp;
+mod refusal;
 
 use std::time::Duration;
 
-use hotspare_core::{BreakerState, Kind, Moment};
+use hotspare_core::{BreakerState, Error, Kind, Moment, TargetView};
 use hotspare_engine::{Fleet, Route, World};
 use hotspare_health::{Reason, ScopeId, Transition};
 
+use probing::ProbeWait;
 use ramp::RampCount;
 
 /// Tolerance for deadlines.
@@ -38,6 +42,7 @@ pub(crate) struct InvariantChecker {
     scopes: Vec<Scope>,
     /// By target.
     ramps: Vec<RampCount>,
+    waits: Vec<ProbeWait>,
     pub(crate) breaches: Vec<Breach>,
 }
 
@@ -60,6 +65,9 @@ pub(crate) struct ReturnLimits {
     pub(crate) max_probes: u32,
     pub(crate) lease: Duration,
     pub(crate) ramp: Duration,
+    /// The longest cooldown, and how long failures count.
+    pub(crate) cooldown: Duration,
+    pub(crate) window: Duration,
 }
 
 /// The scopes of an attempt, each with its generation at the start and, for a probe, its start time.
@@ -83,7 +91,13 @@ impl InvariantChecker {
                 }
             }
         }
-        Self { scopes, ramps: vec![RampCount::default(); fleet.targets().len()], breaches: Vec::new() }
+        let targets = fleet.targets().len();
+        Self {
+            scopes,
+            ramps: vec![RampCount::default(); targets],
+            waits: vec![ProbeWait::default(); targets],
+            breaches: Vec::new(),
+        }
     }
 
     /// Resets all states: another process has taken over.
@@ -94,6 +108,7 @@ impl InvariantChecker {
             scope.probes.clear();
             scope.closed_at = None;
         }
+        self.waits.fill(ProbeWait::default());
     }
 
     pub(crate) fn record(&mut self, now: Moment, what: impl FnOnce() -> String) {
@@ -173,6 +188,35 @@ impl InvariantChecker {
     /// A call made its first try, at this target or another, while the target might get this share.
     pub(crate) fn tried_in_ramp(&mut self, target: usize, share: f64, is_tried: bool) {
         self.ramps[target].add(share, is_tried);
+    }
+
+    /// A call arrives whose first choice is this target, unless health says otherwise.
+    pub(crate) fn call_arrived(&mut self, now: Moment, target: usize, scopes: &[ScopeId], view: &TargetView) {
+        let is_ill = self.state(scopes) != BreakerState::Closed;
+        let is_probed = scopes.iter().any(|scope| {
+            let scope = &self.scopes[scope.0 as usize];
+            scope.probes.iter().any(|began| now < *began + scope.limits.lease)
+        });
+        // All slots in use: nothing that time alone changes.
+        let is_full = !view.usable && view.usable_in.is_none();
+        if !is_ill || is_probed || is_full {
+            self.waits[target].reset();
+            return;
+        }
+        let limits = self.scopes[scopes[0].0 as usize].limits;
+        if let Some(what) = self.waits[target].call(now, limits.cooldown + limits.window) {
+            self.record(now, || format!("target {target} {what}"));
+        }
+    }
+
+    /// An attempt at this target was started.
+    pub(crate) fn target_tried(&mut self, target: usize) {
+        self.waits[target].reset();
+    }
+
+    /// An attempt at this target has failed.
+    pub(crate) fn target_failed(&mut self, now: Moment, target: usize, error: &Error) {
+        self.waits[target].failed(now, error);
     }
 
     /// Checks what only the whole run can show.
@@ -264,6 +308,16 @@ impl InvariantChecker {
         if end.first.is_some_and(|first| first > end.arrived + begins + TOLERANCE) {
             self.record(now, || "first content came after its deadline".into());
         }
+        if let Some(kind @ (Kind::NoTarget | Kind::RateLimited)) = end.failed
+            && starts == 0
+        {
+            let members: Vec<usize> =
+                end.route.members.iter().copied().filter(|target| !end.excluded.contains(target)).collect();
+            let view = |at: Moment, index: usize| end.world.view(at, members[index], end.prompt_tokens);
+            if let Some(what) = refusal::breach(now, end.retry_after, members.len(), view) {
+                self.record(now, || format!("the error of a call ({kind}) {what}"));
+            }
+        }
         match end.failed {
             None if end.words != end.expected_words => {
                 self.record(now, || {
@@ -307,6 +361,8 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) stream: bool,
     pub(crate) first: Option<Moment>,
     pub(crate) failed: Option<Kind>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) prompt_tokens: u64,
     /// Whether an invalid request was the only problem.
     pub(crate) only_invalid: bool,
     /// Whether another target could still have answered: not after a cut, nor after a caller's mistake.

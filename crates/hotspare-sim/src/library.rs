@@ -12,6 +12,7 @@ const FILES: &[(&str, &str)] = &[
     ("common-overload", include_str!("../scenarios/common-overload.toml")),
     ("crowd-in-flight", include_str!("../scenarios/crowd-in-flight.toml")),
     ("crowd-mid-answer", include_str!("../scenarios/crowd-mid-answer.toml")),
+    ("cut-after-return", include_str!("../scenarios/cut-after-return.toml")),
     ("cut-continue", include_str!("../scenarios/cut-continue.toml")),
     ("cut-terminate", include_str!("../scenarios/cut-terminate.toml")),
     ("dead-key", include_str!("../scenarios/dead-key.toml")),

@@ -14,6 +14,7 @@ pub(super) struct Simulated {
 const BREAKER: &str = "crates/hotspare-health/src/breaker.rs";
 const GATE: &str = "crates/hotspare-health/src/gate.rs";
 const KIND: &str = "crates/hotspare-core/src/kind.rs";
+const FAILOVER: &str = "crates/hotspare-engine/src/call/failover.rs";
 const SETTLE: &str = "crates/hotspare-engine/src/call/settle.rs";
 
 pub(super) const SIMULATED: &[Simulated] = &[
@@ -135,5 +136,33 @@ pub(super) const SIMULATED: &[Simulated] = &[
         from: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::None,            Evidence::None, Hold::None),",
         to: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Move,    Scope::None,            Evidence::None, Hold::None),",
         scenario: "bad-requests",
+    },
+    Simulated {
+        name: "the generation of a call is not checked",
+        file: BREAKER,
+        from: "self.slow &= self.state == State::Closed;\n            return None;\n        }\n        self.window.failure(now, weight, pass.timed);",
+        to: "}\n        self.window.failure(now, weight, pass.timed);",
+        scenario: "cut-after-return",
+    },
+    Simulated {
+        name: "a cooldown lasts for minutes",
+        file: BREAKER,
+        from: "self.until = self.until.max(now + pause)",
+        to: "self.until = self.until.max(now + pause * 20)",
+        scenario: "status-503",
+    },
+    Simulated {
+        name: "a refusal names the time of the last target",
+        file: FAILOVER,
+        from: ".chain(hints).min()?;",
+        to: ".chain(hints).max()?;",
+        scenario: "all-down",
+    },
+    Simulated {
+        name: "a loser without content costs nothing",
+        file: "crates/hotspare-engine/src/attempt.rs",
+        from: "if cancelled { self.estimated() } else { self.usage_or_estimate() }",
+        to: "if cancelled { self.usage_or_estimate() } else { self.usage_or_estimate() }",
+        scenario: "slow-start-5",
     },
 ];

@@ -7,8 +7,13 @@ use crate::scenario::Scenario;
 fn after_an_outage() -> (InvariantChecker, [ScopeId; 4], AttemptScopes) {
     let scenario = Scenario::parse("x", "what = \"x\"\ntargets = [{ name = \"a\" }]").unwrap();
     let fleet = scenario.setup().unwrap().assemble().unwrap().fleet;
-    let limits =
-        ReturnLimits { max_probes: 1, lease: Duration::from_secs(60), ramp: Duration::from_secs(10) };
+    let limits = ReturnLimits {
+        max_probes: 1,
+        lease: Duration::from_secs(60),
+        ramp: Duration::from_secs(10),
+        cooldown: Duration::from_secs(15),
+        window: Duration::from_secs(30),
+    };
     let mut checker = InvariantChecker::new(&fleet, &[limits]);
     let scopes = fleet.targets()[0].scopes(0);
     let before = checker.attempt_started(Moment::ZERO, scopes, false);

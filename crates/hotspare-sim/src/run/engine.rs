@@ -36,6 +36,8 @@ impl EngineState {
             max_probes: spec.health.probes,
             lease: spec.health.lease,
             ramp: spec.health.ramp,
+            cooldown: spec.health.cooldown_cap,
+            window: spec.health.window,
         };
         let limits: Vec<ReturnLimits> = setup.specs.iter().map(allowed).collect();
         let invariants = InvariantChecker::new(&assembled.fleet, &limits);
@@ -88,6 +90,21 @@ fn ramp_of(
     (share < 1.0 && all_healthy && has_one_key && views.first()?.usable).then_some((first, share))
 }
 
+/// Tells the checker about a call that the first target of the route would get if nothing were wrong with it.
+fn note_first_choice(
+    invariants: &mut InvariantChecker,
+    now: Moment,
+    engine: &EngineState,
+    views: &[TargetView],
+) {
+    let is_in_order = matches!(engine.setup.strategy.name(), "health-aware" | "sequential");
+    if let (true, Some(&first), Some(view)) = (is_in_order, engine.route.members.first(), views.first())
+        && engine.fleet.targets()[first].key_count() == 1
+    {
+        invariants.call_arrived(now, first, &engine.fleet.targets()[first].scopes(0), view);
+    }
+}
+
 impl Simulation<'_> {
     /// Like the client: takes views and turn from the world, plans outside it, and creates a call from the plan.
     /// Also returns the target in its ramp whose share of first tries this call is counted in.
@@ -113,6 +130,7 @@ impl Simulation<'_> {
             }
             engine.slow[target] = view.degraded;
         }
+        note_first_choice(&mut self.invariants, now, engine, &views);
         let ramp = ramp_of(&self.invariants, now, engine, &views);
         let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
         let plan = Plan::new(&engine.fleet, &route, request, size, &views, plan_seed);
@@ -180,6 +198,7 @@ impl Simulation<'_> {
         if let Some((target, share)) = call.ramp.take() {
             self.invariants.tried_in_ramp(target, share, begin.target == target);
         }
+        self.invariants.target_tried(begin.target);
         call.hedged |= begin.kind == StartKind::Hedge;
         let scopes = engine.fleet.targets()[begin.target].scopes(begin.key);
         // Worlds from before the restart are not watched: their breaker states are separate.
@@ -233,7 +252,10 @@ impl Simulation<'_> {
                     Delivery::Last(from, to) => {
                         self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
                         self.push_text(call, index, from, to);
-                        let tokens = Usage::reported(Some(call.spec.prompt_tokens), Some(u64::from(to)));
+                        let tokens = Usage::reported(
+                            Some(call.spec.prompt_tokens),
+                            Some(u64::from(to.saturating_sub(call.attempts[index].from))),
+                        );
                         self.push_event(call, id, StreamEvent::Usage(Box::new(tokens)));
                         self.push_event(call, id, StreamEvent::Finished(FinishReason::Stop));
                         self.close_attempt(conn, call, index);
@@ -255,6 +277,7 @@ impl Simulation<'_> {
 
     fn attempt_failed(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize, error: Error) {
         call.attempts[index].failed = true;
+        self.invariants.target_failed(self.now, call.attempts[index].target, &error);
         self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
         if matches!(error.kind(), Kind::RateLimited | Kind::GrowthLimited) {
             self.ledger.refused(call.attempts[index].started, call.attempts[index].target);
@@ -345,6 +368,7 @@ impl Simulation<'_> {
         if let (PlayerState::Engine(engine), Some(ticket)) = (&mut self.player, call.ticket.take()) {
             engine.tickets.remove(&(call.world, ticket));
         }
+        self.check_bill(call, trail);
         self.record_call(call, result, in_flight);
     }
 
@@ -375,6 +399,8 @@ impl Simulation<'_> {
                 stream: call.spec.stream,
                 first: call.first,
                 failed: error.map(Error::kind),
+                retry_after: error.and_then(Error::retry_after),
+                prompt_tokens: call.spec.prompt_tokens,
                 only_invalid: error.is_some_and(|error| {
                     error.trail().attempts.iter().all(|attempt| {
                         matches!(
