@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use hotspare::{ChatRequest, Event, RouteSpec, Sequential};
+use hotspare::{ChatRequest, Event, OnCut, RouteSpec, Rules, Sequential};
 use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_sim::{Measure, Player, RunOptions, Scenario, quantile, run};
 use hotspare_tests::{NAMES, Rig, short_limits};
@@ -20,21 +20,71 @@ const FIRST: Duration = Duration::from_millis(40);
 const GAP: Duration = Duration::from_millis(2);
 const TOKENS: usize = 20;
 
-/// The fault at the first server, and its share of calls in hundredths of a per cent.
-const PAIRS: [(&str, &str, u32); 8] = [
-    ("refused", "refuse", 10_000),
-    ("status-500", "status:500", 10_000),
-    ("half-errors", "status:500", 5_000),
-    ("rate-limited", "rate-limited:60", 10_000),
-    ("silence", "silence", 10_000),
-    ("slow-first-token", "slow-first-token:5000ms", 10_000),
-    ("cut", "cut-after:5", 10_000),
-    ("stall", "stall-after:5", 10_000),
+/// One outage in both tiers.
+struct Pair {
+    name: &'static str,
+    fault: &'static str,
+    meets: Meets,
+    on_cut: OnCut,
+}
+
+/// Which calls meet the fault.
+#[derive(Clone, Copy)]
+enum Meets {
+    /// A share of calls to the first server, in hundredths of a per cent.
+    Share(u32),
+    /// These calls to the first server, counted from 0. A pair that loses calls needs fewer of them than open a breaker:
+    /// when it opens depends on the machine, and what is lost should not.
+    Calls(u64, u64),
+    /// All calls to any server, once the first has been asked this often.
+    AllFrom(u64),
+}
+
+const fn pair(name: &'static str, fault: &'static str, meets: Meets) -> Pair {
+    Pair { name, fault, meets, on_cut: OnCut::Continue }
+}
+
+const PAIRS: [Pair; 10] = [
+    pair("refused", "refuse", Meets::Share(10_000)),
+    pair("status-500", "status:500", Meets::Share(10_000)),
+    pair("half-errors", "status:500", Meets::Share(5_000)),
+    pair("rate-limited", "rate-limited:60", Meets::Share(10_000)),
+    pair("silence", "silence", Meets::Share(10_000)),
+    pair("slow-first-token", "slow-first-token:5000ms", Meets::Share(10_000)),
+    pair("cut", "cut-after:5", Meets::Share(10_000)),
+    pair("stall", "stall-after:5", Meets::Share(10_000)),
+    // Of 300 calls, three are lost; then 200.
+    Pair { on_cut: OnCut::Terminate, ..pair("cut-terminate", "cut-after:5", Meets::Calls(100, 103)) },
+    pair("all-rate-limited", "rate-limited:60", Meets::AllFrom(100)),
 ];
+
+impl Pair {
+    /// Its faults in a scenario of the simulator.
+    fn simulated(&self) -> String {
+        let fault = |on: &str, share: f64, from: String, until: &str| {
+            format!(
+                "[[faults]]\non = [{on}]\neffect = \"{}\"\nshare = \"{share}%\"\nafter = \"1ms\"\n\
+                 from = \"{from}\"\nuntil = \"{until}\"\n",
+                self.fault
+            )
+        };
+        // Call 0 arrives after one interval.
+        let before = |call: u64| format!("{}ms", (EVERY * (call as u32 + 1) - EVERY / 2).as_millis());
+        let (main, begin, end) = ("\"main\"", || "0s".to_owned(), "1h");
+        match self.meets {
+            Meets::Share(share) => fault(main, f64::from(share) / 100.0, begin(), end),
+            Meets::Calls(from, until) => fault(main, 100.0, before(from), &before(until)),
+            Meets::AllFrom(from) => {
+                let spares = NAMES[1..].iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+                fault(main, 100.0, before(from), end) + &fault(&spares, 100.0, begin(), end)
+            }
+        }
+    }
+}
 
 /// The names of the pairs.
 pub(crate) fn names() -> Vec<&'static str> {
-    PAIRS.iter().map(|pair| pair.0).collect()
+    PAIRS.iter().map(|pair| pair.name).collect()
 }
 
 /// The result of a run in either tier.
@@ -61,9 +111,10 @@ pub(crate) async fn compare(rounds: u64, only: Option<&str>) -> Result<(String, 
     let healthy =
         (median(&run_real_rounds(rounds, None).await?), median(&run_simulated_rounds(rounds, None)?));
     let mut agree = true;
-    for (name, fault, share) in PAIRS.iter().filter(|pair| only.is_none_or(|only| only == pair.0)) {
-        let fault = Some((*fault, *share));
-        let (real, sim) = (run_real_rounds(rounds, fault).await?, run_simulated_rounds(rounds, fault)?);
+    for pair in PAIRS.iter().filter(|pair| only.is_none_or(|only| only == pair.name)) {
+        let name = pair.name;
+        let (real, sim) =
+            (run_real_rounds(rounds, Some(pair)).await?, run_simulated_rounds(rounds, Some(pair))?);
         let same_lost = lost_in(&real) == lost_in(&sim);
         let (real, sim) = (median(&real).relative_to(healthy.0), median(&sim).relative_to(healthy.1));
         let near = |real: f64, sim: f64| (real - sim).abs() <= (sim.abs() * 0.2).max(5.0);
@@ -105,26 +156,38 @@ fn median(rounds: &[RunResult]) -> RunResult {
 }
 
 /// Rounds on real sockets.
-async fn run_real_rounds(rounds: u64, fault: Option<(&str, u32)>) -> Result<Vec<RunResult>, String> {
+async fn run_real_rounds(rounds: u64, pair: Option<&Pair>) -> Result<Vec<RunResult>, String> {
     let mut all = Vec::new();
     for round in 1..=rounds {
-        all.push(run_real(round, fault).await?);
+        all.push(run_real(round, pair).await?);
     }
     Ok(all)
 }
 
-async fn run_real(seed: u64, fault: Option<(&str, u32)>) -> Result<RunResult, String> {
-    let route = RouteSpec::new(Sequential::new(NAMES)).limits(short_limits());
+async fn run_real(seed: u64, pair: Option<&Pair>) -> Result<RunResult, String> {
+    let mut rules = Rules::default();
+    rules.on_cut = pair.map_or(OnCut::Continue, |pair| pair.on_cut);
+    let route = RouteSpec::new(Sequential::new(NAMES)).limits(short_limits()).rules(rules);
     let rig = Rig::with(&[WireFormat::OpenAi; 3], route).await;
     for server in &rig.servers {
         let settings = server.settings().tokens(TOKENS).pace(FIRST, GAP);
         server.set_settings(settings);
     }
-    if let Some((fault, share)) = fault {
+    if let Some(Pair { fault, meets, .. }) = pair {
         let fault: Fault = fault.parse().map_err(|error| format!("{fault}: {error}"))?;
-        match share {
-            10_000 => rig.servers[0].set_fault(Some(fault)).await,
-            share => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
+        let calls = |from: u64, until: u64| {
+            FaultPlan::scripted((0..until).map(move |call| (call >= from).then_some(fault)))
+        };
+        match *meets {
+            Meets::Share(10_000) => rig.servers[0].set_fault(Some(fault)).await,
+            Meets::Share(share) => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
+            Meets::Calls(from, until) => rig.servers[0].set_plan(calls(from, until)),
+            Meets::AllFrom(from) => {
+                rig.servers[0].set_plan(calls(from, REQUESTS));
+                for spare in &rig.servers[1..] {
+                    spare.set_fault(Some(fault)).await;
+                }
+            }
         }
     }
     let expected = rig.servers[0].settings().answer.concat();
@@ -169,13 +232,8 @@ async fn time_to_first_content(client: &hotspare::Client, expected: &str) -> Opt
 /// The same setup in virtual time. The real servers all send the same text, so that a truncated answer joins exactly
 /// with one that starts over; simulated targets each have their own text, so there the continuation is given the
 /// beginning.
-fn run_simulated_rounds(rounds: u64, fault: Option<(&str, u32)>) -> Result<Vec<RunResult>, String> {
-    let fault = fault.map_or_else(String::new, |(fault, share)| {
-        format!(
-            "[[faults]]\non = [\"main\"]\neffect = \"{fault}\"\nshare = \"{}%\"\nafter = \"1ms\"\nfrom = \"0s\"\nuntil = \"1h\"\n",
-            f64::from(share) / 100.0
-        )
-    });
+fn run_simulated_rounds(rounds: u64, pair: Option<&Pair>) -> Result<Vec<RunResult>, String> {
+    let faults = pair.map_or_else(String::new, Pair::simulated);
     let millis = |time: Duration| time.as_millis();
     let (first, gap, length) = (millis(FIRST), millis(GAP), millis(EVERY) * (u128::from(REQUESTS) + 1) - 1);
     let targets: String = NAMES
@@ -189,11 +247,15 @@ fn run_simulated_rounds(rounds: u64, fault: Option<(&str, u32)>) -> Result<Vec<R
         })
         .collect();
     let limits = short_limits();
+    let on_cut = match pair.map(|pair| pair.on_cut) {
+        Some(OnCut::Terminate) => "terminate",
+        _ => "continue",
+    };
     let text = format!(
         "what = \"a pair\"\nlength = \"{length}ms\"\nwindow = [\"0s\", \"{length}ms\"]\n\
          load = {{ rate = {}.0, cv = 0.0, output_tokens = {TOKENS} }}\n\
-         route = {{ strategy = \"sequential\", first_content = \"{}ms\", gap = \"{}ms\", deadline = \"{}ms\", total = \"{}ms\" }}\n\
-         {targets}{fault}",
+         route = {{ strategy = \"sequential\", first_content = \"{}ms\", gap = \"{}ms\", deadline = \"{}ms\", total = \"{}ms\", on_cut = \"{on_cut}\" }}\n\
+         {targets}{faults}",
         1_000 / millis(EVERY),
         millis(limits.first_content),
         millis(limits.gap),
