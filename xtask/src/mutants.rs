@@ -17,7 +17,7 @@ use tested::mutants;
 
 /// The names of all mutations.
 pub(crate) fn names() -> BTreeSet<&'static str> {
-    mutants().map(|mutant| mutant.name).collect()
+    mutants().map(|mutant| mutant.name).chain(SIMULATED.iter().map(|mutant| mutant.name)).collect()
 }
 
 /// Applies each mutation to a copy and runs its package's tests or its scenario, which must fail. `only` selects
