@@ -5,12 +5,14 @@
 
 /// Printed by `--help`.
 pub(crate) const HELP: &str = "\
-cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--json]
+cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--seeds N] [--json] [--junit FILE]
 cargo xtask chaos --tier socket --list [--scenario NAME]
 cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
 
   --scenario NAME   run only this scenario
   --seed N          seed of the random scenarios (default 1)
+  --seeds N         run everything with this many seeds, from --seed on (default 1)
+  --junit FILE      write the results to this file as JUnit XML
   --json            print one JSON object per scenario
   --list            list the scenarios and their marks
   --rounds N        with --tier both: runs per scenario (default 5)
@@ -22,8 +24,19 @@ cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
 pub(crate) enum Action {
     Help,
     List { scenario: Option<String> },
-    Outages { scenario: Option<String>, seed: u64, json: bool },
+    Outages(Outages),
     Pairs { scenario: Option<String>, rounds: u64, docs: Option<String> },
+}
+
+/// Runs of outages and scenes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outages {
+    pub(crate) scenario: Option<String>,
+    /// The first seed, and how many there are.
+    pub(crate) seed: u64,
+    pub(crate) seeds: u64,
+    pub(crate) json: bool,
+    pub(crate) junit: Option<String>,
 }
 
 /// The scenarios that exist.
@@ -41,6 +54,8 @@ struct Given {
     json: bool,
     scenario: Option<String>,
     seed: Option<u64>,
+    seeds: Option<u64>,
+    junit: Option<String>,
     rounds: Option<u64>,
     docs: Option<String>,
 }
@@ -62,10 +77,11 @@ pub(crate) fn parse(args: &[String], names: &Names) -> Result<Action, String> {
         Some((flag, _)) => Err(format!("{flag} has no effect {why}")),
         None => Ok(()),
     };
-    let (seed, json) = (("--seed", given.seed.is_some()), ("--json", given.json));
+    let (seed, seeds) = (("--seed", given.seed.is_some()), ("--seeds", given.seeds.is_some()));
+    let (json, junit) = (("--json", given.json), ("--junit", given.junit.is_some()));
     let (rounds, docs) = (("--rounds", given.rounds.is_some()), ("--docs", given.docs.is_some()));
     if given.pairs {
-        without_effect(&[seed, json, ("--list", given.list)], "with --tier both")?;
+        without_effect(&[seed, seeds, json, junit, ("--list", given.list)], "with --tier both")?;
         return Ok(Action::Pairs {
             scenario: given.scenario,
             rounds: given.rounds.unwrap_or(5),
@@ -74,10 +90,16 @@ pub(crate) fn parse(args: &[String], names: &Names) -> Result<Action, String> {
     }
     without_effect(&[rounds, docs], "with --tier socket; it belongs to --tier both")?;
     if given.list {
-        without_effect(&[seed, json], "with --list, which runs nothing")?;
+        without_effect(&[seed, seeds, json, junit], "with --list, which runs nothing")?;
         return Ok(Action::List { scenario: given.scenario });
     }
-    Ok(Action::Outages { scenario: given.scenario, seed: given.seed.unwrap_or(1), json: given.json })
+    Ok(Action::Outages(Outages {
+        scenario: given.scenario,
+        seed: given.seed.unwrap_or(1),
+        seeds: given.seeds.unwrap_or(1),
+        json: given.json,
+        junit: given.junit,
+    }))
 }
 
 impl Given {
@@ -93,6 +115,8 @@ impl Given {
                 "--scenario" => set(&mut given.scenario, arg, text(arg, rest.next())?)?,
                 "--docs" => set(&mut given.docs, arg, text(arg, rest.next())?)?,
                 "--seed" => set(&mut given.seed, arg, number(arg, rest.next(), 0)?)?,
+                "--seeds" => set(&mut given.seeds, arg, number(arg, rest.next(), 1)?)?,
+                "--junit" => set(&mut given.junit, arg, text(arg, rest.next())?)?,
                 "--rounds" => set(&mut given.rounds, arg, number(arg, rest.next(), 1)?)?,
                 other => return Err(format!("unknown argument `{other}`\n\n{HELP}")),
             }
@@ -142,10 +166,15 @@ mod tests {
     #[test]
     fn arguments_choose_scenario_seed_and_output() {
         let scenario = || Some("stall".to_owned());
-        assert_eq!(parsed(""), Ok(Action::Outages { scenario: None, seed: 1, json: false }));
+        let one = || Outages { seed: 1, seeds: 1, ..Outages::default() };
+        assert_eq!(parsed(""), Ok(Action::Outages(one())));
         assert_eq!(
             parsed("--scenario stall --seed 7 --json"),
-            Ok(Action::Outages { scenario: scenario(), seed: 7, json: true })
+            Ok(Action::Outages(Outages { scenario: scenario(), seed: 7, json: true, ..one() }))
+        );
+        assert_eq!(
+            parsed("--seeds 3 --junit out.xml"),
+            Ok(Action::Outages(Outages { seeds: 3, junit: Some("out.xml".into()), ..one() }))
         );
         assert_eq!(parsed("--list --scenario stall"), Ok(Action::List { scenario: scenario() }));
         let docs = Some("chaos.md".to_owned());
@@ -161,8 +190,11 @@ mod tests {
         for (line, says) in [
             ("--scenaro refused", "unknown argument `--scenaro`"),
             ("refused", "unknown argument `refused`"),
-            ("--seeds 50", "unknown argument `--seeds`"),
-            ("--junit file", "unknown argument `--junit`"),
+            ("--seeds 0", "at least 1"),
+            ("--junit", "--junit needs a value"),
+            ("--pairs --junit file", "--junit has no effect with --tier both"),
+            ("--list --seeds 2", "--seeds has no effect with --list"),
+            ("--report file", "unknown argument `--report`"),
             ("--seed abc", "--seed abc: it must be a whole number"),
             ("--seed", "--seed needs a value"),
             ("--seed --json", "--seed needs a value"),
@@ -186,7 +218,12 @@ mod tests {
         };
         assert_eq!(
             arguments(repeat_outage("stall", 7), "socket", ""),
-            Ok(Action::Outages { scenario: Some("stall".into()), seed: 7, json: false })
+            Ok(Action::Outages(Outages {
+                scenario: Some("stall".into()),
+                seed: 7,
+                seeds: 1,
+                ..Outages::default()
+            }))
         );
         assert_eq!(
             arguments(repeat_pairs(Some("refused"), 3), "both", "--pairs"),

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, clippy::expect_used, reason = "a command-line program")]
 
 mod arguments;
+mod junit;
 mod pairs;
 mod scenes;
 mod stalls;
@@ -18,7 +19,7 @@ use hotspare_chaos::{Fault, FaultPlan, WireFormat};
 use hotspare_tests::{NAMES, Rig, short_limits, until};
 use serde_json::json;
 
-use arguments::{Action, HELP, Names, repeat_outage, repeat_pairs};
+use arguments::{Action, HELP, Names, Outages, repeat_outage, repeat_pairs};
 
 /// One outage and its marks.
 struct Scenario {
@@ -153,7 +154,7 @@ async fn main() -> ExitCode {
                 Err(what) => Err(what),
             }
         }
-        Ok(Action::Outages { scenario, seed, json }) => run_all(scenario.as_deref(), seed, json).await,
+        Ok(Action::Outages(outages)) => run_all(&outages).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -188,14 +189,33 @@ fn list(only: Option<&str>) {
 }
 
 /// Runs outages and scenes. Standard output has only their results, so that a program can read it.
-async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String> {
-    let (scenarios, scenes) = chosen(only);
-    if !json {
+async fn run_all(outages: &Outages) -> Result<(), String> {
+    if !outages.json {
         println!(
             "{:<18}{:>9}{:>6}{:>12}{:>12}{:>10}{:>8}  breakers",
             "scenario", "requests", "lost", "added p50", "added p99", "attempts", "calls"
         );
     }
+    let mut cases = Vec::new();
+    for seed in outages.seed..outages.seed.saturating_add(outages.seeds) {
+        run_seed(outages, seed, &mut cases).await?;
+    }
+    if let Some(path) = &outages.junit {
+        std::fs::write(path, junit::document(&cases)).map_err(|error| format!("--junit {path}: {error}"))?;
+    }
+    let failed = cases.iter().filter(|case| !case.missed.is_empty()).count();
+    eprintln!("{} passed, {failed} failed", cases.len() - failed);
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} missed a mark", cases.len())) }
+}
+
+/// Runs each outage and scene once.
+async fn run_seed(outages: &Outages, seed: u64, cases: &mut Vec<junit::Case>) -> Result<(), String> {
+    let (scenarios, scenes) = chosen(outages.scenario.as_deref());
+    let json = outages.json;
+    let mut note = |name: &str, missed: Vec<String>| {
+        let name = if outages.seeds > 1 { format!("{name}, seed {seed}") } else { name.to_owned() };
+        cases.push(junit::Case { name, missed });
+    };
     let healthy = run(
         &Scenario {
             name: "",
@@ -208,7 +228,6 @@ async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String
     )
     .await;
     let watch = stalls::StallWatch::start()?;
-    let (mut passed, mut failed) = (0, 0);
     for one in &scenarios {
         let has_passed = |outcome: &Outcome| one.breaches(outcome).is_empty();
         let mut outcome = watch.repeat_spoiled(one.name, async || run(one, seed).await, has_passed).await;
@@ -233,10 +252,7 @@ async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String
                 outcome.breakers
             );
         }
-        if breaches.is_empty() {
-            passed += 1;
-        } else {
-            failed += 1;
+        if !breaches.is_empty() {
             eprintln!(
                 "BREACH in {}: {}\n  repeat: {}",
                 one.name,
@@ -244,6 +260,7 @@ async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String
                 repeat_outage(one.name, seed)
             );
         }
+        note(one.name, breaches);
     }
     for scene in &scenes {
         let has_passed = |marks: &Vec<scenes::Mark>| marks.iter().all(scenes::Mark::is_met);
@@ -253,26 +270,16 @@ async fn run_all(only: Option<&str>, seed: u64, json: bool) -> Result<(), String
         } else {
             println!("{:<18}{}", scene.name, scenes::show(&marks));
         }
-        let broken: Vec<&scenes::Mark> = marks.iter().filter(|mark| !mark.is_met()).collect();
-        if broken.is_empty() {
-            passed += 1;
-            continue;
+        let broken = marks.iter().filter(|mark| !mark.is_met());
+        let missed: Vec<String> = broken
+            .map(|mark| format!("{} is {}, not {} to {}", mark.what, mark.got, mark.least, mark.most))
+            .collect();
+        for what in &missed {
+            eprintln!("BREACH in {}: {what}\n  repeat: {}", scene.name, repeat_outage(scene.name, seed));
         }
-        failed += 1;
-        for mark in broken {
-            eprintln!(
-                "BREACH in {}: {} is {}, not {} to {}\n  repeat: {}",
-                scene.name,
-                mark.what,
-                mark.got,
-                mark.least,
-                mark.most,
-                repeat_outage(scene.name, seed)
-            );
-        }
+        note(scene.name, missed);
     }
-    eprintln!("{passed} passed, {failed} failed");
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} missed a mark", passed + failed)) }
+    Ok(())
 }
 
 impl Scenario {
