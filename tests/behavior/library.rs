@@ -86,7 +86,7 @@ async fn public_message_names_neither_targets_nor_costs() {
     let error = client.chat(sample_request().max_cost(Cost::ZERO)).await.unwrap_err();
     assert_eq!(
         error.public_message(),
-        "the maximum cost is below that of the prompt at any target of the route `chat`"
+        "the maximum cost is below that of the prompt and the answer at any target of the route `chat`"
     );
     client.cordon("acme-prod-eu").unwrap();
     let error = client.chat(sample_request()).await.unwrap_err();

@@ -488,8 +488,15 @@ fn lint_names_a_weaker_spare() {
         [targets.strange]
         provider = { like = "anthropic", base_url = "http://h" }
         model = "nobody-knows-me"
+        [targets.unpriced]
+        provider = { like = "openai", base_url = "http://h" }
+        model = "own"
+        profile = { context_window = 8_192, vision = true }
         [routes.chat]
         targets = ["main", "spare"]
+        [routes.judged]
+        targets = ["main", "unpriced"]
+        limits.max_reask_cost = "0.05 USD"
     "#;
     let client = Client::from_toml(text).unwrap();
     let lints: Vec<String> = client.lint(Some("2026-01-01")).iter().map(ToString::to_string).collect();
@@ -501,10 +508,44 @@ fn lint_names_a_weaker_spare() {
         "route chat: spare costs 3.0 times as much",
         "route odd: odd is not in the catalogue: its window and price are unknown; set its profile",
         "route strange: strange is not in the catalogue: its window and price are unknown; set its profile",
+        "route unpriced: unpriced has no known price, so requests with a maximum cost skip it; set `price` in its profile",
+        "route judged: unpriced has no known price, so `limits.max_reask_cost` lets it never be asked again; set `price` in its profile",
     ] {
         assert!(lints.iter().any(|lint| lint == expected), "{expected}: {lints:#?}");
     }
     assert!(!lints.iter().any(|lint| lint.contains("images")), "{lints:#?}");
+}
+
+#[tokio::test]
+async fn cost_limit_limits_the_answer_and_skips_unpriced_targets() {
+    let (free, paid) = (FixedAnswers::text("free"), FixedAnswers::text("paid"));
+    let client = two_targets((&free, ModelProfile::default()), (&paid, with_price(1_000)), Rules::default());
+    // 2 dollars pay for 2,000 tokens.
+    let ask = ChatRequest::to("chat").user("x").max_cost(Cost::from_micros(2_000_000));
+    let answer = client.chat(ask.clone()).await.unwrap();
+    assert_eq!((answer.text().as_str(), free.requests().len()), ("paid", 0));
+    let limit = paid.requests()[0].max_output.unwrap();
+    assert!((1_950..2_000).contains(&limit), "{limit}");
+    let expected = format!("the answer is limited to {limit} tokens by the request's maximum cost");
+    assert_eq!(answer.trail.attempts[0].notes, [expected]);
+    assert!(answer.trail.skipped[0].why.contains("set `price` in its `profile`"), "{}", answer.trail);
+
+    client.chat(ask.clone().max_output(100)).await.unwrap();
+    assert_eq!(paid.requests()[1].max_output, Some(100), "the request's own limit costs less");
+    let error = client.chat(ask.clone().max_output(2_000)).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::InvalidRequest, Some("no_target_left")));
+
+    let mut only_free = ask.clone();
+    only_free.options.only = vec!["small".into()];
+    let error = client.chat(only_free).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Kind::InvalidRequest, Some("no_target_left")));
+    assert!(error.message().contains("no price is known"), "{error}");
+
+    let mut small = with_price(1_000);
+    small.max_output = Some(1_500);
+    let client = two_targets((&free, small), (&paid, with_price(1_000)), Rules::default());
+    client.chat(ask).await.unwrap();
+    assert_eq!(free.requests()[0].max_output, None, "no answer can cost more than the limit");
 }
 
 #[tokio::test]

@@ -265,6 +265,17 @@ impl Price {
         Cost::from_micros(u64::try_from(pico / 1_000_000).unwrap_or(u64::MAX))
     }
 
+    /// How many tokens an answer to a prompt of this length may have, whatever kind they are of, so that both cost no
+    /// more than `most`; `None` if the prompt alone costs more. An answer that costs nothing has no limit.
+    #[must_use]
+    pub fn answer_within(&self, most: Cost, prompt: u64) -> Option<u64> {
+        let price = self.of_prompt(prompt);
+        let left = (u128::from(most.micros()) * 1_000_000)
+            .checked_sub(u128::from(prompt) * u128::from(price.input))?;
+        let dearest = u128::from(price.output.max(price.reasoning.unwrap_or(0)));
+        Some(left.checked_div(dearest).and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(u64::MAX))
+    }
+
     /// The prices for a prompt of this length. A price without a long variant keeps its ratio to the input or output
     /// price.
     fn of_prompt(&self, tokens: u64) -> Self {
@@ -299,6 +310,28 @@ mod tests {
         assert_eq!(price.cost(&usage), Cost::from_micros(1_500_000 + 150_000 + 1_500_000));
         assert_eq!(price.cost(&Usage::default()), Cost::ZERO);
     }
+
+    #[test]
+    fn longest_affordable_answer_costs_no_more_than_the_limit() {
+        let mut price = Price::per_million(1_000_000, 2_000_000);
+        price.reasoning = Some(3_000_000);
+        price.long = Some(LongPrice::above(200_000, 2_000_000, 4_000_000));
+        for (most, prompt, longest) in [
+            (1_000, 100, Some(300)),
+            (1_000, 1_000, Some(0)),
+            (1_000, 1_001, None),
+            (1_000_000, 300_000, Some(66_666)),
+            (u64::MAX, u64::MAX, None),
+        ] {
+            let most = Cost::from_micros(most);
+            assert_eq!(price.answer_within(most, prompt), longest, "{most} {prompt}");
+            let mut usage = Usage::estimated(Some(prompt), longest);
+            usage.reasoning = longest;
+            assert!(longest.is_none() || price.cost(&usage) <= most);
+        }
+        assert_eq!(Price::default().answer_within(Cost::ZERO, 5), Some(u64::MAX));
+    }
+
     #[test]
     fn cache_writes_reasoning_and_long_prompts_have_own_prices() {
         let mut price = Price::per_million(1_000_000, 2_000_000);

@@ -87,7 +87,7 @@ impl EmbedRequest {
     }
 
     /// Starts no attempt that would raise the call's expected cost above this, at list price; targets without a known
-    /// price are exempt.
+    /// price are skipped.
     #[must_use]
     pub fn max_cost(mut self, cost: Cost) -> Self {
         self.options.max_cost = Some(cost);

@@ -245,7 +245,7 @@ pub struct CallOptions {
     pub no_failover: bool,
     /// Start no hedge and no race: a further attempt starts only once the one before it has failed or is late.
     pub no_hedge: bool,
-    /// Start no attempt that would raise the call's expected cost above this, at list price.
+    /// The most that the call may cost, at list price; see [`ChatRequest::max_cost`].
     pub max_cost: Option<Cost>,
     /// How many gateways have passed the request on. Providers in the local network are told, so that gateways that are
     /// each other's targets are detected.

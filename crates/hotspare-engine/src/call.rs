@@ -32,6 +32,7 @@ use crate::step::{AttemptId, Input, Step, Summary};
 use crate::world::World;
 
 mod continuation;
+mod costs;
 mod failover;
 mod judging;
 mod reason;

@@ -27,7 +27,7 @@ pub struct CallSpec {
     pub output_check: Option<OutputCheck>,
     /// What tool arguments are validated against, by tool name.
     pub tool_checks: Arc<[(String, OutputCheck)]>,
-    /// No attempt is started that would raise the call's cost above this.
+    /// No attempt is started that would raise the call's cost above this, with the room reserved for its answer.
     pub max_cost: Option<Cost>,
     /// Whether the request has stop sequences, which may end an answer before its first token.
     pub stops: bool,

@@ -96,6 +96,16 @@ impl Target {
         Catalog::vendored().lookup(self.price_list.as_deref()?, other)?.profile().price
     }
 
+    /// The most that a prompt and an answer of so many tokens cost, if the price is known.
+    #[must_use]
+    pub fn most_cost(&self, prompt: u64, answer: u64) -> Option<Cost> {
+        let mut usage = Usage::estimated(Some(prompt), Some(answer));
+        let price = self.profile.price?;
+        // How much of the answer is reasoning is not known in advance, so it counts as whichever costs more.
+        usage.reasoning = usage.output.filter(|_| price.reasoning > Some(price.output));
+        Some(price.cost(&usage))
+    }
+
     /// Whether an operator limits its requests or tokens per minute.
     pub(crate) fn has_own_limit(&self) -> bool {
         self.requests_per_minute.is_some() || self.tokens_per_minute.is_some()

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, Kind, Message, ModelProfile, PromptSize, Request, Skipped, TargetView, TokenScale,
+    ChatRequest, Cost, Kind, Message, ModelProfile, PromptSize, Request, Skipped, TargetView, TokenScale,
 };
 use hotspare_normalize::{PromptTemplate, message_size};
 use hotspare_routing::{
@@ -70,6 +70,18 @@ pub struct PlannedTarget {
 }
 
 impl PlannedTarget {
+    /// What it costs if the answer uses the room reserved for it, if the target's price is known.
+    #[must_use]
+    pub fn most_cost(&self, fleet: &Fleet) -> Option<Cost> {
+        fleet.targets()[self.target].most_cost(self.prompt_tokens, self.answer_tokens())
+    }
+
+    /// Tokens reserved for the answer: as many as the request allows and the model supports, or a usual length.
+    #[must_use]
+    pub fn answer_tokens(&self) -> u64 {
+        self.needs.saturating_sub(self.prompt_tokens)
+    }
+
     /// The same target once more. It does not count as clean: a second try is not a first look.
     pub(crate) fn once_more(&self, reason: Reason) -> Self {
         let plain = self.plain.as_deref().unwrap_or(self);

@@ -67,7 +67,8 @@ pub struct Limits {
     /// How often one target is asked again, with what was wrong, after its answer has failed validation. Each counts as
     /// an extra start. Default 1.
     pub max_reasks: u32,
-    /// Maximum cost of asking again per call, at list price. Default: limited only by number.
+    /// Maximum cost of asking again per call, at list price; a target without a known price is not asked again. Default:
+    /// limited only by number.
     pub max_reask_cost: Option<Cost>,
     /// Maximum cost of the route in a period, over all its targets. Default: no limit.
     pub spend: Option<SpendLimit>,

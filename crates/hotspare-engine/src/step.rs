@@ -79,6 +79,8 @@ pub struct AttemptStart {
     pub most_prompt_tokens: u64,
     /// The target's context window, if known.
     pub window: Option<u64>,
+    /// The longest answer in tokens that the request's maximum cost pays for, if it has one.
+    pub most_output: Option<u64>,
     /// Index of the route.
     pub route: usize,
 }

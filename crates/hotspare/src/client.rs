@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, Cost, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment, OutputFormat,
+    ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment, OutputFormat,
     PromptSize, Request, Response, TargetView,
 };
 use hotspare_engine::{Call, CallSpec, Plan, PlanSeed, Route, Summary, ValidateToolCalls};
@@ -322,23 +322,22 @@ impl Client {
         Err(Error::new(Kind::InvalidRequest, what).with_code(NO_TARGET_LEFT))
     }
 
-    /// Checks that a request may pay for its prompt at one of the planned targets at least.
+    /// Checks that the request's maximum cost pays for one of the planned targets at least.
     fn check_cost(&self, route: &Route, request: &Request, plan: &Plan) -> Result<(), Error> {
         let Some(most) = request.options().max_cost else { return Ok(()) };
-        let targets = self.shared.fleet.targets();
-        let prompts =
-            plan.choices.iter().map(|choice| targets[choice.target].prompt_cost(choice.prompt_tokens));
-        match prompts.collect::<Option<Vec<Cost>>>().and_then(|prompts| prompts.into_iter().min()) {
-            // Callers see this message, and prices are none of their business.
-            Some(least) if least > most => {
-                let what = format!(
-                    "the maximum cost is below that of the prompt at any target of the route `{}`",
-                    route.name
-                );
-                Err(Error::new(Kind::InvalidRequest, what).with_code(NO_TARGET_LEFT))
+        let costs = plan.choices.iter().filter_map(|choice| choice.most_cost(&self.shared.fleet));
+        // Callers see these messages, and prices are none of their business.
+        let what = match costs.min() {
+            Some(least) if least <= most => return Ok(()),
+            None if plan.choices.is_empty() => return Ok(()),
+            Some(_) => {
+                "the maximum cost is below that of the prompt and the answer at any target of the route"
             }
-            _ => Ok(()),
-        }
+            None => {
+                "the request has a maximum cost, but no price is known (`price` in `profile`) for any target of the route"
+            }
+        };
+        Err(Error::new(Kind::InvalidRequest, format!("{what} `{}`", route.name)).with_code(NO_TARGET_LEFT))
     }
 
     fn route(&self, name: &str) -> Result<Arc<Route>, Error> {

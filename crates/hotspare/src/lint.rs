@@ -14,6 +14,9 @@ use crate::shared::Shared;
 /// Reports a spare whose price is at least this multiple of the main target's.
 const PRICE_RATIO: u64 = 2;
 
+const UNPRICED_REASK: &str =
+    "has no known price, so `limits.max_reask_cost` lets it never be asked again; set `price` in its profile";
+
 /// Something a caller will notice when a route fails over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,6 +57,11 @@ impl Client {
             if rest.is_empty() && route.name == targets[first].id.as_str() {
                 report(first, lint_target(&targets[first], today));
                 continue;
+            }
+            if route.limits.max_reask_cost.is_some() {
+                for &index in route.members.iter().filter(|&&index| targets[index].profile.price.is_none()) {
+                    report(index, vec![UNPRICED_REASK.into()]);
+                }
             }
             for index in rest {
                 report(*index, lint_spare(&targets[first], &targets[*index]));
@@ -115,6 +123,10 @@ fn lint_target(target: &Target, today: Option<&str>) -> Vec<String> {
     model.capabilities = Capabilities::default();
     if model == ModelProfile::default() {
         what.push("is not in the catalogue: its window and price are unknown; set its profile".into());
+    } else if profile.price.is_none() {
+        what.push(
+            "has no known price, so requests with a maximum cost skip it; set `price` in its profile".into(),
+        );
     }
     if let Some(day) = &profile.retires {
         // ISO dates compare as text.

@@ -103,6 +103,7 @@ pub(crate) fn prepare(
         notes.push("dropped the sampling parameters: the model accepts none".into());
     }
     limit_output(&mut prepared, &mut notes, start, profile);
+    limit_cost(&mut prepared, &mut notes, start, profile);
     if let Some(reask) = &start.reask {
         let request = prepared.to_mut();
         request.messages.push(Message::assistant(reask.answer.as_ref()));
@@ -145,6 +146,22 @@ fn limit_output(
             }
         }
         _ => {}
+    }
+}
+
+/// Limits the answer to what the request's maximum cost pays for, unless no answer can be that long.
+fn limit_cost(
+    request: &mut Cow<'_, ChatRequest>,
+    notes: &mut Vec<String>,
+    start: &AttemptStart,
+    profile: &ModelProfile,
+) {
+    let Some(affordable) = start.most_output else { return };
+    let beside_prompt = start.window.map(|window| window.saturating_sub(start.most_prompt_tokens));
+    let longest = request.max_output.or(profile.max_output).into_iter().chain(beside_prompt).min();
+    if longest.is_none_or(|longest| affordable < longest) {
+        request.to_mut().max_output = Some(affordable.max(1));
+        notes.push(format!("the answer is limited to {affordable} tokens by the request's maximum cost"));
     }
 }
 

@@ -243,8 +243,9 @@ impl ChatRequest {
         self
     }
 
-    /// Starts no attempt that would raise the call's expected cost above this, at list price; targets without a known
-    /// price are exempt.
+    /// Limits what the call may cost at list price. No attempt is started unless its prompt and an answer as long as the
+    /// output limit are within it. Without an output limit, 1,024 tokens must be affordable, and the answer is limited
+    /// to what the rest pays for. Targets without a known price are skipped.
     #[must_use]
     pub fn max_cost(mut self, cost: Cost) -> Self {
         self.options.max_cost = Some(cost);

@@ -357,7 +357,11 @@ impl Call {
     fn reask_exceeds_cost_limit(&self, id: AttemptId, most: Option<Cost>) -> Option<String> {
         let most = most?;
         let last = &self.attempts[id.0];
-        let price = self.fleet.targets()[last.choice.target].profile.price?;
+        let Some(price) = self.fleet.targets()[last.choice.target].profile.price else {
+            return Some(
+                "its price is not known, and the route limits this cost: set `price` in its `profile`".into(),
+            );
+        };
         let spent: Cost = self
             .attempts
             .iter()

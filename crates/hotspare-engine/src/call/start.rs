@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Attempt as Record, Cost, Moment, Skipped};
+use hotspare_core::{Attempt as Record, Moment, Skipped};
 use hotspare_health::{Cause, Permit, Refusal};
 use hotspare_normalize::{Assembler, StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
@@ -50,9 +50,7 @@ impl Call {
                 Some(why)
             });
             if let Some(why) = ruled_out {
-                let target = self.fleet.targets()[choice.target].id.clone();
-                self.trail.skipped.push(Skipped::new(target, why));
-                self.refusals.remove(&choice.target);
+                self.skip(choice.target, why);
                 continue;
             }
             let draw = self.draws.draw();
@@ -185,20 +183,11 @@ impl Call {
         None
     }
 
-    /// Why the request's own limit rules a target out. Attempts in flight count with their expected cost.
-    fn exceeds_max_cost(&self, choice: &PlannedTarget) -> Option<String> {
-        let most = self.spec.max_cost?;
-        let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
-        let under_way: Cost = self.attempts.iter().filter(|one| one.is_live()).map(|one| one.expected).sum();
-        let spent = self.trail.cost().unwrap_or_default() + under_way;
-        (spent + prompt > most)
-            .then(|| format!("its prompt would cost {prompt} on top of {spent}, the request allows {most}"))
-    }
-
-    /// Why a spending limit of the target or the route rules a target out.
-    pub(super) fn overspent(&self, now: Moment, world: &World, choice: &PlannedTarget) -> Option<String> {
-        let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
-        world.overspent(now, self.route.index, choice.target, prompt).map(|overspent| overspent.why)
+    /// Records why a target is not asked.
+    fn skip(&mut self, place: usize, why: String) {
+        let target = self.fleet.targets()[place].id.clone();
+        self.trail.skipped.push(Skipped::new(target, why));
+        self.refusals.remove(&place);
     }
 
     /// Records why a target was not asked again.
@@ -274,6 +263,14 @@ impl Call {
         self.refused.sort_by_key(|(_, refusal)| (refusal.cause != Cause::Slow, refusal.until));
         let mut kept = Vec::new();
         while let Some(index) = self.refused.iter().position(|(_, refusal)| is_overridden(refusal)) {
+            // Attempts since it refused may have used up what the request allows.
+            let choice = &self.refused[index].0;
+            let exceeded = self.exceeds_max_cost(choice).or_else(|| self.overspent(now, world, choice));
+            if let Some(why) = exceeded {
+                let (choice, _) = self.refused.remove(index);
+                self.skip(choice.target, why);
+                continue;
+            }
             // The budget spares targets that fail; a late answer is better than none.
             let answers = self.refused[index].1.cause == Cause::Slow;
             if !answers && !world.take_last_resort(now) {
@@ -313,6 +310,7 @@ impl Call {
             choice = choice.plain.take().map_or(choice, |plain| *plain);
         }
         let reask = choice.reask.clone();
+        let most_output = self.affordable_answer(&choice);
         let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, window, trim_to, .. } = choice;
         self.refusals.remove(&place);
         let target = &self.fleet.targets()[place];
@@ -376,6 +374,7 @@ impl Call {
             trim_to,
             most_prompt_tokens,
             window,
+            most_output,
             route: self.route.index,
         }
     }

@@ -21,6 +21,7 @@ use crate::step::AttemptStart;
 use crate::world::Demand;
 
 mod capacity;
+mod costs;
 mod cuts;
 mod explore;
 mod judging;

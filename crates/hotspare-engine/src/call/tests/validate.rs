@@ -280,7 +280,10 @@ fn trail_records_reasks_skipped_for_cost() {
     let of_call = skipped(setup);
     let targets: Vec<_> = of_call.iter().map(|(target, _)| target.as_str()).collect();
     assert_eq!(targets, ["a", "b"], "{of_call:?}");
-    assert!(of_call[0].1.starts_with("not asked again: its prompt would cost"), "{of_call:?}");
+    assert!(
+        of_call[0].1.starts_with("not asked again: its prompt and an answer of 1024 tokens would cost"),
+        "{of_call:?}"
+    );
 
     let mut setup = dear();
     setup.limits.max_reask_cost = Some(Cost::from_micros(1));

@@ -1,0 +1,79 @@
+//! What a limit of the request's cost allows.
+
+use hotspare_core::{Price, Usage};
+
+use super::*;
+
+/// A prompt of 1,000 tokens costs 1,000 µ$, and so does every token of an answer.
+fn setup(names: &'static [&'static str], most: u64) -> Setup {
+    let mut setup = Setup::new(names);
+    setup.prompt_tokens = 1_000;
+    setup.profile.price = Some(Price::per_million(1_000_000, 1_000_000_000));
+    setup.max_cost = Some(Cost::from_micros(most));
+    setup
+}
+
+/// The first attempt fails after it has cost 501,000 µ$.
+fn fails_half_way(rig: &mut Rig) {
+    rig.says(0, Event::Usage(Box::new(Usage::reported(Some(1_000), Some(500)))));
+    rig.fails(0, Kind::Overloaded);
+}
+
+#[test]
+fn room_for_the_answer_counts_towards_the_cost_limit() {
+    let rig = setup(&["a"], 1_024_999).rig();
+    let error = rig.error();
+    assert_eq!(error.kind(), Kind::NoTarget);
+    assert!(
+        error.message().contains("an answer of 1024 tokens would cost 1.025000 USD on top of 0.000000 USD"),
+        "{error}"
+    );
+    assert_eq!(setup(&["a"], 1_025_000).rig().targets(), [0]);
+}
+
+#[test]
+fn answer_is_limited_to_what_is_left_of_the_cost_limit() {
+    let mut rig = setup(&["a", "b"], 3_001_000).rig();
+    assert_eq!(rig.begun[0].most_output, Some(3_000));
+    fails_half_way(&mut rig);
+    assert_eq!(rig.begun[1].most_output, Some(2_499));
+    assert_eq!(Setup::new(&["a"]).rig().begun[0].most_output, None);
+}
+
+#[test]
+fn target_without_a_price_is_skipped_under_a_cost_limit() {
+    let mut setup = setup(&["a"], 10_000_000);
+    setup.profile.price = None;
+    let rig = setup.rig();
+    assert!(rig.begun.is_empty());
+    assert!(rig.error().message().contains("a: its price is not known"), "{}", rig.error());
+    setup.max_cost = None;
+    assert_eq!(setup.rig().targets(), [0]);
+}
+
+/// Its breaker is open, so it is asked last, after another target has used up the money.
+#[test]
+fn last_resort_is_not_exempt_from_the_cost_limit() {
+    let begun = |most: u64| {
+        let mut setup = setup(&["a", "b"], most);
+        setup.ills = &[(0, Ill::Open(100))];
+        let mut rig = setup.rig();
+        assert_eq!(rig.targets(), [1]);
+        fails_half_way(&mut rig);
+        rig.targets()
+    };
+    assert_eq!(begun(9_000_000), [1, 0], "a last resort");
+    assert_eq!(begun(1_500_000), [1]);
+}
+
+#[test]
+fn nothing_is_asked_again_at_an_unknown_price_under_a_cost_limit() {
+    let mut setup = Setup::new(&["a"]);
+    setup.form = Some(OutputCheck::json_object());
+    setup.limits.max_reask_cost = Some(Cost::from_micros(1_000_000));
+    let mut rig = setup.rig();
+    rig.finishes_with_text(0);
+    assert_eq!(rig.targets(), [0]);
+    let why = &rig.error().trail().skipped[0].why;
+    assert!(why.starts_with("not asked again: its price is not known"), "{why}");
+}
