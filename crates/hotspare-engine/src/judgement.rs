@@ -132,7 +132,7 @@ impl Judgement {
         }
         let Some(fold) = self.fold.take() else {
             let text = match self.said.take() {
-                Some(said) => self.validate(said, notes)?,
+                Some(said) => self.validate(|| said, notes)?,
                 None => None,
             };
             return Ok(Accepted { response: None, text });
@@ -140,7 +140,7 @@ impl Judgement {
         let (mut response, repairs) = fold.finish()?;
         note_arguments(notes, &repairs);
         if let Response::Chat(chat) = &mut response {
-            if let Some(text) = self.validate(chat.text(), notes)? {
+            if let Some(text) = self.validate(|| chat.text(), notes)? {
                 replace(chat, text);
             }
             self.validate_tool_calls(chat, notes)?;
@@ -161,9 +161,15 @@ impl Judgement {
         is_answer.then_some((check, finish))
     }
 
-    /// Validates the answer's text. Returns the repaired text if it had to be repaired.
-    fn validate(&self, text: String, notes: &mut Vec<String>) -> Result<Option<String>, Rejected> {
+    /// Validates the answer's text, which is read only if there is a check. Returns the repaired text if it had to be
+    /// repaired.
+    fn validate(
+        &self,
+        text: impl FnOnce() -> String,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<String>, Rejected> {
         let Some((check, finish)) = self.text_check() else { return Ok(None) };
+        let text = text();
         match check.check(&text, finish) {
             Ok(None) => Ok(None),
             Ok(Some(repaired)) if !self.delivered => {
