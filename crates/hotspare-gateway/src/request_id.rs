@@ -1,17 +1,13 @@
-//! Middleware around every request: assigns its id, for the reply and for all logging.
+//! The id of a request, for its reply and for all logging.
 //!
 //! Does not answer requests. Invariant: every reply has an id, and no id is used twice in a run.
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
-use tracing::Instrument;
+use tracing::Span;
 use tracing::field::Empty;
-
-use crate::gateway::Gateway;
 
 /// A request's id in replies and logs.
 #[derive(Clone, Debug)]
@@ -31,22 +27,22 @@ fn caller_id(headers: &HeaderMap) -> Option<&str> {
     (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(is_plain)).then_some(id)
 }
 
-/// Assigns an id to a request and sets it on the reply, under both wires' header names.
-pub(crate) async fn assign_request_id(
-    State(gateway): State<Arc<Gateway>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id: Arc<str> = gateway.request_id().into();
-    let span = tracing::info_span!(target: "hotspare", "hotspare.request", id = &*id, caller_id = Empty);
-    if let Some(caller_id) = caller_id(request.headers()) {
-        span.record("caller_id", caller_id);
+impl RequestId {
+    /// The span of everything that is logged about the request, whose headers may have the caller's own id.
+    pub(crate) fn span(&self, headers: &HeaderMap) -> Span {
+        let span =
+            tracing::info_span!(target: "hotspare", "hotspare.request", id = &*self.0, caller_id = Empty);
+        if let Some(caller_id) = caller_id(headers) {
+            span.record("caller_id", caller_id);
+        }
+        span
     }
-    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    let mut response = next.run(request).instrument(span).await;
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(&REQUEST_ID, id.clone());
-        response.headers_mut().insert(&X_REQUEST_ID, id);
+
+    /// Sets it on the reply, under both wires' header names.
+    pub(crate) fn set_on(&self, reply: &mut Response) {
+        if let Ok(id) = HeaderValue::from_str(&self.0) {
+            reply.headers_mut().insert(&REQUEST_ID, id.clone());
+            reply.headers_mut().insert(&X_REQUEST_ID, id);
+        }
     }
-    response
 }

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Extension, Router, middleware};
+use axum::{Extension, Router};
 use hotspare::anthropic::{MessagesEncoder, VERSION_HEADER};
 use hotspare::openai::{EmbeddingsRequest, WIRE};
 use hotspare::{CallOptions, Error, Kind, Raw};
@@ -28,7 +28,7 @@ use crate::hops;
 use crate::ops;
 use crate::refusal;
 use crate::reply::{self, CallHeaders, failure};
-use crate::request_id::{RequestId, assign_request_id};
+use crate::request_id::RequestId;
 use crate::shutdown::Interruption;
 use crate::socket::Socket;
 use crate::traffic::RequestGuard;
@@ -36,7 +36,7 @@ use crate::upload::{self, BodyMemory};
 
 /// All endpoints.
 pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
-    let router = ops::router()
+    ops::router()
         .route("/v1/chat/completions", post(generate::<Chat>))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/messages", post(generate::<Messages>))
@@ -45,19 +45,13 @@ pub(crate) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/v1/models", get(models))
         .route("/v1/models/{*id}", get(model))
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed);
-    with_request_ids(router, gateway)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(Arc::clone(gateway))
 }
 
 /// The endpoints on connections beyond the limit: only those for operators.
 pub(crate) fn over_capacity(gateway: &Arc<Gateway>) -> Router {
-    with_request_ids(ops::router().fallback(ops::over_capacity), gateway)
-}
-
-fn with_request_ids(router: Router<Arc<Gateway>>, gateway: &Arc<Gateway>) -> Router {
-    router
-        .layer(middleware::from_fn_with_state(Arc::clone(gateway), assign_request_id))
-        .with_state(Arc::clone(gateway))
+    ops::router().fallback(ops::over_capacity).with_state(Arc::clone(gateway))
 }
 
 /// A reply to a client.

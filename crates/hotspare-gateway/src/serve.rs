@@ -8,6 +8,7 @@ mod connection_slots;
 mod file_limit;
 mod listener;
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,16 +17,18 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use hotspare::Client;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tracing::Instrument;
 
 use crate::auth::ClientKeys;
 use crate::gateway::Gateway;
+use crate::request_id::RequestId;
 use crate::routes::{over_capacity, router};
 use crate::shutdown::Shutdown;
 use crate::socket::Socket;
@@ -174,12 +177,20 @@ pub async fn serve_on(
         }
         let (server, service) = if slot.is_overflow() { &overflow } else { &ordinary };
         let socket = Socket::new(stream);
-        let (shared_socket, service) = (socket.clone(), service.clone());
+        let (shared_socket, service, gateway) = (socket.clone(), service.clone(), Arc::clone(&gateway));
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let id = RequestId(gateway.request_id().into());
+            let span = id.span(request.headers());
+            request.extensions_mut().insert(id.clone());
             request.extensions_mut().insert(shared_socket.clone());
-            service.call(request)
+            let reply = service.call(request).instrument(span);
+            async move {
+                let mut reply = reply.await?;
+                id.set_on(&mut reply);
+                Ok::<_, Infallible>(reply)
+            }
         });
-        let connection = server.serve_connection(TokioIo::new(socket), service).into_owned();
+        let connection = server.serve_connection(TokioIo::new(socket), service);
         let connection = graceful.watch(connection);
         let connection_guard = traffic.connect();
         tokio::spawn(async move {
@@ -218,10 +229,10 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 #[cfg(target_os = "linux")]
 const UNACKED_TIMEOUT: Duration = Duration::from_secs(120);
 
-fn server(idle: Duration, keep_alive: bool) -> auto::Builder<hyper_util::rt::TokioExecutor> {
-    let mut server = auto::Builder::new(hyper_util::rt::TokioExecutor::new()).http1_only();
-    let mut http = server.http1();
-    http.timer(TokioTimer::new())
+fn server(idle: Duration, keep_alive: bool) -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
         // Runs from the end of the last answer, including the idle time before the next head.
         .header_read_timeout(idle)
         .max_buf_size(MAX_HEAD_BYTES)
