@@ -201,6 +201,24 @@ impl Attempt {
         self.first_content.is_none() && (self.late || self.overdue)
     }
 
+    /// Buffers an event until the call commits.
+    pub(crate) fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
+        if let Some(fold) = &mut self.fold {
+            match chunk.raw {
+                Raw::Covered => {}
+                raw if self.whole.is_none() && !self.stream => self.whole = Some(raw),
+                _ => self.whole = Some(Raw::Absent),
+            }
+            return fold.push(chunk.event);
+        }
+        self.held_bytes = self.held_bytes.saturating_add(weight(&chunk));
+        if self.held_bytes > limit {
+            return Err(too_long(limit));
+        }
+        self.held.push_back(chunk);
+        Ok(())
+    }
+
     /// Records what an event says about the attempt itself.
     pub(crate) fn note(&mut self, now: Moment, event: &Event, limit: usize) -> Result<(), Error> {
         self.heard = true;

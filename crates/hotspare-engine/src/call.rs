@@ -14,12 +14,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, Raw, TargetId, Trail};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, TargetId, Trail};
 use hotspare_health::{Observation, Refusal};
 use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
 
-use crate::attempt::{Attempt, too_long, weight};
+use crate::attempt::Attempt;
 use crate::call_spec::CallSpec;
 use crate::draw::Draws;
 use crate::ending::Ending;
@@ -477,26 +477,6 @@ impl Call {
             }
         }
         self.outbox.push_back(chunk);
-    }
-}
-
-impl Attempt {
-    /// Buffers an event until the call commits.
-    fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
-        if let Some(fold) = &mut self.fold {
-            match chunk.raw {
-                Raw::Covered => {}
-                raw if self.whole.is_none() && !self.stream => self.whole = Some(raw),
-                _ => self.whole = Some(Raw::Absent),
-            }
-            return fold.push(chunk.event);
-        }
-        self.held_bytes = self.held_bytes.saturating_add(weight(&chunk));
-        if self.held_bytes > limit {
-            return Err(too_long(limit));
-        }
-        self.held.push_back(chunk);
-        Ok(())
     }
 }
 

@@ -112,7 +112,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "losing a race counts as a failure",
         file: SETTLE,
-        from: "(judged, _) if judged || outrun => self.slow(id),\n                _ => Outcome::neutral(),",
+        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),\n                _ => Outcome::neutral(),",
         to: "_ => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         scenario: "half-errors",
     },

@@ -34,7 +34,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "losing a race counts as a failure",
         file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "(judged, _) if judged || outrun => self.slow(id),\n                _ => Outcome::neutral(),",
+        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),\n                _ => Outcome::neutral(),",
         to: "_ => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         package: "hotspare-engine",
     },
@@ -230,8 +230,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a silent reasoning target is never left",
         file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "(judged, _) if judged || outrun => self.slow(id),",
+        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),",
         to: "(true, _) => self.slow(id),",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "callers who leave a silent target say nothing",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),",
+        to: "(judged, _) if judged || outrun => self.slow(id),",
         package: "hotspare-engine",
     },
     Mutant {

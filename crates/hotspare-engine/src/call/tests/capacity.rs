@@ -1,6 +1,6 @@
 //! Slots, quotas and the queue.
 
-use hotspare_core::{Allowance, RateLimits, UsageSource};
+use hotspare_core::{Allowance, RateLimits, Raw, UsageSource};
 
 use super::*;
 
