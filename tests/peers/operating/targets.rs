@@ -162,5 +162,5 @@ async fn operator_keys_are_separate_from_client_keys() {
     let reply = cordon("second").await;
     assert_eq!(reply.status(), 200);
     let lines = log.lines(&id(&reply));
-    assert!(lines.iter().any(|line| line.contains("shown=\"operator key 2\"")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("by=\"operator key 2\"")), "{lines:#?}");
 }
