@@ -391,16 +391,20 @@ mod flawed {
     use std::collections::VecDeque;
 
     use hotspare_core::{Chunk, Error, Event, FinishReason, Kind};
-    use hotspare_provider::{Decoder, Decoding, Frame, Framer, Head, HttpRequest, Outbound, Whole, Wire};
+    use hotspare_provider::{
+        Decoder, Decoding, Describe, Frame, Framer, Head, HttpRequest, Outbound, Whole, Wire,
+    };
 
     #[derive(Debug)]
     pub(super) struct Flawed(pub(super) &'static str);
 
-    impl Wire for Flawed {
-        fn name(&self) -> &'static str {
+    impl Describe for Flawed {
+        fn wire(&self) -> &'static str {
             "flawed"
         }
+    }
 
+    impl Wire for Flawed {
         fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
             let mut request = HttpRequest::post_json("http://host/".into(), "{}");
             if let Some(secret) = &call.secret {

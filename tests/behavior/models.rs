@@ -12,7 +12,7 @@ use hotspare::{
     Template, ThinkTags, ToolCall, Trim, Usage, UsageSource,
 };
 use hotspare_core::Chunk;
-use hotspare_provider::{Outbound, Signal};
+use hotspare_provider::{Describe, Outbound, Signal};
 
 /// Answers with these events, the last list repeatedly, and records what it was asked.
 #[derive(Debug)]
@@ -35,12 +35,14 @@ impl FixedAnswers {
     }
 }
 
-#[async_trait]
-impl Provider for FixedAnswers {
+impl Describe for FixedAnswers {
     fn wire(&self) -> &'static str {
         "told"
     }
+}
 
+#[async_trait]
+impl Provider for FixedAnswers {
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let mut received = self.received.lock().unwrap();
         let Request::Chat(chat) = call.request else { panic!("no embedding is requested here") };

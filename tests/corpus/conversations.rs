@@ -8,7 +8,7 @@ mod rules;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hotspare::{ChatRequest, OutputFormat, Part, Reasoning, Request, Role, Wire};
+use hotspare::{ChatRequest, Describe, OutputFormat, Part, Reasoning, Request, Role, Wire};
 use hotspare_anthropic::Anthropic;
 use hotspare_bedrock::Bedrock;
 use hotspare_cohere::Cohere;
@@ -109,7 +109,7 @@ impl WireCase {
     fn encode(&self, request: &ChatRequest) -> Result<Option<Value>, String> {
         let origin = self.wire.origin();
         let portable =
-            portable(request, self.wire.name(), origin.as_ref()).map_err(|error| error.to_string())?;
+            portable(request, self.wire.wire(), origin.as_ref()).map_err(|error| error.to_string())?;
         let mut plain = portable.request.into_owned();
         if self.wire.capabilities(self.model).assistant_first == Some(false)
             && let Some((changed, _)) = user_first(&plain)
@@ -158,7 +158,7 @@ impl WireCase {
         if let Some(origin) = self.wire.origin() {
             let proof = signature_prefix(&origin);
             let item = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": proof});
-            let whole = self.wire.name() == Responses::new(Dialect::OPENAI.clone()).name();
+            let whole = self.wire.wire() == Responses::new(Dialect::OPENAI.clone()).wire();
             let data = if whole { item.to_string() } else { proof };
             reasoning.signature = Some(Signature { origin, data, redacted: whole });
         }
@@ -261,7 +261,7 @@ fn conversations_are_accepted_by_every_other_wire() {
                         Ok(false) => counts[place].1 += 1,
                         Err(why) => {
                             let (provider, id) = (&exchange.provider, &exchange.id);
-                            let to = (wire_case.wire.name(), wire_case.model);
+                            let to = (wire_case.wire.wire(), wire_case.model);
                             broken.push(format!("{provider} {id} ({how}) turn {at} to {to:?}: {why}"));
                         }
                     }
@@ -275,7 +275,7 @@ fn conversations_are_accepted_by_every_other_wire() {
     );
     println!("wire, model, requests accepted, requests it cannot express");
     for (wire_case, (kept, refused)) in wire_cases.iter().zip(&counts) {
-        println!("{:24} {:22} {kept:6} {refused:4}", wire_case.wire.name(), wire_case.model);
+        println!("{:24} {:22} {kept:6} {refused:4}", wire_case.wire.wire(), wire_case.model);
         assert!(set.subset || *kept > 100, "{} took {kept} turns", wire_case.model);
     }
     broken.sort();

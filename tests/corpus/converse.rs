@@ -12,7 +12,7 @@ use hotspare_core::{
     ChatRequest, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature, Tool,
     ToolCall, ToolChoice, ToolResult,
 };
-use hotspare_provider::{Outbound, Wire};
+use hotspare_provider::{Describe, Outbound, Wire};
 use serde_json::{Value, json};
 
 use crate::recordings;

@@ -12,7 +12,7 @@ use hotspare_core::{
     ToolCall, ToolChoice, ToolResult,
 };
 use hotspare_gemini::{Gemini, Host, WIRE};
-use hotspare_provider::{Outbound, Wire};
+use hotspare_provider::{Describe, Outbound, Wire};
 use serde_json::{Map, Value, json};
 
 use crate::recordings::all;

@@ -3,7 +3,7 @@
 //! Invariant: the key goes into one header and nowhere else.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, SchemaSubset};
-use hotspare_provider::{Decoding, Head, HttpRequest, Outbound, Sse, Whole, Wire, header};
+use hotspare_provider::{Decoding, Describe, Head, HttpRequest, Outbound, Sse, Whole, Wire, header};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::decode::MessagesDecoder;
@@ -93,8 +93,8 @@ const SUBSET: SchemaSubset = SchemaSubset {
     formats: &["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"],
 };
 
-impl Wire for Anthropic {
-    fn name(&self) -> &'static str {
+impl Describe for Anthropic {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
@@ -130,7 +130,9 @@ impl Wire for Anthropic {
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         binding::binds(request)
     }
+}
 
+impl Wire for Anthropic {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let asked = call.chat()?.extras.get(WIRE).and_then(|extras| extras.get(BETA));
         let asked = asked.and_then(|beta| serde_json::from_str::<String>(beta.as_str()).ok());

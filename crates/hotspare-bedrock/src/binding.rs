@@ -10,7 +10,7 @@ use crate::WIRE;
 /// requested.
 const STATEFUL_FIELDS: [&str; 2] = ["guardrailConfig", "promptVariables"];
 
-/// See [`Wire::binds`](hotspare_provider::Wire::binds).
+/// See [`Describe::binds`](hotspare_provider::Describe::binds).
 pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
     let own = request.extras.get(WIRE);
     let is_set = |value: &Json| !matches!(value.as_str(), "null" | "{}");

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, EmbedDecoder, EmbedReply, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole,
-    Wire, json_text,
+    Decoder, Decoding, Describe, EmbedDecoder, EmbedReply, Emit, Frame, Head, HttpRequest, Outbound, Sse,
+    Text, Whole, Wire, json_text,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -30,11 +30,13 @@ const EVENTS: [&str; 6] =
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ModelBody;
 
-impl Wire for ModelBody {
-    fn name(&self) -> &'static str {
+impl Describe for ModelBody {
+    fn wire(&self) -> &'static str {
         WIRE
     }
+}
 
+impl Wire for ModelBody {
     fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
         Err(Error::new(Kind::Unsupported, "bodies of this kind are only read; requests go over Converse"))
     }

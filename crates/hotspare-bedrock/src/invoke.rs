@@ -8,10 +8,10 @@ use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hotspare_core::{
-    Capabilities, ChatRequest, Chunk, Error, Event, FinishReason, Kind, Origin, SchemaSubset, Usage,
+use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Usage};
+use hotspare_provider::{
+    Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Text, Wire, Wrapper,
 };
-use hotspare_provider::{Decoder, Decoding, EventStream, Frame, Head, HttpRequest, Outbound, Text, Wire};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
@@ -31,35 +31,15 @@ impl<W: Wire> Invoke<W> {
     }
 }
 
+impl<W: Wire> Wrapper for Invoke<W> {
+    type Inner = W;
+
+    fn inner(&self) -> &W {
+        &self.inner
+    }
+}
+
 impl<W: Wire> Wire for Invoke<W> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn origin(&self) -> Option<Origin> {
-        self.inner.origin()
-    }
-
-    fn capabilities(&self, model: &str) -> Capabilities {
-        self.inner.capabilities(model)
-    }
-
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        self.inner.notes(request, model)
-    }
-
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        self.inner.asks_for_reasoning(request)
-    }
-
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        self.inner.schema_subset(model)
-    }
-
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        self.inner.binds(request)
-    }
-
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         authorize(self.inner.encode(&call.clone().with_secret(None))?, call.secret.as_ref())
     }

@@ -4,7 +4,9 @@
 //! signed once it is finished.
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, SchemaSubset};
-use hotspare_provider::{Decoding, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire, header};
+use hotspare_provider::{
+    Decoding, Describe, EventStream, Head, HttpRequest, Outbound, Secret, Whole, Wire, header,
+};
 use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -70,8 +72,8 @@ fn base_url(region: &str) -> String {
     format!("https://bedrock-runtime.{region}.{domain}")
 }
 
-impl Wire for Bedrock {
-    fn name(&self) -> &'static str {
+impl Describe for Bedrock {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
@@ -107,7 +109,9 @@ impl Wire for Bedrock {
     fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
         Family::of(model).schema_subset
     }
+}
 
+impl Wire for Bedrock {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let body = encode::body(call.chat()?, &call.model)?;
         let verb = if call.stream { "converse-stream" } else { "converse" };

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, SchemaSubset};
-use hotspare_provider::{Outbound, Provider, Signal};
+use hotspare_core::{Error, Kind};
+use hotspare_provider::{Outbound, Provider, Signal, Wrapper};
 
 use crate::fault::Fault;
 use crate::plan::FaultPlan;
@@ -32,36 +32,16 @@ impl<P: Provider> ChaosProvider<P> {
     }
 }
 
+impl<P: Provider> Wrapper for ChaosProvider<P> {
+    type Inner = P;
+
+    fn inner(&self) -> &P {
+        &self.inner
+    }
+}
+
 #[async_trait]
 impl<P: Provider> Provider for ChaosProvider<P> {
-    fn wire(&self) -> &'static str {
-        self.inner.wire()
-    }
-
-    fn origin(&self) -> Option<Origin> {
-        self.inner.origin()
-    }
-
-    fn capabilities(&self, model: &str) -> Capabilities {
-        self.inner.capabilities(model)
-    }
-
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        self.inner.notes(request, model)
-    }
-
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        self.inner.binds(request)
-    }
-
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        self.inner.asks_for_reasoning(request)
-    }
-
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        self.inner.schema_subset(model)
-    }
-
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let Some(fault) = self.plan.at(self.calls.fetch_add(1, Ordering::Relaxed)) else {
             return self.inner.send(call).await;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, Kind, Request, Usage, Vector};
-use hotspare_provider::{Outbound, Provider, Signal, by_status};
+use hotspare_provider::{Describe, Outbound, Provider, Signal, by_status};
 
 /// A scripted provider. Each of its replies is added by one method call, and each attempt uses one: a single 500 is
 /// retried in place and takes the next reply, too. Concurrent calls need [`Scripted::respond`].
@@ -211,12 +211,14 @@ impl Scripted {
     }
 }
 
-#[async_trait]
-impl Provider for Scripted {
+impl Describe for Scripted {
     fn wire(&self) -> &'static str {
         "scripted"
     }
+}
 
+#[async_trait]
+impl Provider for Scripted {
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         let request = call.request;
         let request = ScriptedRequest { request, model: call.model, stream: call.stream };

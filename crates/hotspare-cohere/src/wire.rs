@@ -4,7 +4,7 @@
 
 use hotspare_core::{Allowance, ChatRequest, Error, Json, Kind, RateLimits, Request, SchemaSubset};
 use hotspare_provider::{
-    Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire, header,
+    Decoder, Decoding, Describe, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire, header,
 };
 use http::HeaderMap;
 
@@ -79,8 +79,8 @@ const SCHEMAS: SchemaSubset = SchemaSubset {
     formats: &["date", "date-time", "time", "uuid"],
 };
 
-impl Wire for Cohere {
-    fn name(&self) -> &'static str {
+impl Describe for Cohere {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
@@ -96,7 +96,9 @@ impl Wire for Cohere {
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
         Some(&SCHEMAS)
     }
+}
 
+impl Wire for Cohere {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let mut request = match &call.request {
             Request::Chat(chat) => {

@@ -22,7 +22,7 @@ const HOSTED_TOOLS: [&str; 9] = [
     "urlcontext",
 ];
 
-/// See [`Wire::binds`](hotspare_provider::Wire::binds).
+/// See [`Describe::binds`](hotspare_provider::Describe::binds).
 pub(crate) fn binds(request: &ChatRequest) -> Option<String> {
     let own = request.extras.get(WIRE);
     let is_set = |value: &Json| !matches!(value.as_str(), "null" | "\"\"");

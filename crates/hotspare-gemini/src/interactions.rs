@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Origin, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, json_text,
+    Decoder, Decoding, Describe, Emit, Frame, Head, HttpRequest, Outbound, Sse, Text, Whole, Wire, json_text,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,15 +27,17 @@ const OPEN_LIMIT: usize = 128;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interactions;
 
-impl Wire for Interactions {
-    fn name(&self) -> &'static str {
+impl Describe for Interactions {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
     fn origin(&self) -> Option<Origin> {
         Some(Origin(Host::GEMINI.origin.to_owned()))
     }
+}
 
+impl Wire for Interactions {
     fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
         Err(Error::new(Kind::Unsupported, "this wire is only read; requests go to generateContent"))
     }

@@ -4,7 +4,7 @@
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, Request};
 use hotspare_provider::{
-    Decoding, EmbedDecoder, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header,
+    Decoding, Describe, EmbedDecoder, Head, HttpRequest, JsonArray, Outbound, Sse, Whole, Wire, header,
 };
 use http::HeaderMap;
 
@@ -100,8 +100,8 @@ impl Default for Gemini {
     }
 }
 
-impl Wire for Gemini {
-    fn name(&self) -> &'static str {
+impl Describe for Gemini {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
@@ -127,7 +127,9 @@ impl Wire for Gemini {
     fn binds(&self, request: &ChatRequest) -> Option<String> {
         binding::binds(request)
     }
+}
 
+impl Wire for Gemini {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let path = self.path(&call.model)?;
         let (verb, body) = match &call.request {

@@ -4,7 +4,7 @@
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Request};
 use hotspare_provider::{
-    Decoder, Decoding, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Whole, Wire, header,
+    Decoder, Decoding, Describe, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Whole, Wire, header,
 };
 use http::HeaderMap;
 
@@ -53,8 +53,8 @@ impl Ollama {
     }
 }
 
-impl Wire for Ollama {
-    fn name(&self) -> &'static str {
+impl Describe for Ollama {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
@@ -67,7 +67,9 @@ impl Wire for Ollama {
         let own = request.extras.get(WIRE).and_then(|extras| extras.get("think")).map(Json::to_value);
         own.map(|think| think != false).or_else(|| request.asks_for_reasoning())
     }
+}
 
+impl Wire for Ollama {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let mut request = match &call.request {
             Request::Chat(chat) => {

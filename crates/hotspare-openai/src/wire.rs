@@ -5,7 +5,9 @@
 use std::borrow::Cow;
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, Request, SchemaSubset};
-use hotspare_provider::{Decoding, EmbedDecoder, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{
+    Decoding, Describe, EmbedDecoder, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire,
+};
 
 use crate::decode::ChatDecoder;
 use crate::dialect::Dialect;
@@ -96,8 +98,8 @@ const STRICT: SchemaSubset = SchemaSubset {
     formats: &["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"],
 };
 
-impl Wire for OpenAi {
-    fn name(&self) -> &'static str {
+impl Describe for OpenAi {
+    fn wire(&self) -> &'static str {
         WIRE
     }
 
@@ -128,7 +130,9 @@ impl Wire for OpenAi {
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
         schema_subset(self.dialect())
     }
+}
 
+impl Wire for OpenAi {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let dialect = self.dialect();
         let (path, body) = match &call.request {

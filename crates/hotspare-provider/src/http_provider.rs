@@ -12,12 +12,11 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
-use hotspare_core::{
-    Capabilities, ChatRequest, Chunk, Error, Event, FinishReason, Kind, Origin, SchemaSubset,
-};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Kind};
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use crate::describe::Wrapper;
 use crate::framing::{Frame, strip_bom};
 use crate::hops;
 use crate::provider::{Opened, Outbound, Provider, Signal};
@@ -123,36 +122,16 @@ fn redact(error: Error, sensitive: &[String]) -> Error {
     sensitive.iter().fold(error, |error, value| error.scrub(value))
 }
 
+impl<W: Wire> Wrapper for HttpProvider<W> {
+    type Inner = W;
+
+    fn inner(&self) -> &W {
+        &self.wire
+    }
+}
+
 #[async_trait]
 impl<W: Wire> Provider for HttpProvider<W> {
-    fn wire(&self) -> &'static str {
-        self.wire.name()
-    }
-
-    fn origin(&self) -> Option<Origin> {
-        self.wire.origin()
-    }
-
-    fn capabilities(&self, model: &str) -> Capabilities {
-        self.wire.capabilities(model)
-    }
-
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        self.wire.notes(request, model)
-    }
-
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        self.wire.binds(request)
-    }
-
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        self.wire.asks_for_reasoning(request)
-    }
-
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        self.wire.schema_subset(model)
-    }
-
     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
         match self.open(&call).await {
             Ok(reply) => Ok(Box::pin(reply)),

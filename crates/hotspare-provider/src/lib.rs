@@ -9,6 +9,7 @@
 mod attempts;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod describe;
 mod embed;
 mod emit;
 pub mod fields;
@@ -29,6 +30,7 @@ mod transport;
 mod wire;
 
 pub use attempts::attempts;
+pub use describe::{Describe, Wrapper};
 pub use embed::{EmbedDecoder, EmbedReply};
 pub use emit::Emit;
 pub use framing::{

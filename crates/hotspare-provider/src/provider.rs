@@ -3,65 +3,20 @@
 //! Not a place for retries, health or clocks. Invariant: one [`Provider::send`] is one request on the wire; dropping
 //! its future or stream cancels the request and leaves nothing running.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use hotspare_core::{
-    Capabilities, ChatRequest, Chunk, Error, FinishReason, Origin, RateLimits, Request, SchemaSubset,
-};
+use hotspare_core::{ChatRequest, Chunk, Error, FinishReason, RateLimits, Request};
 
+use crate::describe::Describe;
 use crate::secret::Secret;
 
 /// Something that answers requests: usually an [`HttpProvider`](crate::HttpProvider), or your own.
 #[async_trait]
-pub trait Provider: fmt::Debug + Send + Sync {
-    /// The wire's name, such as `openai-chat`. Providers with equal names can exchange frames, and a request that came
-    /// in over this wire is forwarded without translation.
-    fn wire(&self) -> &'static str;
-
-    /// The origin of the reasoning signatures that it accepts, if any; others are removed before a request is sent.
-    fn origin(&self) -> Option<Origin> {
-        None
-    }
-
-    /// What `model` supports, as far as the provider knows; the catalogue and the application may know more.
-    fn capabilities(&self, model: &str) -> Capabilities {
-        let _ = model;
-        Capabilities::default()
-    }
-
-    /// The parts of `request` that are changed or dropped when it is sent to `model`, such as hints that the wire lacks
-    /// or unsupported parts of a schema. Recorded in the trail; a change that would affect the answer is an error
-    /// instead.
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        let _ = (request, model);
-        Vec::new()
-    }
-
-    /// What ties `request` to state that this provider keeps (a conversation, a file, a tool it runs), described for a
-    /// person; `None` if nothing does. Such a request never moves to another provider.
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        let _ = request;
-        None
-    }
-
-    /// Whether `request` asks the model to reason before it answers or turns that off; `None` if it does neither.
-    /// Overridden where the wire has options of its own for that.
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        request.asks_for_reasoning()
-    }
-
-    /// The subset of JSON Schema that it accepts when it enforces a schema on `model`'s answers; `None` if it accepts
-    /// any schema or enforces none.
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        let _ = model;
-        None
-    }
-
+pub trait Provider: Describe {
     /// Sends one request. The stream yields [`Signal::Opened`] first, then chunks, and ends after the answer's last
     /// event; a reply that ends early yields an error instead of an end.
     ///
@@ -74,34 +29,6 @@ const _: fn(&dyn Provider) = |_| ();
 
 /// A shared provider is a provider, so that wrappers accept it.
 impl<P: Provider + ?Sized> Provider for Arc<P> {
-    fn wire(&self) -> &'static str {
-        (**self).wire()
-    }
-
-    fn origin(&self) -> Option<Origin> {
-        (**self).origin()
-    }
-
-    fn capabilities(&self, model: &str) -> Capabilities {
-        (**self).capabilities(model)
-    }
-
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        (**self).notes(request, model)
-    }
-
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        (**self).binds(request)
-    }
-
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        (**self).asks_for_reasoning(request)
-    }
-
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        (**self).schema_subset(model)
-    }
-
     /// Written as the macro expands, because `async` would box the future a second time.
     fn send<'call, 'async_trait>(
         &'call self,

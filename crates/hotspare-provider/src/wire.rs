@@ -7,60 +7,21 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use hotspare_core::{
-    Capabilities, ChatRequest, Chunk, Error, FinishReason, Origin, RateLimits, SchemaSubset,
-};
+use hotspare_core::{Chunk, Error, FinishReason, RateLimits};
 
+use crate::describe::Describe;
 use crate::framing::{Frame, Framer};
 use crate::provider::Outbound;
 use crate::transport::{Head, HttpRequest};
 
 /// Encodes requests and decodes replies for one family of providers.
-pub trait Wire: fmt::Debug + Send + Sync {
-    /// The wire's name; see [`Provider::wire`](crate::Provider::wire).
-    fn name(&self) -> &'static str;
-
-    /// The origin of the reasoning signatures that it accepts; see [`Provider::origin`](crate::Provider::origin).
-    fn origin(&self) -> Option<Origin> {
-        None
-    }
-
-    /// What `model` supports, as far as the wire knows.
-    fn capabilities(&self, model: &str) -> Capabilities {
-        let _ = model;
-        Capabilities::default()
-    }
-
-    /// The parts of a request that it changes or drops; see [`Provider::notes`](crate::Provider::notes).
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        let _ = (request, model);
-        Vec::new()
-    }
-
-    /// Whether a request asks the model to reason or turns that off; see
-    /// [`Provider::asks_for_reasoning`](crate::Provider::asks_for_reasoning).
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        request.asks_for_reasoning()
-    }
-
-    /// The subset of JSON Schema that it accepts; see [`Provider::schema_subset`](crate::Provider::schema_subset).
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        let _ = model;
-        None
-    }
-
+pub trait Wire: Describe {
     /// Encodes a request.
     ///
     /// # Errors
     /// [`Kind::Unsupported`](hotspare_core::Kind::Unsupported) if this wire cannot express it,
     /// [`Kind::InvalidRequest`](hotspare_core::Kind::InvalidRequest) if no wire could.
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error>;
-
-    /// What ties a request to state that this wire's provider keeps; see [`Provider::binds`](crate::Provider::binds).
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        let _ = request;
-        None
-    }
 
     /// Chooses the framer and decoder for the body of a successful reply.
     ///
@@ -87,34 +48,6 @@ pub trait Wire: fmt::Debug + Send + Sync {
 const _: fn(&dyn Wire) = |_| ();
 
 impl<W: Wire + ?Sized> Wire for Arc<W> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
-
-    fn origin(&self) -> Option<Origin> {
-        (**self).origin()
-    }
-
-    fn capabilities(&self, model: &str) -> Capabilities {
-        (**self).capabilities(model)
-    }
-
-    fn notes(&self, request: &ChatRequest, model: &str) -> Vec<String> {
-        (**self).notes(request, model)
-    }
-
-    fn binds(&self, request: &ChatRequest) -> Option<String> {
-        (**self).binds(request)
-    }
-
-    fn asks_for_reasoning(&self, request: &ChatRequest) -> Option<bool> {
-        (**self).asks_for_reasoning(request)
-    }
-
-    fn schema_subset(&self, model: &str) -> Option<&'static SchemaSubset> {
-        (**self).schema_subset(model)
-    }
-
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         (**self).encode(call)
     }

@@ -103,8 +103,8 @@ pub use hotspare_normalize::JsonSchema;
 pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
 pub use hotspare_provider::{
-    Credentials, Decoder, Decoding, Framer, HOPS_HEADER, Head, HttpRequest, HttpResponse, Opened, Outbound,
-    Provider, Secret, Signal, Signer, Transport, Wire,
+    Credentials, Decoder, Decoding, Describe, Framer, HOPS_HEADER, Head, HttpRequest, HttpResponse, Opened,
+    Outbound, Provider, Secret, Signal, Signer, Transport, Wire, Wrapper,
 };
 pub use hotspare_routing::{
     Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use hotspare_core::{Capabilities, Chunk, Error, Event, FinishReason, Kind, OutputFormat, Part, Role, Usage};
 use hotspare_provider::{
-    Decoder, Decoding, ErrorFields, Frame, Head, HttpRequest, Ndjson, Outbound, Rule, Rules, Whole, Wire,
-    apply_rules, retry_after,
+    Decoder, Decoding, Describe, ErrorFields, Frame, Head, HttpRequest, Ndjson, Outbound, Rule, Rules, Whole,
+    Wire, apply_rules, retry_after,
 };
 use serde_json::{Value, json};
 
@@ -26,8 +26,8 @@ impl Parrot {
     }
 }
 
-impl Wire for Parrot {
-    fn name(&self) -> &'static str {
+impl Describe for Parrot {
+    fn wire(&self) -> &'static str {
         "parrot"
     }
 
@@ -39,7 +39,9 @@ impl Wire for Parrot {
         capabilities.json_schema = Some(false);
         capabilities
     }
+}
 
+impl Wire for Parrot {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let request = call.chat()?;
         // Refuse what would change the answer, so that another target serves; hints may be left out.

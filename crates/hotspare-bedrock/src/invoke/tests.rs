@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use hotspare_core::{ChatRequest, Event};
-use hotspare_provider::{Secret, Sse, Whole};
+use hotspare_core::{ChatRequest, Event, SchemaSubset};
+use hotspare_provider::{Describe, Secret, Sse, Whole};
 use http::{HeaderMap, StatusCode};
 
 use super::*;
@@ -24,8 +24,8 @@ const SUBSET: SchemaSubset = SchemaSubset {
 #[derive(Clone, Debug)]
 struct Inner;
 
-impl Wire for Inner {
-    fn name(&self) -> &'static str {
+impl Describe for Inner {
+    fn wire(&self) -> &'static str {
         "inner"
     }
 
@@ -36,7 +36,9 @@ impl Wire for Inner {
     fn binds(&self, _: &ChatRequest) -> Option<String> {
         Some("a file".into())
     }
+}
 
+impl Wire for Inner {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         assert!(call.secret.is_none(), "the inner wire never sees a key");
         Ok(HttpRequest::post_json("http://host/".into(), "{}"))

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use hotspare_core::{Capabilities, ChatRequest, Error, Kind, Origin, RateLimits, SchemaSubset};
-use hotspare_provider::{Decoding, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire};
+use hotspare_provider::{Decoding, Describe, Head, HttpRequest, Lacks, Outbound, Sse, Whole, Wire};
 
 use super::decode::ResponseDecoder;
 use super::{RESPONSES_WIRE, STATEFUL_FIELDS, encode, own_fields};
@@ -44,8 +44,8 @@ impl Responses {
     }
 }
 
-impl Wire for Responses {
-    fn name(&self) -> &'static str {
+impl Describe for Responses {
+    fn wire(&self) -> &'static str {
         RESPONSES_WIRE
     }
 
@@ -77,7 +77,9 @@ impl Wire for Responses {
     fn schema_subset(&self, _: &str) -> Option<&'static SchemaSubset> {
         wire::schema_subset(&self.host.dialect)
     }
+}
 
+impl Wire for Responses {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let dialect = &self.host.dialect;
         let body = encode::body(call.chat()?, &call.model, call.stream, dialect)?;

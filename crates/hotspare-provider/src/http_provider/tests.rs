@@ -12,6 +12,7 @@ use hotspare_core::{ChatRequest, Chunk, Kind};
 use http::{HeaderMap, StatusCode};
 
 use super::*;
+use crate::describe::Describe;
 use crate::framing::Ndjson;
 use crate::transport::{HttpRequest, HttpResponse};
 use crate::wire::Decoder;
@@ -20,11 +21,13 @@ use crate::wire::Decoder;
 #[derive(Debug)]
 struct Lines;
 
-impl Wire for Lines {
-    fn name(&self) -> &'static str {
+impl Describe for Lines {
+    fn wire(&self) -> &'static str {
         "lines"
     }
+}
 
+impl Wire for Lines {
     fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
         Ok(HttpRequest::post_json("http://host/".into(), "{}"))
     }

@@ -85,8 +85,8 @@ mod tests {
         };
         let exchange = Exchange::parse(line.to_string().as_bytes()).unwrap();
         match decode_as(&exchange) {
-            DecodeAs::Chat(wire) => wire(&exchange).name().to_owned(),
-            DecodeAs::Embeddings(wire) => format!("vectors of {}", wire(&exchange).name()),
+            DecodeAs::Chat(wire) => wire(&exchange).wire().to_owned(),
+            DecodeAs::Embeddings(wire) => format!("vectors of {}", wire(&exchange).wire()),
             other => format!("{other:?}"),
         }
     }
