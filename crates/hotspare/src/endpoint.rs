@@ -33,7 +33,7 @@ pub(crate) use options::{NetworkOptions, Options};
 ///         _ => openai::target(model).max_in_flight(2).base_url("http://localhost:11434/v1").into_any(),
 ///     }
 /// }
-/// # endpoint("anthropic", "claude-sonnet-4-5");
+/// # endpoint("anthropic", "claude-sonnet-4-6");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Endpoint<W = AnyWire> {

@@ -10,7 +10,7 @@
 //! # async fn run() -> Result<(), hotspare::Error> {
 //! let client = Client::builder()
 //!     .target("main", openai::target("gpt-4o").key(Key::env("OPENAI_API_KEY")))
-//!     .target("spare", anthropic::target("claude-sonnet-4-5").key(Key::env("ANTHROPIC_API_KEY")))
+//!     .target("spare", anthropic::target("claude-sonnet-4-6").key(Key::env("ANTHROPIC_API_KEY")))
 //!     .route("chat", Sequential::new(["main", "spare"]))
 //!     .build()?;
 //! let answer = client.chat(ChatRequest::to("chat").user("Checkout has answered 502 since 09:12.")).await?;

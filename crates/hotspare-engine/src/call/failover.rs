@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hotspare_core::{
-    Blame, Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Overflow, Policy, Same, Scope,
+    Blame, Cost, Error, Evidence, Hold, Kind, Moment, Next, Outcome as Ended, Overflow, Policy, Same, Scope,
     TargetId, Usage,
 };
 use hotspare_health::{Observation, Outcome};
@@ -418,14 +418,19 @@ impl Call {
         let resort = world.last_resort_at(now).filter(|_| ill);
         let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until).chain(resort);
         let times: Vec<Moment> = times.chain(self.affordable_at(now, world)).collect();
-        let hints = self.errors.iter().filter_map(Error::retry_after);
+        // Without a hint, a limit that this call met holds its target back for a time of our own.
+        let place = |error: &Error| self.fleet.find(error.target()?.as_str());
+        let held = |error: &Error| match error.policy().hold {
+            Hold::Until | Hold::Ease => world.view(now, place(error)?, self.prompt_tokens).usable_in,
+            Hold::Disable | Hold::Floor | Hold::None => None,
+        };
+        let hints = self.errors.iter().filter_map(|error| error.retry_after().or_else(|| held(error)));
         let soonest = times.iter().map(|at| at.saturating_since(now)).chain(hints).min()?;
         // A pause of one target does not apply to another that failed and is available.
         let free = |error: &Error| {
-            let place = error.target().and_then(|id| self.fleet.find(id.as_str()));
             error.retry_after().is_none()
                 && error.blame() != Blame::Caller
-                && place.is_some_and(|place| world.view(now, place, self.prompt_tokens).usable)
+                && place(error).is_some_and(|place| world.view(now, place, self.prompt_tokens).usable)
         };
         let pause = if self.errors.iter().any(free) { soonest.min(SOON) } else { soonest };
         // Adds up to a quarter at random, because all callers that are turned away get the same hint.

@@ -27,7 +27,7 @@ model = "gpt-4o"
 keys = [{ env = "NO_SUCH_VARIABLE" }]
 [targets.spare]
 provider = "anthropic"
-model = "claude-sonnet-4-5"
+model = "claude-sonnet-4-6"
 keys = [{ file = "/no/such/file" }]
 [routes.chat]
 targets = ["main", "spare"]

@@ -40,6 +40,21 @@ fn every_call_that_waits_out_a_pause_is_served() {
     each(&mut rig, &|rig| assert!(rig.done[0].is_ok(), "{:?}", rig.done));
 }
 
+/// Also the call that met the limits itself, not only those that find the targets held back.
+#[test]
+fn limits_without_a_hint_give_a_retry_after() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    rig.fails(0, Kind::RateLimited);
+    rig.fails(1, Kind::RateLimited);
+    let first = rig.error().retry_after().expect("a time");
+    let _ = rig.next_call(&setup);
+    let second = rig.error().retry_after().expect("a time");
+    for pause in [first, second] {
+        assert!((5_000..6_250).contains(&pause.as_millis()), "{pause:?}");
+    }
+}
+
 #[test]
 fn caller_errors_carry_no_retry_after() {
     let mut setup = Setup::new(&["a", "b"]);
