@@ -109,8 +109,11 @@ async fn incompatible_embedding_models_are_skipped() {
     for (other, why) in others {
         main.set_fault(None).await;
         let client = client(vec![target(&main, "e").profile(short.clone()), other]);
+        let explained = client.explain_embed(&sample_request()).unwrap();
         let answer = client.embed(sample_request()).await.unwrap();
         assert_eq!(answer.trail.skipped[0].why, why);
+        assert_eq!(explained.skipped, answer.trail.skipped, "the dry run says the same");
+        assert_eq!(explained.choices.len(), 1);
         main.set_fault(Some(Fault::Status(500))).await;
         // Not even when its health is bad: the route determines the vector space, not the current ranking.
         for _ in 0..6 {

@@ -45,6 +45,9 @@ const VAGUE_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
 const IMPURE_WORDS: [&str; 7] =
     ["Instant::now", "SystemTime::now", "std::env::", "std::thread", "println!", "tracing::", "tokio::"];
 
+/// The files that carry out the engine's decisions, and so must not ask what kind a failure is.
+const DRIVERS: [&str; 1] = ["crates/hotspare/src/driver.rs"];
+
 /// Runs every check.
 pub(crate) fn run() -> Result<(), String> {
     let metadata = metadata()?;
@@ -208,6 +211,10 @@ fn check_file(name: &str, text: &str) -> Vec<String> {
                 say(at + 1, format!("`{word}` in a pure crate: make it an argument"));
             }
         }
+        let names_kind = |line: &str| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "Kind");
+        if DRIVERS.contains(&name) && names_kind(line) {
+            say(at + 1, "no kind of error in a driver: what follows from it is in the policy table".into());
+        }
         if name.starts_with("crates/hotspare-openai/src/")
             && (line.contains("dialect.id ==") || line.contains("match dialect.id"))
         {
@@ -361,6 +368,8 @@ mod tests {
         assert!(wrong(room, "//! x\n// for Anthropic").contains("must not be named in engine"));
         assert!(wrong(room, "//! x\nlet now = Instant::now();").contains("pure crate"));
         assert!(wrong("tests/behavior/a.rs", "//! x\ntokio::time::sleep(x)").contains("no sleep"));
+        assert!(wrong(DRIVERS[0], "//! x\nif error.kind() == Kind::Auth {}").contains("no kind of error"));
+        assert_eq!(wrong(DRIVERS[0], "//! x\nif begin.kind == StartKind::Hedge {}"), "");
         let pending = "//! x\ntokio::time::timeout(x, pending::<()>())";
         assert!(wrong("tests/behavior/a.rs", pending).contains("no sleep"));
         assert_eq!(wrong(REAL_TIME_FILE, pending), "");

@@ -174,6 +174,12 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether the provider did not accept the key itself, so that a newer one from its source may help.
+    #[must_use]
+    pub fn rejects_key(&self) -> bool {
+        self.0.kind.rejects_key()
+    }
+
     /// What follows from it: the policy of its kind, with the scope overridden if the reply was more specific.
     #[must_use]
     pub fn policy(&self) -> Policy {

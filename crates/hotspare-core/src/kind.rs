@@ -132,6 +132,36 @@ impl Kind {
         Policy { blame, same, next, scope, evidence, hold }
     }
 
+    /// Whether the provider did not accept the key itself, so that a newer one from its source may help.
+    #[must_use]
+    pub const fn rejects_key(self) -> bool {
+        match self {
+            Self::Auth => true,
+            Self::BadOutput
+            | Self::Cancelled
+            | Self::Config
+            | Self::Connect
+            | Self::ContentPolicy
+            | Self::ContextOverflow
+            | Self::Deadline
+            | Self::Disconnected
+            | Self::Forbidden
+            | Self::GrowthLimited
+            | Self::InvalidRequest
+            | Self::ModelUnavailable
+            | Self::NoTarget
+            | Self::Overloaded
+            | Self::Protocol
+            | Self::QuotaExhausted
+            | Self::RateLimited
+            | Self::Server
+            | Self::Stalled
+            | Self::Timeout
+            | Self::Truncated
+            | Self::Unsupported => false,
+        }
+    }
+
     /// The kind in snake case, a stable name for logs, metrics and wires.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -328,6 +358,15 @@ mod tests {
             assert_eq!(*kind as usize, index, "{kind}");
             assert_eq!(serde_json::to_string(kind).unwrap(), format!("{:?}", kind.as_str()));
         }
+    }
+
+    #[test]
+    fn a_rejected_key_is_disabled_as_a_whole() {
+        for kind in Kind::ALL.iter().copied().filter(|kind| kind.rejects_key()) {
+            let policy = kind.policy();
+            assert_eq!((policy.scope, policy.hold), (Scope::Credential, Hold::Disable), "{kind}");
+        }
+        assert!(Kind::Auth.rejects_key() && !Kind::QuotaExhausted.rejects_key());
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl Budget {
             return true;
         }
         match self.floor_every {
-            Some(_) if now >= self.floor_at => {
-                self.floor_at = now + self.floor_every.unwrap_or_default();
+            Some(every) if now >= self.floor_at => {
+                self.floor_at = now + every;
                 true
             }
             _ => false,

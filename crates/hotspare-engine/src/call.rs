@@ -1,8 +1,11 @@
 //! The state machine of one call, from request to answer.
 //!
-//! Four methods, none of which reads a clock: [`Call::poll`] returns what to do next, [`Call::handle`] takes what
-//! happened, [`Call::on_event`] takes the events of an attempt, [`Call::poll_timeout`] returns when to poll again. It
-//! never blocks, never reads a clock, never sees a byte.
+//! It never blocks, never reads a clock, never sees a byte. Two methods need the world: [`Call::poll`] returns what to do
+//! next, and [`Call::handle`] takes what happened. The others do without it, so that the lock around a shared world is
+//! not taken for every piece of text: [`Call::on_event`] takes an attempt's event, [`Call::next_delivery`] returns what
+//! the caller gets of it, [`Call::resumed`] says that the caller reads on, [`Call::needs_world`] and
+//! [`Call::poll_timeout`] say when to poll, [`Call::sent`] and [`Call::identify`] add to an attempt what the driver knows
+//! of it.
 //!
 //! Life of a call: it starts the plan's first choice. A failure or late content starts the next one; a late attempt
 //! stays alive, and the first attempt with content serves. At that point the call *commits*: the other attempts are
@@ -28,7 +31,7 @@ use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
 use crate::rules::{Commit, OnRefusal};
-use crate::step::{AttemptId, Input, Step, Summary};
+use crate::step::{AttemptId, Input, Sent, Step, Summary};
 use crate::world::World;
 
 mod continuation;
@@ -356,10 +359,11 @@ impl Call {
         self.ticket
     }
 
-    /// Records what was changed in the request for an attempt.
-    pub fn note(&mut self, id: AttemptId, notes: impl IntoIterator<Item = String>) {
-        if let Some(attempt) = self.trail.attempts.get_mut(id.0) {
-            attempt.notes.extend(notes);
+    /// Records how the request of an attempt was sent.
+    pub fn sent(&mut self, id: AttemptId, sent: Sent) {
+        self.note(id, sent.notes);
+        if let Some(attempt) = self.live(id).filter(|_| sent.by_tool) {
+            attempt.tool_answer = Some(ToolAnswer::default());
         }
     }
 
@@ -367,13 +371,6 @@ impl Call {
     pub fn identify(&mut self, id: AttemptId, request_id: String) {
         if let Some(attempt) = self.trail.attempts.get_mut(id.0) {
             attempt.request_id = Some(request_id);
-        }
-    }
-
-    /// The attempt was told to answer by tool call: the call's arguments are delivered as text.
-    pub fn answers_by_tool(&mut self, id: AttemptId) {
-        if let Some(attempt) = self.live(id) {
-            attempt.tool_answer = Some(ToolAnswer::default());
         }
     }
 
@@ -401,10 +398,11 @@ impl Call {
         &self.trail
     }
 
-    /// Whether the call has committed to an attempt.
-    #[must_use]
-    pub fn is_committed(&self) -> bool {
-        self.committed.is_some()
+    /// Adds to what the trail says of an attempt.
+    fn note(&mut self, id: AttemptId, notes: impl IntoIterator<Item = String>) {
+        if let Some(attempt) = self.trail.attempts.get_mut(id.0) {
+            attempt.notes.extend(notes);
+        }
     }
 
     fn live(&mut self, id: AttemptId) -> Option<&mut Attempt> {

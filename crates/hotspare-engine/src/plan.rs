@@ -240,8 +240,7 @@ impl Plan {
             (views[index].tokens.overflow, views[index].tokens.window) = (None, None);
             return Self::with_templates(fleet, route, request, size, &views, seed, templates);
         }
-        let mut scene = Scene::new(&candidates, request, prompt_tokens);
-        (scene.draw, scene.turn) = (seed.draw, seed.turn);
+        let scene = Scene::new(&candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
         let asked = match request {
             Request::Chat(chat) => chat.asks_for_reasoning(),
             Request::Embed(_) => Some(false),

@@ -38,7 +38,6 @@ pub struct ProbeId(pub u64);
 
 /// What a prober's driver must do next.
 #[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ProberStep {
     /// Drop this probe: it took too long.
     Abort(ProbeId),

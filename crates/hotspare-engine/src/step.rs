@@ -1,7 +1,8 @@
 //! The inputs and outputs of a call.
 //!
-//! No behavior. Invariant: whatever a driver must do for a call is a [`Step`], and whatever it must report to the call
-//! is an [`Input`] or an event; there is no other way in or out.
+//! No behavior. Invariant: whatever a driver must do for a call is a [`Step`], and whatever can end an attempt or the call
+//! is an [`Input`] or an event. A driver matches every step: one that it does not know would leave a call hanging, so a
+//! new one must not compile there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,6 @@ pub struct AttemptId(pub usize);
 
 /// What a driver must do next.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Step {
     /// Drop this attempt: its result is no longer needed.
     Abort(AttemptId),
@@ -85,6 +85,15 @@ pub struct AttemptStart {
     pub route: usize,
 }
 
+/// How the request of an attempt was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// What was changed in the caller's request, for the trail.
+    pub notes: Vec<String>,
+    /// The target was told to answer by tool call: the call's arguments are delivered as text.
+    pub by_tool: bool,
+}
+
 /// An answer to continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -98,7 +107,6 @@ pub struct Resume {
 
 /// What happened to a call or one of its attempts.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Input {
     /// Bytes without content arrived: the attempt is alive.
     Alive(AttemptId),

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use hotspare_core::{Moment, RateLimits};
 use hotspare_health::{
-    Admission, Book, CallProfile, Cause, NetworkChange, Observation, Permit, Quota, Refusal, ScopeId,
-    Transition, Verdict,
+    Admission, Book, CallProfile, Cause, NetworkChange, Observation, Permit, Quota, Refusal, Transition,
+    Verdict,
 };
 use hotspare_normalize::Calibration;
 
@@ -221,9 +221,7 @@ impl World {
         }
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);
-        let mut refusal: Option<Refusal> = None;
-        for offset in 0..keys {
-            let key = (first + offset) % keys;
+        let mut admit = |key| {
             let scopes = target.scopes(key);
             let admission = if last_resort {
                 self.book.admit_last_resort(now, &scopes, call)
@@ -231,24 +229,27 @@ impl World {
                 self.book.admit_call(now, &scopes, call)
             };
             match admission {
-                Admission::Granted(permit) => {
-                    self.targets[place].begin(now, tokens);
-                    // Reports the transitions that the admission has caused.
-                    self.advance(now);
-                    if let Some(ticket) = ticket {
-                        self.leave(ticket);
-                    }
-                    return Ok((key, permit));
-                }
-                Admission::Refused(new) => {
-                    let sooner = refusal.as_ref().is_none_or(|old| sooner(&new, old));
-                    if sooner {
-                        refusal = Some(new);
-                    }
-                }
+                Admission::Granted(permit) => Ok((key, permit)),
+                Admission::Refused(refusal) => Err(refusal),
+            }
+        };
+        let mut admitted = admit(first);
+        for offset in 1..keys {
+            let Err(soonest) = &admitted else { break };
+            match admit((first + offset) % keys) {
+                Err(refusal) if !sooner(&refusal, soonest) => {}
+                better => admitted = better,
             }
         }
-        Err(refusal.unwrap_or(Refusal { scope: ScopeId(0), cause: Cause::Disabled, until: None }))
+        if admitted.is_ok() {
+            self.targets[place].begin(now, tokens);
+            // Reports the transitions that the admission has caused.
+            self.advance(now);
+            if let Some(ticket) = ticket {
+                self.leave(ticket);
+            }
+        }
+        admitted
     }
 
     /// Whether anything has changed that may make a probe due since the last call of this method.
@@ -435,7 +436,7 @@ impl World {
     }
 
     #[cfg(test)]
-    pub(crate) fn scopes(&self, place: usize) -> [ScopeId; 4] {
+    pub(crate) fn scopes(&self, place: usize) -> [hotspare_health::ScopeId; 4] {
         self.fleet.targets()[place].scopes(0)
     }
 

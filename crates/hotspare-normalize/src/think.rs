@@ -44,7 +44,7 @@ impl Default for ThinkSplitter {
 
 impl ThinkSplitter {
     /// Creates a splitter for tags other than `<think>` and `</think>`.
-    pub fn with_tags(open: impl Into<Cow<'static, str>>, close: impl Into<Cow<'static, str>>) -> Self {
+    fn with_tags(open: impl Into<Cow<'static, str>>, close: impl Into<Cow<'static, str>>) -> Self {
         Self { open: open.into(), close: close.into(), state: State::Start, held: String::new() }
     }
 

@@ -36,8 +36,8 @@ impl<'a> Scene<'a> {
 
     /// Sets the draw and the turn.
     #[must_use]
-    pub fn with_draw(mut self, draw: u64, turn: u64) -> Self {
-        self.draw = Some(draw);
+    pub fn with_draw(mut self, draw: Option<u64>, turn: u64) -> Self {
+        self.draw = draw;
         self.turn = turn;
         self
     }

@@ -69,7 +69,7 @@ fn order(
         .collect();
     let request = ChatRequest::to("r").user("hi");
     let request = user.map_or(request.clone(), |user| request.end_user(user)).into();
-    let scene = Scene::new(&candidates, &request, 10).with_draw(draw, turn);
+    let scene = Scene::new(&candidates, &request, 10).with_draw(Some(draw), turn);
     let ranking = strategy.rank(&scene);
     ranking.choices.iter().map(|choice| names[choice.index].to_string()).collect()
 }
@@ -167,7 +167,7 @@ fn ranked(strategy: &dyn Strategy, views: &[(&str, TargetView)], draw: u64) -> R
         })
         .collect();
     let request = ChatRequest::to("r").user("hi").into();
-    strategy.rank(&Scene::new(&candidates, &request, 10).with_draw(draw, 0))
+    strategy.rank(&Scene::new(&candidates, &request, 10).with_draw(Some(draw), 0))
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use hotspare_normalize::{OutputCheck, Validator, prompt_size};
 
 use crate::clock::entropy;
 use crate::driver::{Driver, Output};
-use crate::explain::{Explanation, PlannedTarget};
+use crate::explain::{ExplainedTarget, Explanation};
 use crate::nearest::nearest;
 use crate::observe;
 use crate::prober_task;
@@ -170,7 +170,7 @@ impl Client {
         let plan = self.plan(&route, request, size, &views, PlanSeed::default());
         let choices = plan.choices.iter().map(|choice| {
             let index = route.members.iter().position(|member| *member == choice.target);
-            PlannedTarget {
+            ExplainedTarget {
                 target: self.shared.targets[choice.target].id.clone(),
                 why: choice.reason.to_string(),
                 prompt_tokens: choice.prompt_tokens,

@@ -1,4 +1,4 @@
-//! The loop that drives a call, and the only one that knows a clock.
+//! The loop that drives a call: it reads the clock for the state machine, and does its IO.
 //!
 //! It carries out the machine's steps and reports events back; it decides nothing. It runs while the caller polls,
 //! without a task of its own: dropping it drops the connections, which cancels the call. Invariant: the world's lock is
@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
-use hotspare_core::{Chunk, Error, Kind, Moment, Request, Trail};
-use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judged, Judgement, Step, Summary, Ticket};
+use hotspare_core::{Chunk, Error, Moment, Request, Trail};
+use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judged, Judgement, Sent, Step, Summary, Ticket};
 use hotspare_provider::{Outbound, Secret, Signal};
 use tokio::time::Sleep;
 use tracing::Span;
@@ -158,7 +158,7 @@ impl Driver {
                 }
                 Step::Judge(id, judgement) => self.judge(now, id, judgement),
                 Step::Start(start) => self.start(&start),
-                _ => return None,
+                Step::Wait => return None,
             }
         }
     }
@@ -207,10 +207,7 @@ impl Driver {
         let prompt = self.shared.prompt(start.route, start.target);
         let key = target.keys.get(start.key).map(|slot| (Arc::clone(slot), Arc::new(OnceLock::new())));
         let prepared = prepare(&self.request, start, target, prompt, profile).map(|prepared| {
-            self.call.note(start.id, prepared.notes);
-            if prepared.by_tool {
-                self.call.answers_by_tool(start.id);
-            }
+            self.call.sent(start.id, Sent { notes: prepared.notes, by_tool: prepared.by_tool });
             Outbound::new(prepared.request, Arc::clone(&target.model), start.stream)
                 .with_remaining(Some(start.remaining))
         });
@@ -305,7 +302,7 @@ impl Driver {
                         observe::log_attempt_failure(index, attempt, &error);
                     }
                     match &mut self.attempts[index] {
-                        Some(active) if error.kind() == Kind::Auth => active.renew(error),
+                        Some(active) if error.rejects_key() => active.renew(error),
                         attempt => {
                             *attempt = None;
                             self.dispatch(now, Input::Failed(id, error));

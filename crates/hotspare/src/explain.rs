@@ -21,7 +21,7 @@ pub struct Explanation {
     /// Estimated tokens of the prompt.
     pub prompt_tokens: u64,
     /// The targets it would try, in order.
-    pub choices: Vec<PlannedTarget>,
+    pub choices: Vec<ExplainedTarget>,
     /// The targets it would not try, and why.
     pub skipped: Vec<Skipped>,
 }
@@ -29,7 +29,7 @@ pub struct Explanation {
 /// A target in a dry run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct PlannedTarget {
+pub struct ExplainedTarget {
     /// The target.
     pub target: TargetId,
     /// Why it is at this position.

@@ -80,7 +80,7 @@ pub use client::Client;
 #[cfg(feature = "_http")]
 pub use endpoint::WireSettings;
 pub use endpoint::{AnyWire, Endpoint};
-pub use explain::{Explanation, PlannedTarget};
+pub use explain::{ExplainedTarget, Explanation};
 pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,

@@ -66,7 +66,7 @@ async fn run(mut driven: Driven, notify: Arc<Notify>) {
                 match shared.with_world(|world| prober.poll(now, world)) {
                     ProberStep::Abort(id) => probes.retain(|(one, _)| *one != id),
                     ProberStep::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
-                    _ => break,
+                    ProberStep::Wait => break,
                 }
             }
             let now = shared.clock.now();
@@ -121,7 +121,7 @@ pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
         let outbound = Outbound::new(request, model, false).with_secret(secret.clone());
         let result = greet(&*provider, outbound.with_sent_at(Clock::wall())).await;
         if let (Err(error), Some(slot), Some(rejected)) = (&result, &slot, &secret)
-            && error.kind() == Kind::Auth
+            && error.rejects_key()
         {
             // Later requests use the newer key, if there is one.
             slot.renew(rejected).await;

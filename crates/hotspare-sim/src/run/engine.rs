@@ -172,7 +172,7 @@ impl Simulation<'_> {
                 // Judging takes no virtual time.
                 Step::Judge(id, judgement) => self.feed(call, Input::Judged(id, judgement.run())),
                 Step::Start(begin) => self.start_attempt(conn, call, &begin),
-                _ => {
+                Step::Wait => {
                     // A call that has just started to wait polls once more: capacity may have been freed in between.
                     let (PlayerState::Engine(engine), CallState::Engine(machine)) =
                         (&mut self.player, &mut call.state)

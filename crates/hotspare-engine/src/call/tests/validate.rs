@@ -299,7 +299,7 @@ fn answer_by_tool_has_tool_call_timeouts() {
     let mut setup = setup(true);
     setup.rules.validate_output = ValidateOutput::AtEnd;
     let mut rig = setup.rig();
-    rig.call.answers_by_tool(AttemptId(0));
+    rig.call.sent(AttemptId(0), Sent { by_tool: true, ..Sent::default() });
     rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
     // Providers send arguments once a value is complete: that is neither late nor a stall.
     rig.wait(Duration::from_secs(40));
@@ -316,7 +316,7 @@ fn answer_by_tool_has_tool_call_timeouts() {
 #[test]
 fn answer_by_tool_is_tracked_per_attempt() {
     let mut rig = setup(true).rig();
-    rig.call.answers_by_tool(AttemptId(0));
+    rig.call.sent(AttemptId(0), Sent { by_tool: true, ..Sent::default() });
     rig.says(0, Event::ToolStarted { index: 0, id: "c".into(), name: "answer".into() });
     rig.fails(0, Kind::Overloaded);
     rig.text(1, r#"{"ok":1}"#);
