@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, Turn, Usage, UsageSource};
 use hotspare_health::Permit;
-use hotspare_normalize::{Block, Grammar, StreamedCalls, ThinkSplitter, ToolAnswer, ToolIds};
+use hotspare_normalize::{Block, Grammar, ThinkSplitter, ToolAnswer, ToolIds};
 
-use crate::judgement::{Fold, Judgement};
+use crate::judgement::{Gathered, Judgement};
 use crate::plan::PlannedTarget;
 use crate::rules::Limits;
 use crate::splice::Splice;
@@ -52,8 +52,8 @@ pub(crate) struct Attempt {
     pub(crate) held: VecDeque<Chunk>,
     pub(crate) held_bytes: usize,
     pub(crate) grammar: Grammar,
-    /// Assembles the answer, if it is delivered as a whole.
-    pub(crate) fold: Option<Fold>,
+    /// What is kept of the answer; `None` once it is being judged.
+    pub(crate) gathered: Option<Gathered>,
     /// The raw frame of all events so far, as long as there is only one.
     pub(crate) whole: Option<Raw>,
     pub(crate) usage: Usage,
@@ -63,10 +63,6 @@ pub(crate) struct Attempt {
     pub(crate) counted_bytes: u64,
     /// The call has committed to it: the caller has received its content.
     pub(crate) passed_on: bool,
-    /// The text so far, if a streamed answer will be validated.
-    pub(crate) said: Option<String>,
-    /// The tool calls so far, if the answer is streamed.
-    pub(crate) calls: Option<StreamedCalls>,
     /// Bytes of content, for an estimate if no usage is reported.
     pub(crate) content_bytes: u64,
     /// Joins a continuation to what the caller already has.
@@ -98,6 +94,7 @@ impl Attempt {
         stream: bool,
         share: Duration,
         expected: Cost,
+        gathered: Gathered,
     ) -> Self {
         Self {
             choice,
@@ -118,14 +115,12 @@ impl Attempt {
             held: VecDeque::new(),
             held_bytes: 0,
             grammar: Grammar::default(),
-            fold: None,
+            gathered: Some(gathered),
             whole: None,
             usage: Usage::default(),
             turns: Vec::new(),
             counted_bytes: 0,
             passed_on: false,
-            said: None,
-            calls: None,
             content_bytes: 0,
             splice: None,
             ended: None,
@@ -156,8 +151,11 @@ impl Attempt {
 
     /// Whether its answer must be judged before the caller may take it for complete.
     pub(crate) fn needs_judgement(&self) -> bool {
-        let calls = self.calls.as_ref().is_some_and(|calls| !calls.is_empty());
-        self.fold.is_some() || self.said.is_some() || calls
+        match &self.gathered {
+            Some(Gathered::Whole(_)) => true,
+            Some(Gathered::Streamed { calls, text }) => text.is_some() || !calls.is_empty(),
+            None => false,
+        }
     }
 
     /// Whether its events are withheld because they would tell the caller that an unjudged answer has finished.
@@ -203,7 +201,7 @@ impl Attempt {
 
     /// Buffers an event until the call commits.
     pub(crate) fn hold(&mut self, chunk: Chunk, limit: usize) -> Result<(), Error> {
-        if let Some(fold) = &mut self.fold {
+        if let Some(Gathered::Whole(fold)) = &mut self.gathered {
             match chunk.raw {
                 Raw::Covered => {}
                 raw if self.whole.is_none() && !self.stream => self.whole = Some(raw),
@@ -226,15 +224,15 @@ impl Attempt {
         self.grammar.check(event)?;
         match event {
             Event::TextDelta(text) => {
-                if let Some(said) = &mut self.said {
-                    said.push_str(text);
-                    if said.len() > limit {
+                if let Some(Gathered::Streamed { text: Some(gathered), .. }) = &mut self.gathered {
+                    gathered.push_str(text);
+                    if gathered.len() > limit {
                         return Err(too_long(limit));
                     }
                 }
             }
             Event::ToolStarted { .. } | Event::ToolDelta { .. } => {
-                if let Some(calls) = &mut self.calls {
+                if let Some(Gathered::Streamed { calls, .. }) = &mut self.gathered {
                     calls.push(event);
                 }
             }
@@ -345,7 +343,7 @@ impl Attempt {
     /// The event as it is passed on, with a unique id for every tool call. Drops a frame that no longer matches its
     /// events.
     pub(crate) fn normalize(&mut self, mut chunk: Chunk) -> Chunk {
-        let changed = self.ids.fix(&mut chunk.event) || self.retells();
+        let changed = self.ids.fix(&mut chunk.event) || self.converts();
         if changed || (self.respelled && chunk.raw == Raw::Covered) {
             chunk.raw = Raw::Absent;
         }
@@ -355,8 +353,8 @@ impl Attempt {
 
     /// Converts the event: separates reasoning from text, and turns an answer by tool call into text. Returns it as an
     /// error if nothing needs converting.
-    pub(crate) fn retell(&mut self, chunk: Chunk) -> Result<impl Iterator<Item = Chunk> + use<>, Chunk> {
-        if !self.retells() {
+    pub(crate) fn convert(&mut self, chunk: Chunk) -> Result<impl Iterator<Item = Chunk> + use<>, Chunk> {
+        if !self.converts() {
             return Err(chunk);
         }
         let parted: Vec<Event> = match self.think.as_mut().filter(|think| !think.is_done()) {
@@ -370,7 +368,7 @@ impl Attempt {
         Ok(told.into_iter().map(Chunk::from))
     }
 
-    fn retells(&self) -> bool {
+    fn converts(&self) -> bool {
         self.tool_answer.is_some() || self.think.as_ref().is_some_and(|think| !think.is_done())
     }
 }

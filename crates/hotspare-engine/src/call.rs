@@ -30,10 +30,10 @@ use crate::fleet::{Fleet, Route};
 use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
-use crate::rules::{Commit, OnRefusal};
 use crate::step::{AttemptId, Input, Sent, Step, Summary};
 use crate::world::World;
 
+mod commit;
 mod continuation;
 mod costs;
 mod failover;
@@ -88,9 +88,9 @@ pub struct Call {
     /// Targets that were asked again after failed validation, once per time.
     reasked: Vec<usize>,
     /// Targets that rejected a stream which only the route wanted.
-    plain: BTreeSet<usize>,
+    unstreamed_only: BTreeSet<usize>,
     /// Targets that do not get the start of a cut answer as prefill, because what they made of it was ambiguous.
-    anew: BTreeSet<usize>,
+    no_prefill: BTreeSet<usize>,
     hedge_at: Option<Moment>,
     /// Whether the next start is a hedge.
     hedging: bool,
@@ -116,8 +116,16 @@ pub struct Call {
     outbox: VecDeque<Chunk>,
     aborts: VecDeque<AttemptId>,
     trail: Trail,
-    done: Option<Box<Result<Summary, Error>>>,
-    over: bool,
+    phase: Phase,
+}
+
+/// Whether a call goes on.
+#[derive(Debug)]
+enum Phase {
+    Running,
+    /// It has ended, and everything before the result is still to be handed out.
+    Over(Box<Result<Summary, Error>>),
+    HandedOut,
 }
 
 impl Call {
@@ -151,8 +159,8 @@ impl Call {
             wanted: u32::try_from(together).unwrap_or(1),
             retries: VecDeque::new(),
             reask: None,
-            plain: BTreeSet::new(),
-            anew: BTreeSet::new(),
+            unstreamed_only: BTreeSet::new(),
+            no_prefill: BTreeSet::new(),
             reasked: Vec::new(),
             hedge_at: None,
             hedging: false,
@@ -170,8 +178,7 @@ impl Call {
             outbox: VecDeque::new(),
             aborts: VecDeque::new(),
             trail: Trail::EMPTY,
-            done: None,
-            over: false,
+            phase: Phase::Running,
             waiting,
             fleet,
             route,
@@ -190,10 +197,10 @@ impl Call {
             if let Some(chunk) = self.outbox.pop_front() {
                 return Step::Deliver(chunk);
             }
-            if self.over {
+            if self.is_over() {
                 return self.hand_out_result();
             }
-            self.tell(now, world);
+            self.report_observations(now, world);
             self.expire(now, world);
             if self.has_output() {
                 continue;
@@ -214,12 +221,12 @@ impl Call {
 
     /// Takes what happened.
     pub fn handle(&mut self, now: Moment, world: &mut World, input: Input) {
-        if self.over {
+        if self.is_over() {
             return;
         }
         // Failures found in events come first: the end of a stream must not precede a failure that is still pending.
-        self.tell(now, world);
-        if self.over {
+        self.report_observations(now, world);
+        if self.is_over() {
             return;
         }
         match input {
@@ -261,13 +268,13 @@ impl Call {
     /// Takes an event of an attempt. Needs no world, so that a shared one is not locked for every piece of text; if
     /// [`Call::needs_world`] returns true afterwards, [`Call::poll`] is due.
     pub fn on_event(&mut self, now: Moment, id: AttemptId, chunk: Chunk) {
-        if self.over || self.committed.is_some_and(|winner| winner != id) {
+        if self.is_over() || self.committed.is_some_and(|winner| winner != id) {
             return;
         }
         let Some(attempt) = self.live(id).filter(|attempt| attempt.is_open()) else { return };
         attempt.hear(now, &chunk.event);
         let chunk = attempt.normalize(chunk);
-        match attempt.retell(chunk) {
+        match attempt.convert(chunk) {
             Ok(pieces) => pieces.for_each(|piece| self.take(now, id, piece)),
             Err(chunk) => self.take(now, id, chunk),
         }
@@ -344,13 +351,13 @@ impl Call {
             let told = attempt.unobserved || attempt.failure.is_some() || attempt.judgement.is_some();
             attempt.is_live() && (loser || told)
         };
-        self.over || !self.aborts.is_empty() || self.attempts.iter().enumerate().any(waits)
+        self.is_over() || !self.aborts.is_empty() || self.attempts.iter().enumerate().any(waits)
     }
 
     /// When to poll again if nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Moment> {
-        (!self.over).then(|| self.next_timer()).flatten()
+        (!self.is_over()).then(|| self.next_timer()).flatten()
     }
 
     /// Its ticket in the queues, once it had to wait for room.
@@ -405,76 +412,20 @@ impl Call {
         }
     }
 
+    fn is_over(&self) -> bool {
+        !matches!(self.phase, Phase::Running)
+    }
+
     fn live(&mut self, id: AttemptId) -> Option<&mut Attempt> {
         self.attempts.get_mut(id.0).filter(|attempt| attempt.is_live())
     }
 
     fn has_output(&self) -> bool {
-        self.over || !self.aborts.is_empty() || !self.outbox.is_empty()
+        self.is_over() || !self.aborts.is_empty() || !self.outbox.is_empty()
     }
 
     fn is_waiting_for_something(&self) -> bool {
         !self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
-    }
-
-    fn commit_if_due(&mut self, now: Moment, id: AttemptId) {
-        let attempt = &self.attempts[id.0];
-        let due = match self.route.rules.commit {
-            Commit::FirstContent => attempt.first_content.is_some(),
-            Commit::Events(count) => attempt.contents >= count,
-            Commit::After(_) => self.commit_at(attempt).is_some_and(|at| now >= at),
-            Commit::Whole => false,
-        };
-        if due && self.may_commit(attempt) {
-            self.commit(id);
-        }
-    }
-
-    /// Whether the attempt's events may be passed on to the caller.
-    fn may_commit(&self, attempt: &Attempt) -> bool {
-        let refused = attempt.refused && self.route.rules.on_refusal == OnRefusal::Next;
-        // A continuation commits only once it has joined what the caller already has.
-        let joined = attempt.splice.as_ref().is_none_or(crate::splice::Splice::is_joined);
-        let free = !refused && joined && !attempt.is_withheld();
-        !self.holds_whole() && self.committed.is_none() && free
-    }
-
-    /// When the call commits to an attempt because its content has been held back long enough.
-    fn commit_at(&self, attempt: &Attempt) -> Option<Moment> {
-        let Commit::After(time) = self.route.rules.commit else { return None };
-        let first = attempt.first_content.filter(|_| attempt.is_open() && self.may_commit(attempt))?;
-        Some(first + time)
-    }
-
-    fn commit(&mut self, id: AttemptId) {
-        self.committed = Some(id);
-        self.attempts[id.0].passed_on = true;
-        self.hedge_at = None;
-        self.retries.clear();
-        self.wanted = 0;
-        self.hand_over(id);
-        self.release(id);
-    }
-
-    /// Passes on what an attempt's buffer holds.
-    fn release(&mut self, id: AttemptId) {
-        let attempt = &mut self.attempts[id.0];
-        attempt.held_bytes = 0;
-        for chunk in std::mem::take(&mut attempt.held) {
-            self.pass_on(id, chunk);
-        }
-    }
-
-    fn pass_on(&mut self, id: AttemptId, chunk: Chunk) {
-        let chunk = self.count_earlier(id, chunk);
-        if let (Some(sent), Event::TextDelta(text)) = (&mut self.sent, &chunk.event) {
-            sent.push_str(text);
-            // An answer longer than the buffer limit is not continued if it is cut.
-            if sent.len() > self.route.limits.max_buffered_bytes {
-                self.sent = None;
-            }
-        }
-        self.outbox.push_back(chunk);
     }
 }
 

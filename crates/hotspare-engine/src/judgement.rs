@@ -41,15 +41,24 @@ impl Fold {
     }
 }
 
+/// What an attempt keeps of its answer to have it judged.
+#[derive(Debug)]
+pub(crate) enum Gathered {
+    /// All of it: it is delivered as a whole.
+    Whole(Fold),
+    /// It is streamed.
+    Streamed {
+        /// Its tool calls.
+        calls: StreamedCalls,
+        /// Its text, if that must be validated.
+        text: Option<String>,
+    },
+}
+
 /// A complete answer that is to be judged.
 #[derive(Debug)]
 pub struct Judgement {
-    /// The parts of an answer that is delivered as a whole.
-    pub(crate) fold: Option<Fold>,
-    /// The text of a streamed answer that must be validated.
-    pub(crate) said: Option<String>,
-    /// The tool calls of a streamed answer.
-    pub(crate) calls: Option<StreamedCalls>,
+    pub(crate) gathered: Option<Gathered>,
     /// Whether the answer has tool calls.
     pub(crate) has_tool_calls: bool,
     /// Whether it has nothing but text and reasoning.
@@ -125,17 +134,16 @@ impl Judgement {
     }
 
     fn judge(mut self, notes: &mut Vec<String>) -> Result<Accepted, Rejected> {
-        if let Some(calls) =
-            self.calls.take().filter(|_| !self.finish.as_ref().is_some_and(FinishReason::is_cut))
-        {
-            calls.validate(&self.tools)?;
-        }
-        let Some(fold) = self.fold.take() else {
-            let text = match self.said.take() {
-                Some(said) => self.validate(|| said, notes)?,
-                None => None,
-            };
-            return Ok(Accepted { response: None, text });
+        let fold = match self.gathered.take() {
+            Some(Gathered::Whole(fold)) => fold,
+            Some(Gathered::Streamed { calls, text }) => {
+                if !self.finish.as_ref().is_some_and(FinishReason::is_cut) {
+                    calls.validate(&self.tools)?;
+                }
+                let text = text.map_or(Ok(None), |text| self.validate(|| text, notes))?;
+                return Ok(Accepted { response: None, text });
+            }
+            None => return Ok(Accepted { response: None, text: None }),
         };
         let (mut response, repairs) = fold.finish()?;
         note_arguments(notes, &repairs);

@@ -60,7 +60,7 @@ struct TargetState {
     /// Taken out of service by an operator. Per target: another target with the same model stays in service.
     cordoned: bool,
     /// It rejects streams, so the route does not request one unless the caller does.
-    plain: bool,
+    unstreamed_only: bool,
     tokens: Calibration,
     /// A request of this many tokens was too long, and when that is forgotten.
     overflow: Option<(u64, Moment)>,
@@ -146,7 +146,7 @@ impl World {
     /// Lets time pass for what needs no traffic: leases, cooldowns.
     pub fn advance(&mut self, now: Moment) {
         let transitions = self.book.advance(now);
-        self.tell(transitions);
+        self.queue_notices(transitions);
     }
 
     /// When [`World::advance`] has something to do next.
@@ -330,7 +330,7 @@ impl World {
         self.note_back();
         self.note_network(now);
         self.stirred |= !transitions.is_empty();
-        self.tell(transitions);
+        self.queue_notices(transitions);
         self.wake(place);
     }
 
@@ -364,8 +364,8 @@ impl World {
     }
 
     /// A target rejected a stream and answered the same request without one.
-    pub(crate) fn note_plain(&mut self, place: usize) {
-        self.targets[place].plain = true;
+    pub(crate) fn note_unstreamed_only(&mut self, place: usize) {
+        self.targets[place].unstreamed_only = true;
     }
 
     /// Wakes as many waiting calls as there are slots. If they wait for time to pass, wakes only the first: it has a
@@ -440,7 +440,7 @@ impl World {
         self.fleet.targets()[place].scopes(0)
     }
 
-    fn tell(&mut self, transitions: Vec<Transition>) {
+    fn queue_notices(&mut self, transitions: Vec<Transition>) {
         for transition in transitions {
             if self.notices.len() == NOTICE_LIMIT {
                 self.notices.pop_front();

@@ -253,12 +253,6 @@ impl Client {
         // Outside the lock: a strategy may be application code.
         let plan_seed = PlanSeed { draw: Some(seed.rotate_left(32)), turn };
         let plan = self.plan(&route, &request, size, &views, plan_seed);
-        let plan = match &request {
-            Request::Chat(chat) => plan.with_reasoning(&shared.fleet, |place| {
-                shared.targets[place].provider.asks_for_reasoning(chat)
-            }),
-            Request::Embed(_) => plan,
-        };
         self.check_cost(&route, &request, &plan)?;
         let mut spec = CallSpec::of(&request, stream, seed);
         spec.output_check = check;
@@ -273,6 +267,7 @@ impl Client {
         Ok(Box::new(Driver::new(Arc::clone(shared), request, call, span)))
     }
 
+    /// The plan of a call, and of its dry run.
     fn plan(
         &self,
         route: &Route,
@@ -283,7 +278,13 @@ impl Client {
     ) -> Plan {
         let shared = &self.shared;
         let template = |place| shared.prompt(route.index, place).map(|prompt| &*prompt.template);
-        Plan::with_templates(&shared.fleet, route, request, size, views, seed, &template)
+        let plan = Plan::with_templates(&shared.fleet, route, request, size, views, seed, &template);
+        match request {
+            Request::Chat(chat) => plan.with_reasoning(&shared.fleet, |place| {
+                shared.targets[place].provider.asks_for_reasoning(chat)
+            }),
+            Request::Embed(_) => plan,
+        }
     }
 
     /// The name of the route that serves a request for `model`, if there is one.

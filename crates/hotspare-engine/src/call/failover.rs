@@ -78,14 +78,15 @@ impl Call {
         }
         // From here on the attempt no longer counts as a reason to wait.
         self.attempts[id.0].failure = Some(error.clone());
-        let plainly = self.committed.is_none()
-            && (self.ask_plainly(now, world, id, &error) || self.ask_anew(now, world, id));
-        let again = plainly || (self.committed.is_none() && self.again(now, world, id, &error));
+        let in_another_form = self.committed.is_none()
+            && (self.ask_unstreamed(now, world, id, &error) || self.ask_without_prefill(now, world, id));
+        let again =
+            in_another_form || (self.committed.is_none() && self.retry_same_target(now, world, id, &error));
         // A stale connection says nothing about the target; the retry will tell.
         let stale = again && error.kind() == Kind::Disconnected && self.is_young(now, id);
         // Silence within what a provider may buffer shows that it is slow, not that it is down.
         let buffers = error.kind() == Kind::Stalled && self.attempts[id.0].may_be_quiet();
-        let outcome = match plainly || stale {
+        let outcome = match in_another_form || stale {
             true => Outcome::neutral(),
             false if buffers => self.slow(id),
             false => self.evidence(now, id, &error),
@@ -175,7 +176,7 @@ impl Call {
     }
 
     /// Retries the same target if that is promising and the budget allows.
-    fn again(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
+    fn retry_same_target(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
         let policy = error.policy();
         if let Some(reask) = self.reask.take() {
             return self.ask_again(now, world, id, reask);
@@ -262,18 +263,18 @@ impl Call {
 
     /// A host may reject a stream that the route wanted and the caller did not: it is asked once more for the whole
     /// answer, and if that works, the world remembers it.
-    fn ask_plainly(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
+    fn ask_unstreamed(&mut self, now: Moment, world: &mut World, id: AttemptId, error: &Error) -> bool {
         let attempt = &self.attempts[id.0];
         let place = attempt.choice.target;
         let refused = attempt.stream
             && !self.spec.stream
             && matches!(error.kind(), Kind::InvalidRequest | Kind::Unsupported)
-            && !self.plain.contains(&place);
+            && !self.unstreamed_only.contains(&place);
         let allowed = self.extra_starts < self.route.limits.max_extra_starts;
         if !refused || !allowed || !world.take_retry(now, &self.route) {
             return false;
         }
-        self.plain.insert(place);
+        self.unstreamed_only.insert(place);
         self.extra_starts += 1;
         self.retries.push_back(self.once_more(now, id, "retry without streaming"));
         true
@@ -281,14 +282,14 @@ impl Call {
 
     /// A target got a prefill of a few characters and returned exactly those, which may be an echo or a repetition. It
     /// is asked once more without prefill, so that its answer contains all of the text.
-    fn ask_anew(&mut self, now: Moment, world: &mut World, id: AttemptId) -> bool {
+    fn ask_without_prefill(&mut self, now: Moment, world: &mut World, id: AttemptId) -> bool {
         let attempt = &self.attempts[id.0];
         let doubtful = attempt.splice.as_ref().is_some_and(Splice::is_doubtful);
         let allowed = self.extra_starts < self.route.limits.max_extra_starts;
         if !doubtful || !allowed || !world.take_retry(now, &self.route) {
             return false;
         }
-        self.anew.insert(attempt.choice.target);
+        self.no_prefill.insert(attempt.choice.target);
         self.extra_starts += 1;
         let why = "retry without prefill";
         self.retries.push_back(self.once_more(now, id, why));

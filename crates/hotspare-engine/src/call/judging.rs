@@ -39,9 +39,7 @@ impl Call {
         };
         attempt.ended = Some(now);
         attempt.judgement = Some(Box::new(Judgement {
-            fold: attempt.fold.take(),
-            said: attempt.said.take(),
-            calls: attempt.calls.take(),
+            gathered: attempt.gathered.take(),
             has_tool_calls: attempt.grammar.has_tool_calls(),
             text_only: attempt.grammar.text_only(),
             finish: attempt.grammar.finished().cloned(),

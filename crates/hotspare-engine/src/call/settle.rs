@@ -14,7 +14,7 @@ use hotspare_health::{Observation, Outcome, Verdict};
 
 use super::continuation::empty_answer;
 use super::timers::exceeds_norm;
-use super::{Call, refusals};
+use super::{Call, Phase, refusals};
 use crate::attempt::Attempt;
 use crate::ending::{End, Ending};
 use crate::fleet::Target;
@@ -26,7 +26,7 @@ use crate::world::World;
 
 impl Call {
     /// Reports to the world what events have brought to light.
-    pub(super) fn tell(&mut self, now: Moment, world: &mut World) {
+    pub(super) fn report_observations(&mut self, now: Moment, world: &mut World) {
         for index in 0..self.attempts.len() {
             let attempt = &mut self.attempts[index];
             if std::mem::take(&mut attempt.unobserved)
@@ -215,13 +215,13 @@ impl Call {
             None if self.spec.stream => self.commit(id),
             None => self.committed = Some(id),
         }
-        self.tell(now, world);
+        self.report_observations(now, world);
         let success = Outcome { verdict: Verdict::Success, at: None };
         self.settle(now, world, id, success, Ending::Served, Ended::Served);
         world.earned(&self.route);
         let served = &self.attempts[id.0];
-        if !served.stream && self.plain.contains(&served.choice.target) {
-            world.note_plain(served.choice.target);
+        if !served.stream && self.unstreamed_only.contains(&served.choice.target) {
+            world.note_unstreamed_only(served.choice.target);
         }
         self.drop_others(now, world, None, Ending::Cancelled, "another target answered first");
         self.stop_waiting(world);
@@ -268,14 +268,15 @@ impl Call {
         self.refused.clear();
         self.waiting.clear();
         self.retries.clear();
-        self.over = true;
-        self.done = Some(Box::new(result));
+        self.phase = Phase::Over(Box::new(result));
     }
 
     /// Hands out the result, and the trail with it. Not before everything else has been handed out: until then the trail
     /// is what says who serves.
     pub(super) fn hand_out_result(&mut self) -> Step {
-        let Some(mut result) = self.done.take() else { return Step::Wait };
+        let Phase::Over(mut result) = std::mem::replace(&mut self.phase, Phase::HandedOut) else {
+            return Step::Wait;
+        };
         let trail = std::mem::take(&mut self.trail);
         *result = match *result {
             Ok(summary) => Ok(Summary { trail, ..summary }),

@@ -15,7 +15,7 @@ use super::Call;
 use super::failover::Retry;
 use super::refusals::{is_overridden, passes_soon, why_refused};
 use crate::attempt::Attempt;
-use crate::judgement::Fold;
+use crate::judgement::{Fold, Gathered};
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
 use crate::splice::{self, Splice};
@@ -143,7 +143,7 @@ impl Call {
 
     /// Whether a target is asked for a stream.
     fn streams(&self, world: &World, place: usize) -> bool {
-        let refuses = self.plain.contains(&place);
+        let refuses = self.unstreamed_only.contains(&place);
         let words = self.spec.vectors.is_none();
         words && (self.spec.stream || (!refuses && world.streams_upstream(&self.route, place)))
     }
@@ -296,6 +296,20 @@ impl Call {
         None
     }
 
+    /// What an attempt gathers of its answer.
+    fn gathered(&self) -> Gathered {
+        if let Some(inputs) = self.spec.vectors {
+            Gathered::Whole(Fold::Embed(Vectors::new(inputs, self.dimensions)))
+        } else if self.spec.stream {
+            let judged =
+                self.spec.output_check.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
+            Gathered::Streamed { calls: StreamedCalls::default(), text: judged.then(String::new) }
+        } else {
+            let assembler = Assembler::with_limit(self.route.limits.max_buffered_bytes);
+            Gathered::Whole(Fold::Chat(Box::new(assembler)))
+        }
+    }
+
     fn begin(
         &mut self,
         now: Moment,
@@ -327,21 +341,10 @@ impl Call {
         let expected = self.fleet.targets()[place].prompt_cost(prompt_tokens).unwrap_or_default();
         world.begin_spending(self.route.index, place, expected);
         let key = admitted.0;
-        let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected);
-        if let Some(inputs) = self.spec.vectors {
-            attempt.fold = Some(Fold::Embed(Vectors::new(inputs, self.dimensions)));
-        } else if !self.spec.stream {
-            let assembler = Assembler::with_limit(self.route.limits.max_buffered_bytes);
-            attempt.fold = Some(Fold::Chat(Box::new(assembler)));
-        } else {
-            attempt.calls = Some(StreamedCalls::default());
-            let judged =
-                self.spec.output_check.is_some() && self.route.rules.validate_output != ValidateOutput::Never;
-            attempt.said = judged.then(String::new);
-        }
+        let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected, self.gathered());
         let resume = self.cut.as_ref().map(|cut| {
-            let accepts =
-                target.profile.capabilities.assistant_prefill == Some(true) && !self.anew.contains(&place);
+            let accepts = target.profile.capabilities.assistant_prefill == Some(true)
+                && !self.no_prefill.contains(&place);
             let given = splice::prefill(&cut.text).filter(|_| accepts);
             attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
             Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }

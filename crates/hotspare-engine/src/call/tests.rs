@@ -16,7 +16,7 @@ use crate::ending::{End, Ending};
 use crate::fleet::TargetSpec;
 use crate::judgement::Judgement;
 use crate::plan::PlanSeed;
-use crate::rules::{Limits, OnCut, Rules};
+use crate::rules::{Commit, Limits, OnCut, Rules, ValidateOutput};
 use crate::step::AttemptStart;
 use crate::world::Demand;
 

@@ -25,7 +25,7 @@ const HANGS_BESIDE_WINNER: u32 = 8;
 impl Call {
     /// Acts on every timer that is due.
     pub(super) fn expire(&mut self, now: Moment, world: &mut World) {
-        if self.over {
+        if self.is_over() {
             return;
         }
         if now >= self.total_at {
@@ -37,17 +37,17 @@ impl Call {
             return;
         }
         for index in 0..self.attempts.len() {
-            if !self.over {
+            if !self.is_over() {
                 self.expire_attempt(now, world, AttemptId(index));
             }
         }
-        if self.over {
+        if self.is_over() {
             return;
         }
         let due = |attempt: &Attempt| self.commit_at(attempt).is_some_and(|at| now >= at);
         if let Some(index) = self.attempts.iter().position(due) {
             self.commit(AttemptId(index));
-            self.tell(now, world);
+            self.report_observations(now, world);
         }
         if self.queue_at.is_some_and(|at| now >= at) {
             if self.stopped {
@@ -79,7 +79,7 @@ impl Call {
             }
             let attempt = &self.attempts[id.0];
             if attempt.failure.is_some() {
-                self.tell(now, world);
+                self.report_observations(now, world);
                 return;
             }
             if attempt.finished.is_some() {

@@ -22,7 +22,7 @@ impl World {
 
     /// Whether the route requests a stream from a target although the caller wants none.
     pub(crate) fn streams_upstream(&self, route: &Route, place: usize) -> bool {
-        route.rules.stream_upstream && !self.targets[place].plain
+        route.rules.stream_upstream && !self.targets[place].unstreamed_only
     }
 
     /// The health of one target; with several keys, that of the first usable one, or else of the one that may be usable

@@ -215,14 +215,14 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
     if call.committed.is_some() && !call.retries.is_empty() {
         return Err("a retry is pending although an attempt serves".into());
     }
-    let unheard = !call.over && call.committed.is_none() && !call.has_content();
+    let unheard = !call.is_over() && call.committed.is_none() && !call.has_content();
     let soon = rig.now + call.route.limits.first_content_deadline;
     if unheard && call.spec.stream && call.poll_timeout().is_none_or(|at| at > soon) {
         return Err("nothing bounds the wait for content".into());
     }
     let works = |attempt: &Attempt| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
     let served = call.committed.is_some() || !call.retries.is_empty() || call.stopped;
-    if call.over || served || call.attempts.iter().any(works) {
+    if call.is_over() || served || call.attempts.iter().any(works) {
         return Ok(());
     }
     for (choice, refusal) in &call.refused {
@@ -281,8 +281,8 @@ fn fingerprint(rig: &Rig) -> u64 {
         retries,
         reask,
         reasked,
-        plain,
-        anew,
+        unstreamed_only,
+        no_prefill,
         hedge_at,
         hedging: _,
         queue_at,
@@ -300,21 +300,21 @@ fn fingerprint(rig: &Rig) -> u64 {
         outbox,
         aborts,
         trail,
-        done,
-        over,
+        phase,
     } = &rig.call;
     let mut hasher = DefaultHasher::new();
     rig.world.fingerprint(&mut hasher);
     (started, total_at, first_content_at, listening, draws, prompt_tokens).hash(&mut hasher);
-    (extra_starts, wanted, reasked, plain, anew, hedge_at, queue_at, ticket).hash(&mut hasher);
+    (extra_starts, wanted, reasked, unstreamed_only, no_prefill, hedge_at, queue_at, ticket)
+        .hash(&mut hasher);
     // Only relevant while a refused target may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);
     (min_window, dimensions, restricted, objections, blamed, stopped, committed).hash(&mut hasher);
     (disabled, overspent, late).hash(&mut hasher);
-    (sent, over, rig.now).hash(&mut hasher);
+    (sent, rig.now).hash(&mut hasher);
     format!("{waiting:?} {refused:?} {refusals:?} {losers:?} {attempts:?} {retries:?} {reask:?} {errors:?}")
         .hash(&mut hasher);
-    format!("{cut:?} {outbox:?} {aborts:?} {trail:?} {done:?}").hash(&mut hasher);
+    format!("{cut:?} {outbox:?} {aborts:?} {trail:?} {phase:?}").hash(&mut hasher);
     hasher.finish()
 }
 

@@ -3,7 +3,6 @@
 use hotspare_core::Vector;
 
 use super::*;
-use crate::rules::ValidateOutput;
 
 const LONG: Duration = Duration::from_secs(40);
 

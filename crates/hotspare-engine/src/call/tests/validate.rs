@@ -3,7 +3,7 @@
 use hotspare_core::{Json, Native, Price, Response};
 
 use super::*;
-use crate::rules::{ValidateOutput, ValidateToolCalls};
+use crate::rules::ValidateToolCalls;
 
 fn setup(stream: bool) -> Setup {
     let mut setup = Setup::new(&["a", "b"]);
