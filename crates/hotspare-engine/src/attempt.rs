@@ -68,7 +68,7 @@ pub(crate) struct Attempt {
     /// Joins a continuation to what the caller already has.
     pub(crate) splice: Option<Splice>,
     /// When its stream ended, if its answer is being judged.
-    pub(crate) ended: Option<Moment>,
+    pub(crate) stream_ended_at: Option<Moment>,
     /// The judgement of its answer, until it is handed out.
     pub(crate) judgement: Option<Box<Judgement>>,
     /// A failure detected in an event, to be processed once the world is at hand.
@@ -123,7 +123,7 @@ impl Attempt {
             passed_on: false,
             content_bytes: 0,
             splice: None,
-            ended: None,
+            stream_ended_at: None,
             judgement: None,
             failure: None,
             expected,
@@ -141,12 +141,12 @@ impl Attempt {
 
     /// Whether events may still arrive.
     pub(crate) fn is_open(&self) -> bool {
-        self.is_live() && self.ended.is_none()
+        self.is_live() && self.stream_ended_at.is_none()
     }
 
     /// Whether it has an answer that is being judged.
     pub(crate) fn is_being_judged(&self) -> bool {
-        self.is_live() && self.ended.is_some()
+        self.is_live() && self.stream_ended_at.is_some()
     }
 
     /// Whether its answer must be judged before the caller may take it for complete.
@@ -184,7 +184,7 @@ impl Attempt {
 
     /// Alive and not known to be late, or complete: worth waiting for before another attempt is started.
     pub(crate) fn is_hopeful(&self) -> bool {
-        self.is_live() && (!self.late || self.ended.is_some()) && self.failure.is_none()
+        self.is_live() && (!self.late || self.stream_ended_at.is_some()) && self.failure.is_none()
     }
 
     /// When its first content is later than usual.

@@ -7,7 +7,7 @@ use hotspare_health::Outcome;
 
 /// How an attempt ended, for the book and the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
+pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
@@ -22,7 +22,7 @@ pub(crate) struct End {
     pub(crate) counted: Option<(PromptSize, u64)>,
 }
 
-impl End {
+impl Settlement {
     /// The end of an attempt that a test makes instead of a call of the first route.
     #[cfg(test)]
     pub(crate) fn of_attempt(outcome: Outcome, ending: Ending) -> Self {

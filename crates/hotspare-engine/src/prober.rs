@@ -20,7 +20,7 @@ use std::time::Duration;
 use hotspare_core::{Error, Kind, Moment};
 use hotspare_health::{Outcome, Permit, Verdict};
 
-use crate::ending::{End, Ending};
+use crate::ending::{Ending, Settlement};
 use crate::fleet::Fleet;
 use crate::verdict;
 use crate::world::World;
@@ -146,7 +146,7 @@ impl Prober {
         if probe.is_last_try {
             // A failure would only block the calls as well.
             (history.rests_until, history.after_call) = (now + LONGEST_PAUSE, Some(world.settled(target)));
-            let end = End::of_probe(Outcome::neutral(), Ending::Failed(Kind::Timeout));
+            let end = Settlement::of_probe(Outcome::neutral(), Ending::Failed(Kind::Timeout));
             world.settle(now, target, probe.permit, end, draw(now));
         } else {
             history.timeouts += 1;
@@ -169,7 +169,7 @@ impl Prober {
         history.after_call = None;
         history.inconclusive =
             if outcome.verdict == Verdict::Neutral { history.inconclusive.saturating_add(1) } else { 0 };
-        let end = End::of_probe(outcome, ending);
+        let end = Settlement::of_probe(outcome, ending);
         world.settle(now, target, permit, end, draw(now));
     }
 
@@ -188,7 +188,7 @@ impl Prober {
     /// The driver stops with probes in flight: returns their slots and leases.
     pub fn give_up(&mut self, now: Moment, world: &mut World) {
         for Running { target, permit, .. } in self.running.drain(..) {
-            let end = End::of_probe(Outcome::neutral(), Ending::Cancelled);
+            let end = Settlement::of_probe(Outcome::neutral(), Ending::Cancelled);
             world.settle(now, target, permit, end, draw(now));
         }
     }

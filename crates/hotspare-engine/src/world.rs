@@ -23,7 +23,7 @@ use hotspare_normalize::Calibration;
 
 use crate::budget::Budget;
 use crate::counts::{CostKind, Counts};
-use crate::ending::{End, Ending};
+use crate::ending::{Ending, Settlement};
 use crate::fleet::{Fleet, Route, Target};
 use crate::queue::{Queues, Ticket};
 use crate::spend::Spend;
@@ -279,8 +279,8 @@ impl World {
     }
 
     /// Takes the end of an attempt.
-    pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: End, draw: u64) {
-        let End { outcome, ending, usage, cost, .. } = end;
+    pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: Settlement, draw: u64) {
+        let Settlement { outcome, ending, usage, cost, .. } = end;
         self.note_out(now, &outcome, ending);
         let kind = match ending {
             _ if end.reask => CostKind::Reask,

@@ -37,7 +37,7 @@ impl Call {
         } else {
             Arc::default()
         };
-        attempt.ended = Some(now);
+        attempt.stream_ended_at = Some(now);
         attempt.judgement = Some(Box::new(Judgement {
             gathered: attempt.gathered.take(),
             has_tool_calls: attempt.grammar.has_tool_calls(),

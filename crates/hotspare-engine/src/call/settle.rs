@@ -16,7 +16,7 @@ use super::continuation::empty_answer;
 use super::timers::exceeds_norm;
 use super::{Call, Phase, refusals};
 use crate::attempt::Attempt;
-use crate::ending::{End, Ending};
+use crate::ending::{Ending, Settlement};
 use crate::fleet::Target;
 use crate::rules::OnRefusal;
 use crate::splice::Splice;
@@ -151,7 +151,7 @@ impl Call {
             entry.turns = turns;
             entry.notes.extend(unpriced);
             entry.outcome = end;
-            entry.duration = attempt.ended.unwrap_or(now).saturating_since(attempt.started);
+            entry.duration = attempt.stream_ended_at.unwrap_or(now).saturating_since(attempt.started);
             entry.usage = usage;
             entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
         }
@@ -160,7 +160,7 @@ impl Call {
         // The target's token count for the unchanged request.
         let reported = attempt.is_as_asked() && attempt.usage.source == UsageSource::Reported;
         let counted = attempt.usage.input.filter(|_| reported);
-        let end = End {
+        let end = Settlement {
             outcome,
             ending,
             usage,

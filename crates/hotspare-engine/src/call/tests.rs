@@ -12,7 +12,7 @@ use hotspare_normalize::OutputCheck;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 
 use super::*;
-use crate::ending::{End, Ending};
+use crate::ending::{Ending, Settlement};
 use crate::fleet::TargetSpec;
 use crate::judgement::Judgement;
 use crate::plan::PlanSeed;

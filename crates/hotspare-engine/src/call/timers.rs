@@ -210,7 +210,8 @@ impl Call {
     }
 
     pub(super) fn has_content(&self) -> bool {
-        let has_content = |attempt: &Attempt| attempt.first_content.is_some() || attempt.ended.is_some();
+        let has_content =
+            |attempt: &Attempt| attempt.first_content.is_some() || attempt.stream_ended_at.is_some();
         self.attempts.iter().any(|attempt| attempt.is_live() && has_content(attempt))
     }
 

@@ -72,7 +72,7 @@ impl Rig {
     }
 
     fn caller_ends(&mut self, place: usize, permit: Permit, outcome: Outcome, ending: Ending) {
-        let end = End::of_attempt(outcome, ending);
+        let end = Settlement::of_attempt(outcome, ending);
         self.world.settle(self.now, place, permit, end, 0);
     }
 
@@ -258,7 +258,7 @@ fn probe_waits_for_a_slot_and_occupies_it() {
         assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (0, 1));
     }
     assert!(rig.now > recheck);
-    let end = End::of_attempt(Outcome::success(), Ending::Served);
+    let end = Settlement::of_attempt(Outcome::success(), Ending::Served);
     rig.world.settle(rig.now, 0, stream, end, 0);
     rig.run();
     assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (1, 1));
@@ -320,7 +320,7 @@ fn service_changes_are_reported_once() {
     for permit in under_way {
         let error = Error::new(Kind::QuotaExhausted, "");
         let outcome = verdict::outcome(rig.now, &error, &rig.prober.fleet.targets()[1], 0, 1_000);
-        let end = End::of_attempt(outcome, Ending::Failed(error.kind()));
+        let end = Settlement::of_attempt(outcome, Ending::Failed(error.kind()));
         rig.world.settle(rig.now, 1, permit, end, 0);
     }
     let told = rig.world.take_service_changes();

@@ -19,7 +19,8 @@ fn overspend(rig: &mut Rig) {
     rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(5), day));
     let (_, permit) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
     let served = Outcome { verdict: Verdict::Success, at: None };
-    let end = End { cost: Some(Cost::from_micros(5)), ..End::of_attempt(served, Ending::Served) };
+    let end =
+        Settlement { cost: Some(Cost::from_micros(5)), ..Settlement::of_attempt(served, Ending::Served) };
     rig.world.settle(rig.now, 0, permit, end, 0);
 }
 
@@ -144,7 +145,7 @@ fn slowness_is_reported_once_in_either_direction() {
         let after = Duration::from_millis(after);
         rig.world.observe(rig.now, 0, &mut permit, Observation::FirstContent { after });
         let served = Outcome { verdict: Verdict::Success, at: None };
-        rig.world.settle(rig.now, 0, permit, End::of_attempt(served, Ending::Served), 0);
+        rig.world.settle(rig.now, 0, permit, Settlement::of_attempt(served, Ending::Served), 0);
         let changes = rig.world.take_slowness_changes();
         changes.into_iter().map(|change| change.degraded).collect::<Vec<_>>()
     };

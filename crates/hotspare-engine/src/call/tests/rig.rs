@@ -83,7 +83,7 @@ impl Ill {
                     let (_, mut permit) = world.admit(now, place, Demand::default()).unwrap();
                     world.observe(now, place, &mut permit, Observation::Late);
                     let served = Outcome { verdict: Verdict::Success, at: None };
-                    world.settle(now, place, permit, End::of_attempt(served, Ending::Served), 0);
+                    world.settle(now, place, permit, Settlement::of_attempt(served, Ending::Served), 0);
                 }
                 return None;
             }
@@ -97,7 +97,7 @@ impl Ill {
         };
         for _ in 0..calls {
             let (_, permit) = world.admit(now, place, Demand::default()).unwrap();
-            world.settle(now, place, permit, End::of_attempt(outcome, Ending::Cancelled), 0);
+            world.settle(now, place, permit, Settlement::of_attempt(outcome, Ending::Cancelled), 0);
         }
         None
     }
@@ -272,7 +272,13 @@ impl Rig {
     /// Another call ends; this one is woken if that makes room for it.
     pub(super) fn makes_room(&mut self) {
         let (place, permit) = self.others.remove(0);
-        self.world.settle(self.now, place, permit, End::of_attempt(Outcome::neutral(), Ending::Cancelled), 0);
+        self.world.settle(
+            self.now,
+            place,
+            permit,
+            Settlement::of_attempt(Outcome::neutral(), Ending::Cancelled),
+            0,
+        );
         if self.world.take_woken().into_iter().any(|ticket| Some(ticket) == self.call.ticket()) {
             self.tell(Input::Woken);
         }

@@ -233,7 +233,7 @@ fn call_leaves_the_queue_when_it_stops_waiting() {
     let (place, permit) = rig.others.remove(0);
     let until = rig.now + Duration::from_secs(300);
     let held = Outcome::at(rig.world.scopes(place)[3], Verdict::Hold { until });
-    rig.world.settle(rig.now, place, permit, End::of_attempt(held, Ending::Cancelled), 0);
+    rig.world.settle(rig.now, place, permit, Settlement::of_attempt(held, Ending::Cancelled), 0);
     assert_eq!(rig.world.take_woken(), [rig.call.ticket().unwrap()]);
     rig.tell(Input::Woken);
     assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 0));
@@ -292,7 +292,7 @@ fn unadmitted_hedge_uses_no_extra_start() {
     rig.wait(Duration::from_millis(500));
     assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0], 0));
     rig.finishes_with_text(0);
-    rig.world.settle(rig.now, 1, taken, End::of_attempt(Outcome::neutral(), Ending::Cancelled), 0);
+    rig.world.settle(rig.now, 1, taken, Settlement::of_attempt(Outcome::neutral(), Ending::Cancelled), 0);
     let _ = rig.next_call(&setup);
     rig.wait(Duration::from_millis(500));
     assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0, 1], 1));
