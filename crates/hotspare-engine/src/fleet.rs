@@ -113,22 +113,43 @@ impl Target {
 
     /// All scopes that must be healthy for a request with this key.
     #[must_use]
-    pub fn scopes(&self, key: usize) -> [ScopeId; 4] {
+    pub fn scopes(&self, key: usize) -> TargetScopes {
         let (credential, credential_model) = self.keys[key.min(self.keys.len() - 1)];
-        [self.endpoint, self.model, credential, credential_model]
+        TargetScopes { endpoint: self.endpoint, model: self.model, credential, credential_model }
     }
 
     /// The scope of one level.
     #[must_use]
     pub fn scope(&self, key: usize, level: Scope) -> Option<ScopeId> {
-        let [endpoint, model, credential, credential_model] = self.scopes(key);
+        let scopes = self.scopes(key);
         match level {
-            Scope::Endpoint => Some(endpoint),
-            Scope::Model => Some(model),
-            Scope::Credential => Some(credential),
-            Scope::CredentialModel => Some(credential_model),
+            Scope::Endpoint => Some(scopes.endpoint),
+            Scope::Model => Some(scopes.model),
+            Scope::Credential => Some(scopes.credential),
+            Scope::CredentialModel => Some(scopes.credential_model),
             Scope::None => None,
         }
+    }
+}
+
+/// The scopes that must be healthy for a request to a target with one of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetScopes {
+    /// The host.
+    pub endpoint: ScopeId,
+    /// The model at this endpoint.
+    pub model: ScopeId,
+    /// The key at this endpoint.
+    pub credential: ScopeId,
+    /// The key for this model.
+    pub credential_model: ScopeId,
+}
+
+impl TargetScopes {
+    /// All of them, from the widest to the narrowest.
+    #[must_use]
+    pub const fn as_array(&self) -> [ScopeId; 4] {
+        [self.endpoint, self.model, self.credential, self.credential_model]
     }
 }
 
@@ -334,7 +355,7 @@ mod tests {
             spec("west", "https://host/west"),
             spec("again", "https://host/west"),
         ]);
-        let scopes: Vec<_> = fleet.targets().iter().map(|target| target.scopes(0)).collect();
+        let scopes: Vec<_> = fleet.targets().iter().map(|target| target.scopes(0).as_array()).collect();
         assert_eq!(scopes[0][0], scopes[1][0]);
         assert!((1..4).all(|level| scopes[0][level] != scopes[1][level]), "{scopes:?}");
         assert_eq!(scopes[1], scopes[2]);

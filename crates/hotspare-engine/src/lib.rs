@@ -31,7 +31,7 @@ pub use call::Call;
 pub use call_spec::CallSpec;
 pub use counts::{CostKind, Counts};
 pub use draw::Draws;
-pub use fleet::{Fleet, Route, Target, TargetSpec};
+pub use fleet::{Fleet, Route, Target, TargetScopes, TargetSpec};
 pub use histogram::Histogram;
 pub use judgement::{Judged, Judgement, Reask};
 pub use measure::Measure;

@@ -205,7 +205,7 @@ impl World {
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];
-        let refuse = |cause, until| Err(Refusal { scope: target.scopes(0)[1], cause, until });
+        let refuse = |cause, until| Err(Refusal { scope: target.scopes(0).model, cause, until });
         if self.targets[place].cordoned {
             return refuse(Cause::Cordoned, None);
         }
@@ -222,7 +222,7 @@ impl World {
         let keys = target.key_count();
         let first = usize::try_from(draw % keys as u64).unwrap_or(0);
         let mut admit = |key| {
-            let scopes = target.scopes(key);
+            let scopes = target.scopes(key).as_array();
             let admission = if last_resort {
                 self.book.admit_last_resort(now, &scopes, call)
             } else {
@@ -336,8 +336,8 @@ impl World {
 
     /// A reply reports what is left of the provider's quota.
     pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
-        let [.., credential_model] = self.fleet.targets()[place].scopes(key);
-        self.book.learn(now, credential_model, limits);
+        let scopes = self.fleet.targets()[place].scopes(key);
+        self.book.learn(now, scopes.credential_model, limits);
     }
 
     /// Queues a call at a target; false if the queue is full.
@@ -436,7 +436,7 @@ impl World {
     }
 
     #[cfg(test)]
-    pub(crate) fn scopes(&self, place: usize) -> [hotspare_health::ScopeId; 4] {
+    pub(crate) fn scopes(&self, place: usize) -> crate::fleet::TargetScopes {
         self.fleet.targets()[place].scopes(0)
     }
 

@@ -78,7 +78,7 @@ impl InvariantChecker {
         let mut scopes = Vec::new();
         for (target, limits) in fleet.targets().iter().zip(limits) {
             for key in 0..target.key_count() {
-                for scope in target.scopes(key) {
+                for scope in target.scopes(key).as_array() {
                     let at = scope.0 as usize;
                     let new = Scope {
                         state: BreakerState::Closed,

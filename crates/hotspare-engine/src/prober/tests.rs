@@ -305,7 +305,7 @@ fn status_is_that_of_the_key_that_is_usable_soonest() {
     ] {
         let demand = Demand { draw: key, ..Demand::default() };
         let (key, permit) = rig.world.admit(rig.now, 1, demand).unwrap();
-        let scope = rig.prober.fleet.targets()[1].scopes(key)[2];
+        let scope = rig.prober.fleet.targets()[1].scopes(key).credential;
         rig.caller_ends(1, permit, Outcome::at(scope, verdict), Ending::Cancelled);
     }
     let view = rig.world.view(rig.now, 1, 0);

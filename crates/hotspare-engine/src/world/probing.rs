@@ -15,7 +15,7 @@ impl World {
         if self.targets[place].cordoned {
             return None;
         }
-        let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key))?;
+        let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key).as_array())?;
         let own = self.targets[place].own.wait(now, 0).unwrap_or(now);
         let full = !self.queues.is_next(place, None, self.free_places(place));
         Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
@@ -31,7 +31,7 @@ impl World {
         if self.probe_at(now, place, key)? > now {
             return None;
         }
-        let scopes = self.fleet.targets()[place].scopes(key);
+        let scopes = self.fleet.targets()[place].scopes(key).as_array();
         // A probe's answer is unstreamed.
         let call = CallProfile { tokens: 0, unstreamed: true, reasons: false };
         let Admission::Granted(permit) = self.book.admit_call(now, &scopes, call) else { return None };

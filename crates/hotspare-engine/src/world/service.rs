@@ -78,9 +78,9 @@ impl World {
 
     /// A rejected key has been replaced at its source: enables it.
     pub fn renew_key(&mut self, place: usize, key: usize) {
-        let [_, _, credential, credential_model] = self.fleet.targets()[place].scopes(key);
-        self.book.enable(credential);
-        self.book.enable(credential_model);
+        let scopes = self.fleet.targets()[place].scopes(key);
+        self.book.enable(scopes.credential);
+        self.book.enable(scopes.credential_model);
         self.note_back();
         self.wake(place);
     }
@@ -88,7 +88,7 @@ impl World {
     /// Enables a target's model and keys without waiting for a re-check, once an operator has fixed what disabled them.
     pub fn enable(&mut self, place: usize) {
         let target = &self.fleet.targets()[place];
-        self.book.enable(target.scopes(0)[1]);
+        self.book.enable(target.scopes(0).model);
         for key in 0..self.fleet.targets()[place].key_count() {
             self.renew_key(place, key);
         }
@@ -97,8 +97,8 @@ impl World {
     /// What disabled a target's model.
     #[must_use]
     pub fn disabled_by(&self, place: usize) -> Option<Kind> {
-        let [_, model, ..] = self.fleet.targets()[place].scopes(0);
-        self.service.out.get(&model).copied()
+        let model = &self.fleet.targets()[place].scopes(0).model;
+        self.service.out.get(model).copied()
     }
 
     /// What disabled a key or a model.
@@ -110,9 +110,9 @@ impl World {
     #[must_use]
     pub fn key_status(&self, now: Moment, place: usize, key: usize) -> KeyStatus {
         let scopes = self.fleet.targets()[place].scopes(key);
-        let [.., credential, credential_model] = scopes;
-        let view = self.book.view(now, &scopes, 0);
-        let disabled_by = [credential, credential_model].iter().find_map(|scope| self.service.out.get(scope));
+        let view = self.book.view(now, &scopes.as_array(), 0);
+        let disabled_by =
+            [scopes.credential, scopes.credential_model].iter().find_map(|scope| self.service.out.get(scope));
         KeyStatus {
             usable: view.usable,
             usable_in: view.until.map(|until| until.saturating_since(now)),

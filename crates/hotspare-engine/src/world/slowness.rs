@@ -41,7 +41,7 @@ impl World {
 
     /// Records whether a target's model is slower than usual; called after the book has learned of its calls.
     pub(super) fn note_slowness(&mut self, place: usize) {
-        let [_, scope, ..] = self.fleet.targets()[place].scopes(0);
+        let scope = self.fleet.targets()[place].scopes(0).model;
         let degraded = self.book.is_degraded(scope);
         let changed = match degraded {
             true => self.slowness.degraded.insert(scope),

@@ -36,7 +36,7 @@ impl World {
     pub(crate) fn obstacle(&self, now: Moment, place: usize, tokens: u64) -> Option<Refusal> {
         let target = &self.fleet.targets()[place];
         let state = &self.targets[place];
-        let model = target.scopes(0)[1];
+        let model = target.scopes(0).model;
         let of_target = |cause, until| Some(Refusal { scope: model, cause, until });
         if state.cordoned {
             return of_target(Cause::Cordoned, None);
@@ -49,7 +49,7 @@ impl World {
         }
         let mut soonest: Option<Refusal> = None;
         for key in 0..target.key_count() {
-            let refusal = self.book.obstacle(now, &target.scopes(key), tokens)?;
+            let refusal = self.book.obstacle(now, &target.scopes(key).as_array(), tokens)?;
             if soonest.as_ref().is_none_or(|old| sooner(&refusal, old)) {
                 soonest = Some(refusal);
             }
@@ -60,8 +60,8 @@ impl World {
     fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {
         let target = &self.fleet.targets()[place];
         let in_flight = self.targets[place].counts.in_flight;
-        let views =
-            (0..target.key_count()).map(|key| self.book.view(now, &target.scopes(key), prompt_tokens));
+        let views = (0..target.key_count())
+            .map(|key| self.book.view(now, &target.scopes(key).as_array(), prompt_tokens));
         let best = views.min_by_key(|view| (!view.usable, view.until.unwrap_or(Moment::MAX)));
         let mut out = TargetView::default();
         if let Some(view) = best {

@@ -15,7 +15,7 @@ fn after_an_outage() -> (InvariantChecker, [ScopeId; 4], AttemptScopes) {
         window: Duration::from_secs(30),
     };
     let mut checker = InvariantChecker::new(&fleet, &[limits]);
-    let scopes = fleet.targets()[0].scopes(0);
+    let scopes = fleet.targets()[0].scopes(0).as_array();
     let before = checker.attempt_started(Moment::ZERO, scopes, false);
     let failed = change(
         scopes[1],

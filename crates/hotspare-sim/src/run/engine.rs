@@ -44,7 +44,7 @@ impl EngineState {
         let mut targets_by_scope: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, target) in assembled.fleet.targets().iter().enumerate() {
             for key in 0..target.key_count() {
-                for scope in target.scopes(key) {
+                for scope in target.scopes(key).as_array() {
                     let affected = targets_by_scope.entry(scope).or_default();
                     if !affected.contains(&index) {
                         affected.push(index);
@@ -80,7 +80,7 @@ fn ramp_of(
     let (&first, others) = engine.route.members.split_first().filter(|_| is_ranked_by_health)?;
     let share = |target: usize| {
         let target = &engine.fleet.targets()[target];
-        invariants.ramp_share(now, &target.scopes(0))
+        invariants.ramp_share(now, &target.scopes(0).as_array())
     };
     let is_healthy = |view: &TargetView| view.usable && !view.degraded && view.failure_rate_bp == 0;
     let all_healthy =
@@ -101,7 +101,7 @@ fn note_first_choice(
     if let (true, Some(&first), Some(view)) = (is_in_order, engine.route.members.first(), views.first())
         && engine.fleet.targets()[first].key_count() == 1
     {
-        invariants.call_arrived(now, first, &engine.fleet.targets()[first].scopes(0), view);
+        invariants.call_arrived(now, first, &engine.fleet.targets()[first].scopes(0).as_array(), view);
     }
 }
 
@@ -200,7 +200,7 @@ impl Simulation<'_> {
         }
         self.invariants.target_tried(begin.target);
         call.hedged |= begin.kind == StartKind::Hedge;
-        let scopes = engine.fleet.targets()[begin.target].scopes(begin.key);
+        let scopes = engine.fleet.targets()[begin.target].scopes(begin.key).as_array();
         // Worlds from before the restart are not watched: their breaker states are separate.
         let current = call.world + 1 == engine.worlds.len();
         let scopes = current.then(|| self.invariants.attempt_started(self.now, scopes, last_resort));
@@ -457,8 +457,9 @@ impl Simulation<'_> {
             self.hash = crate::rng::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
             for &index in engine.targets_by_scope.get(&change.scope).into_iter().flatten() {
                 let target = &engine.fleet.targets()[index];
-                let state =
-                    (0..target.key_count()).map(|key| self.invariants.state(&target.scopes(key))).min();
+                let state = (0..target.key_count())
+                    .map(|key| self.invariants.state(&target.scopes(key).as_array()))
+                    .min();
                 let state = state.unwrap_or_default();
                 if state != engine.breaker_states[index] {
                     engine.breaker_states[index] = state;

@@ -87,12 +87,16 @@ impl Ill {
                 }
                 return None;
             }
-            Self::Held(secs) => {
-                (1, Outcome::at(scopes[3], Verdict::Hold { until: now + Duration::from_secs(secs) }))
-            }
+            Self::Held(secs) => (
+                1,
+                Outcome::at(
+                    scopes.credential_model,
+                    Verdict::Hold { until: now + Duration::from_secs(secs) },
+                ),
+            ),
             Self::Open(secs) => {
                 let not_before = Some(now + Duration::from_secs(secs));
-                (5, Outcome::at(scopes[1], Verdict::Failure { weight_milli: 1_000, not_before }))
+                (5, Outcome::at(scopes.model, Verdict::Failure { weight_milli: 1_000, not_before }))
             }
         };
         for _ in 0..calls {

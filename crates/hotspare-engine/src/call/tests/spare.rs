@@ -232,7 +232,7 @@ fn call_leaves_the_queue_when_it_stops_waiting() {
     assert_eq!(rig.world.queued(1), 1);
     let (place, permit) = rig.others.remove(0);
     let until = rig.now + Duration::from_secs(300);
-    let held = Outcome::at(rig.world.scopes(place)[3], Verdict::Hold { until });
+    let held = Outcome::at(rig.world.scopes(place).credential_model, Verdict::Hold { until });
     rig.world.settle(rig.now, place, permit, Settlement::of_attempt(held, Ending::Cancelled), 0);
     assert_eq!(rig.world.take_woken(), [rig.call.ticket().unwrap()]);
     rig.tell(Input::Woken);
