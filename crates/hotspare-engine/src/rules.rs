@@ -159,11 +159,18 @@ impl Limits {
             .filter(|(_, limit)| limit.is_zero())
             .map(|(name, _)| format!("{name} must be longer than 0s"))
             .collect();
-        if self.first_content > self.first_content_deadline {
-            mistakes.push("first_content must not be longer than first_content_deadline".into());
+        // A deadline that equals `total` may follow from it; then `total` is the setting to change.
+        let (whole, longest) = match self.first_content_deadline < self.total {
+            true => ("first_content_deadline", self.first_content_deadline),
+            false => ("total", self.total),
+        };
+        if self.first_content > longest {
+            mistakes.push(format!("first_content must not be longer than {whole}, which is {longest:?}"));
         }
         if self.first_content_deadline > self.total {
-            mistakes.push("first_content_deadline must not be longer than total".into());
+            let total = self.total;
+            mistakes
+                .push(format!("first_content_deadline must not be longer than total, which is {total:?}"));
         }
         if self.adaptive.is_some_and(|adaptive| adaptive.multiplier_percent < 100 || adaptive.min.is_zero()) {
             mistakes

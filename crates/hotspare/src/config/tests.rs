@@ -71,9 +71,14 @@ fn short_total_implies_the_limits_within_it() {
             "total = \"5s\", first_content_deadline = \"10s\"",
             "first_content_deadline must not be longer than total",
         ),
+        ("total = \"5s\", first_content = \"6s\"", "first_content must not be longer than total"),
         (
-            "total = \"5s\", first_content = \"6s\"",
+            "first_content_deadline = \"5s\", first_content = \"6s\"",
             "first_content must not be longer than first_content_deadline",
+        ),
+        (
+            "total = \"5s\", first_content_deadline = \"7s\", first_content = \"6s\"",
+            "first_content_deadline must not be longer than total",
         ),
     ] {
         assert!(with(limits).unwrap_err().message().contains(mistake), "{limits}");
