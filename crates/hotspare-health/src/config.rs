@@ -86,6 +86,11 @@ impl Config {
         found.map(|(_, rule)| rule()).ok_or_else(|| UnknownRule(name.to_owned()))
     }
 
+    /// The names of the presets.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        READY.iter().map(|(name, _)| *name)
+    }
+
     /// The textbook breaker: 3 failures within 60 s open it for 60 s, one probe closes it.
     #[must_use]
     pub fn textbook() -> Self {

@@ -316,7 +316,8 @@ fn read_table<T: for<'de> Deserialize<'de>>(
 /// Serde's message in words for operators, and without strings from the configuration, which may be secret.
 fn describe(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
-    if let Some(name) = found.strip_prefix("unknown field `").and_then(|name| name.strip_suffix('`')) {
+    let unknown = found.strip_prefix("unknown field `").or_else(|| found.strip_prefix("unknown variant `"));
+    if let Some(name) = unknown.and_then(|rest| rest.strip_suffix('`')) {
         let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
         return format!("{message}{}", choice::hint(name, &known));
     }

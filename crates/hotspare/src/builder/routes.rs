@@ -125,7 +125,9 @@ pub(super) fn routes(
             Ok(route) if route.members.is_empty() => wrong(format!("route `{name}` has no targets")),
             Ok(route) => routes.push(Arc::new(route.with_limits(spec.limits).with_rules(spec.rules))),
             Err(unknown) => {
-                let known: Vec<_> = fleet.targets().iter().map(|target| target.id.as_str()).collect();
+                // Targets with mistakes of their own exist too.
+                let described = fleet.targets().iter().map(|target| target.id.as_str());
+                let known: Vec<_> = described.chain(broken.iter().map(TargetId::as_str)).collect();
                 for target in unknown.iter().filter(|target| !broken.contains(target)) {
                     wrong(format!(
                         "route `{name}` names the target `{target}`, which does not exist; there are: {}",

@@ -5,6 +5,7 @@
 use hotspare_health::{Config as Breaker, Knobs};
 use serde::Deserialize;
 
+use super::choice::hint;
 use super::text_or::{TextOr, TextOrTable};
 use super::units::{DurationDto, PercentDto};
 
@@ -37,7 +38,12 @@ pub(super) struct BreakerTableDto {
 impl BreakerDto {
     pub(super) fn config(self) -> Result<Breaker, String> {
         let table = match self {
-            Self::Text(name) => return Breaker::named(&name).map_err(|unknown| unknown.to_string()),
+            Self::Text(name) => {
+                return Breaker::named(&name).map_err(|unknown| {
+                    let names: Vec<&str> = Breaker::names().collect();
+                    format!("{unknown}{}", hint(&name, &names))
+                });
+            }
             Self::Table(table) => table,
         };
         let time = |span: Option<DurationDto>| span.map(|span| span.0);

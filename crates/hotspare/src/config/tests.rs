@@ -404,3 +404,33 @@ limits = { adaptive = { multiplier = 0.5 } }
         assert!(what.contains(part), "{part} is not in:\n{what}");
     }
 }
+
+#[test]
+fn a_target_with_mistakes_is_listed_among_those_that_exist() {
+    let text = GOOD.replace("\"main\", [", "\"mian\", [").replace("\"ollama\"", "\"olama\"");
+    let message = wrong(&text);
+    let expected =
+        "route `chat` names the target `mian`, which does not exist; there are: main, spare, local";
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn a_misspelt_kind_or_breaker_gets_a_hint() {
+    let kind = |name: &str| wrong(&GOOD.replace("content_policy", name));
+    let breaker = |name: &str| {
+        let table = "{ failures = 3, window = \"60s\", cooldown = \"1m\" }";
+        wrong(&GOOD.replace(table, &format!("\"{name}\"")))
+    };
+    for (message, hint) in [
+        (kind("rate_limit"), "did you mean `rate_limited`?"),
+        (
+            breaker("textbok"),
+            "valid values are default, evidence, window, textbook, never; did you mean `textbook`?",
+        ),
+    ] {
+        assert!(message.contains(hint), "{message}");
+    }
+    for message in [kind("zebra"), breaker("zebra")] {
+        assert!(message.contains("`zebra`") && !message.contains("did you mean"), "{message}");
+    }
+}
