@@ -263,9 +263,17 @@ async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
     for (name, failure) in &checked {
         out.line(&format!("{name}: {}", failure.as_deref().unwrap_or("answers")));
     }
-    match checked.iter().filter(|(_, failure)| failure.is_some()).count() {
-        0 => Ok(()),
-        failed => Err(format!("{failed} of {} keys got no answer", checked.len())),
+    let failed = checked.iter().filter(|(_, failure)| failure.is_some()).count();
+    verdict(failed, checked.len())
+}
+
+/// The result of `check --live`. A check also fails if the provider replies with an error, and a target without keys is checked
+/// once.
+fn verdict(failed: usize, checks: usize) -> Result<(), String> {
+    match (failed, checks) {
+        (0, _) => Ok(()),
+        (1, 1) => Err("the live check failed".into()),
+        (failed, checks) => Err(format!("{failed} of {checks} live checks failed")),
     }
 }
 
@@ -304,3 +312,6 @@ fn note(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "{text}");
 }
+
+#[cfg(test)]
+mod tests;
