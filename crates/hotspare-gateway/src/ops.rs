@@ -26,6 +26,10 @@ use crate::reply::{self, failure};
 use crate::request_id::RequestId;
 use crate::upload;
 
+/// The operators' endpoints, as a message names them.
+pub(crate) const ENDPOINTS: &str = "GET /healthz, /readyz, /metrics and /targets, POST /targets/NAME/cordon, \
+                                    /targets/NAME/uncordon and /targets/NAME/enable";
+
 /// The operators' endpoints.
 pub(crate) fn router() -> Router<Arc<Gateway>> {
     Router::new()

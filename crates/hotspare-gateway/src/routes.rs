@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -296,10 +296,19 @@ fn model_object(name: &str) -> Value {
 
 async fn not_found(Extension(RequestId(id)): Extension<RequestId>, request: Request) -> Response {
     let (method, path) = (request.method(), request.uri().path());
-    let known = "POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/embeddings, GET /v1/models";
-    let what = format!("unknown endpoint {method} {path}; available: {known}{}", path_hint(path));
-    let error = Error::new(Kind::InvalidRequest, what).with_status(404);
+    let error = Error::new(Kind::InvalidRequest, unknown_endpoint(method, path)).with_status(404);
     reply::failure_for(reply::is_messages(path, request.headers()), &error, &id)
+}
+
+/// Names the endpoints for clients, and those for operators unless the path is clearly a client's.
+fn unknown_endpoint(method: &Method, path: &str) -> String {
+    let known = "POST /v1/chat/completions, /v1/responses, /v1/messages and /v1/embeddings, GET /v1/models";
+    let hint = path_hint(path);
+    let operators = match path.starts_with("/v1/") || !hint.is_empty() {
+        true => String::new(),
+        false => format!("; for operators: {}", ops::ENDPOINTS),
+    };
+    format!("unknown endpoint {method} {path}; available: {known}{hint}{operators}")
 }
 
 /// What a client probably got wrong about an unknown path.
@@ -323,3 +332,6 @@ async fn method_not_allowed(Extension(RequestId(id)): Extension<RequestId>, requ
     let error = Error::new(Kind::InvalidRequest, format!("{path} does not accept {method}")).with_status(405);
     reply::failure_for(reply::is_messages(path, request.headers()), &error, &id)
 }
+
+#[cfg(test)]
+mod tests;
