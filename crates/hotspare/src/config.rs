@@ -62,6 +62,8 @@ impl fmt::Debug for Config {
 struct Entry<T> {
     name: String,
     line: usize,
+    /// The lines of its settings.
+    lines: BTreeMap<String, usize>,
     dto: Option<T>,
 }
 
@@ -149,11 +151,7 @@ impl Config {
             let line = lines.line_of(section.span().start);
             match section.get_ref().as_ref() {
                 "server" => {
-                    if let DeValue::Table(table) = value.get_ref() {
-                        let of_key = |key: &Spanned<_>| lines.line_of(key.span().start);
-                        config.server_lines =
-                            table.keys().map(|key| (key.get_ref().to_string(), of_key(key))).collect();
-                    }
+                    config.server_lines = setting_lines(&lines, value.get_ref());
                     // What can be read is used, so that its mistakes are found as well.
                     let server = read_table(&lines, "server", value, &mut config.mistakes);
                     config.server = server.map(|(server, _)| server).unwrap_or_default();
@@ -188,16 +186,17 @@ impl Config {
     /// Reads the files named for prompts and certificate authorities. `read` gets each path as written. A file that cannot be
     /// read is a mistake, which [`Config::client`] reports with the others.
     pub fn read_files(&mut self, read: impl Fn(&str) -> std::io::Result<String>) {
-        for Entry { name, line, dto } in &mut self.targets {
+        for Entry { name, line, lines, dto } in &mut self.targets {
             let Some(dto) = dto else { continue };
-            let mut check = |read: Result<(), String>| {
-                let wrong = |what| self.mistakes.add(Subject::Line(*line), format!("targets.{name}: {what}"));
+            let mut check = |setting: &str, read: Result<(), String>| {
+                let line = lines.get(setting).copied().unwrap_or(*line);
+                let wrong = |what| self.mistakes.add(Subject::Line(line), format!("targets.{name}: {what}"));
                 read.map_err(wrong).is_ok()
             };
-            dto.ca.take_if(|ca| !check(ca.read(&read)));
-            dto.prompt.take_if(|prompt| !check(prompt.read(&read)));
+            dto.ca.take_if(|ca| !check("ca", ca.read(&read)));
+            dto.prompt.take_if(|prompt| !check("prompt", prompt.read(&read)));
         }
-        for Entry { name, line, dto } in &mut self.routes {
+        for Entry { name, line, dto, .. } in &mut self.routes {
             let Some(dto) = dto else { continue };
             dto.prompts.retain(|pattern, prompt| {
                 let wrong = |what| {
@@ -223,20 +222,21 @@ impl Config {
     pub fn builder(self) -> ClientBuilder {
         let mut builder = Client::builder();
         builder.mistakes = self.mistakes;
-        for Entry { name, line, dto } in self.targets {
+        for Entry { name, line, lines, dto } in self.targets {
             let subject = Subject::Target(name.clone());
             builder.mistakes.set_line(subject.clone(), line);
             match dto.map(TargetDto::endpoint) {
                 Some(Ok(endpoint)) => builder = builder.target(name, endpoint),
                 failed => {
-                    for what in failed.and_then(Result::err).unwrap_or_default() {
-                        builder.mistakes.add(subject.clone(), format!("targets.{name}: {what}"));
+                    for (setting, what) in failed.and_then(Result::err).unwrap_or_default() {
+                        let line = lines.get(setting).copied().unwrap_or(line);
+                        builder.mistakes.add(Subject::Line(line), format!("targets.{name}: {what}"));
                     }
                     builder.broken.push(name.into());
                 }
             }
         }
-        for Entry { name, line, dto } in self.routes {
+        for Entry { name, line, dto, .. } in self.routes {
             let subject = Subject::Route(name.clone());
             builder.mistakes.set_line(subject.clone(), line);
             let Some((route, mistakes)) = dto.map(RouteDto::route) else { continue };
@@ -275,14 +275,21 @@ fn read_section<T: for<'de> Deserialize<'de>>(
         .map(|(name, value)| {
             let line = lines.line_of(name.span().start);
             let name = name.into_inner().into_owned();
+            let setting_lines = setting_lines(lines, value.get_ref());
             let dto = read_table(lines, &format!("{section}.{name}"), value, mistakes);
             let dto = dto.and_then(|(dto, is_whole)| is_whole.then_some(dto));
-            Entry { name, line, dto }
+            Entry { name, line, lines: setting_lines, dto }
         })
         .collect();
     // In file order, which is the order in which people read and name them.
     read.sort_by_key(|entry| entry.line);
     read
+}
+
+/// The lines on which a table's settings begin.
+fn setting_lines(lines: &LineIndex<'_>, value: &DeValue<'_>) -> BTreeMap<String, usize> {
+    let DeValue::Table(table) = value else { return BTreeMap::new() };
+    table.keys().map(|key| (key.get_ref().to_string(), lines.line_of(key.span().start))).collect()
 }
 
 /// Reads one table, and returns whether it had no mistakes. On an error, the offending entry is removed and the rest is

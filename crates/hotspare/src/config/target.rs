@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::KeyDto;
 use super::breaker::BreakerDto;
-use super::choice::{hint, valid};
+use super::choice::hint;
 use super::cloud;
 use super::like::ProviderDto;
 use super::native;
@@ -111,24 +111,27 @@ impl ThinkTagsDto {
 }
 
 impl TargetDto {
-    /// The endpoint, or every mistake in it.
-    pub(super) fn endpoint(self) -> Result<Endpoint, Vec<String>> {
+    /// The endpoint, or every mistake in it with the setting that has it.
+    pub(super) fn endpoint(self) -> Result<Endpoint, Vec<(&'static str, String)>> {
         let like = match self.provider {
             TextOr::Text(like) => ProviderDto { like, ..ProviderDto::default() },
             TextOr::Table(like) => like,
         };
         let in_flight = self.max_in_flight.or(like.max_in_flight);
         let mut mistakes = Vec::new();
-        let endpoint = valid(provider(&like, self.model, self.api), &mut mistakes);
-        let keys: Vec<_> = self.keys.iter().filter_map(|key| valid(key.source(), &mut mistakes)).collect();
-        let tags = self.think_tags.and_then(|tags| valid(tags.tags(), &mut mistakes)?);
-        let ca = self.ca.and_then(|ca| valid(ca.pem(), &mut mistakes));
-        let breaker = self.breaker.and_then(|breaker| valid(breaker.config(), &mut mistakes));
+        let endpoint = valid_setting("provider", provider(&like, self.model, self.api), &mut mistakes);
+        let keys: Vec<_> =
+            self.keys.iter().filter_map(|key| valid_setting("keys", key.source(), &mut mistakes)).collect();
+        let tags = self.think_tags.and_then(|tags| valid_setting("think_tags", tags.tags(), &mut mistakes)?);
+        let ca = self.ca.and_then(|ca| valid_setting("ca", ca.pem(), &mut mistakes));
+        let breaker =
+            self.breaker.and_then(|breaker| valid_setting("breaker", breaker.config(), &mut mistakes));
         let profile = self.profile.and_then(|dto| {
             let mut profile = endpoint.as_ref().map(Endpoint::model_profile).unwrap_or_default();
-            valid(dto.apply(&mut profile).map(|()| profile), &mut mistakes)
+            valid_setting("profile", dto.apply(&mut profile).map(|()| profile), &mut mistakes)
         });
-        let template = self.prompt.and_then(|prompt| valid(prompt.template(), &mut mistakes)?);
+        let template =
+            self.prompt.and_then(|prompt| valid_setting("prompt", prompt.template(), &mut mistakes)?);
         let Some(mut endpoint) = endpoint.filter(|_| mistakes.is_empty()) else { return Err(mistakes) };
         for key in keys {
             endpoint = endpoint.key(key);
@@ -178,6 +181,15 @@ impl TargetDto {
         }
         Ok(endpoint)
     }
+}
+
+/// The setting's value, unless there is a mistake in it.
+fn valid_setting<T>(
+    setting: &'static str,
+    value: Result<T, String>,
+    mistakes: &mut Vec<(&'static str, String)>,
+) -> Option<T> {
+    value.map_err(|what| mistakes.push((setting, what))).ok()
 }
 
 const API_VERSION_EXAMPLE: &str = "2024-10-21";

@@ -434,3 +434,17 @@ fn a_misspelt_kind_or_breaker_gets_a_hint() {
         assert!(message.contains("`zebra`") && !message.contains("did you mean"), "{message}");
     }
 }
+
+#[test]
+fn a_mistake_in_a_targets_setting_is_reported_with_that_settings_line() {
+    for (from, to, expected) in [
+        ("provider = \"ollama\"", "provider = \"olama\"", "line 11: targets.local: unknown provider `olama`"),
+        ("max_in_flight = 2", "breaker = \"odd\"", "line 13: targets.local: unknown breaker `odd`"),
+        ("max_in_flight = 2", "think_tags = \"odd\"", "line 13: targets.local: unknown think_tags `odd`"),
+        ("max_in_flight = 2", "keys = [{}]", "line 13: targets.local: a key names either"),
+        ("max_in_flight = 2", "ca = \"ca.pem\"", "line 13: targets.local: ca ca.pem: the file was not read"),
+    ] {
+        let message = wrong(&GOOD.replace(from, to));
+        assert!(message.starts_with(expected), "{expected} is missing in:\n{message}");
+    }
+}
