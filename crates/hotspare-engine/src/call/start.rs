@@ -43,7 +43,7 @@ impl Call {
                 break;
             }
             let Some(choice) = self.waiting.pop_front() else { break };
-            let unsuited = self.unsuited(now, &choice).or_else(|| self.exceeds_max_cost(&choice));
+            let unsuited = self.unsuited(now, world, &choice).or_else(|| self.exceeds_max_cost(&choice));
             let ruled_out = unsuited.or_else(|| {
                 let why = self.overspent(now, world, &choice)?;
                 self.overspent.get_or_insert_with(|| (choice.target, why.clone()));
@@ -149,7 +149,7 @@ impl Call {
     }
 
     /// Why a target is skipped although its turn has come.
-    fn unsuited(&self, now: Moment, choice: &PlannedTarget) -> Option<String> {
+    fn unsuited(&self, now: Moment, world: &World, choice: &PlannedTarget) -> Option<String> {
         let target = &self.fleet.targets()[choice.target];
         if let Some(most) = self.route.limits.max_targets {
             let tried: BTreeSet<usize> = self.attempts.iter().map(|attempt| attempt.choice.target).collect();
@@ -163,16 +163,18 @@ impl Call {
         {
             return Some(format!("its window of {window} tokens is not larger than the one that overflowed"));
         }
-        // The first attempt is made in any case; a further one is pointless if it has no chance to be in time.
+        // The first attempt is made in any case; a further one is pointless if it has no chance to be in time. What the
+        // plan knew may be out of date: the call may have waited since.
         let end = self.first_content_at;
-        if let Some(usual) = choice.usual.filter(|_| !self.attempts.is_empty())
-            && now + usual.p50 > end
+        let streams = self.streams(world, choice.target);
+        let median = || world.median_to_first_content(now, choice.target, self.prompt_tokens, streams);
+        if !self.attempts.is_empty()
+            && let Some(median) = median()
+            && now + median > end
         {
             let left = end.saturating_since(now).as_millis();
-            return Some(format!(
-                "its median time to first content is {} ms, and {left} ms are left",
-                usual.p50.as_millis()
-            ));
+            let median = median.as_millis();
+            return Some(format!("its median time to first content is {median} ms, and {left} ms are left"));
         }
         if self.restricted.as_ref().is_some_and(|targets| !targets.contains(&target.id)) {
             return Some("the route sends this kind of failure to other targets".into());

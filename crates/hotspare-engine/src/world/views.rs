@@ -2,6 +2,8 @@
 //!
 //! Not an admission. Invariant: reading changes nothing.
 
+use std::time::Duration;
+
 use hotspare_core::{Moment, TargetView};
 use hotspare_health::{Cause, Refusal};
 
@@ -30,6 +32,17 @@ impl World {
     #[must_use]
     pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
         self.view_of(now, place, prompt_tokens, true)
+    }
+
+    /// The median time to first content, if known, of answers that arrive as a stream or not.
+    pub(crate) fn median_to_first_content(
+        &self,
+        now: Moment,
+        place: usize,
+        prompt_tokens: u64,
+        streams: bool,
+    ) -> Option<Duration> {
+        self.view_of(now, place, prompt_tokens, streams).latency_p50
     }
 
     /// What refuses a call of about this many tokens now, if anything: the key that may be usable soonest counts.

@@ -132,7 +132,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a target too slow for the time left is started",
         file: "crates/hotspare-engine/src/call/start.rs",
-        from: "&& now + usual.p50 > end",
+        from: "&& now + median > end",
         to: "&& now > end",
         package: "hotspare-engine",
     },

@@ -113,11 +113,10 @@ fn attempts_rescued_by_a_hedge_still_count_as_slow() {
     assert!(view(&rig).latency.unwrap() > before * 3, "{:?}", view(&rig).latency);
 }
 
-#[test]
-fn target_too_slow_for_the_remaining_time_is_skipped() {
+/// A call whose first target is in flight, and whose second target usually needs 3 s.
+fn beside_a_slow_spare() -> Rig {
     let setup = Setup::new(&["b", "a"]);
     let mut rig = setup.rig();
-    // The second target usually needs 3 s.
     for _ in 0..30 {
         rig.fails(0, Kind::ModelUnavailable);
         rig.now = rig.now + Duration::from_secs(3);
@@ -128,12 +127,34 @@ fn target_too_slow_for_the_remaining_time_is_skipped() {
         rig.now = rig.now + Duration::from_secs(700);
         let _ = rig.next_call(&setup);
     }
+    rig
+}
+
+#[test]
+fn target_too_slow_for_the_remaining_time_is_skipped() {
+    let mut rig = beside_a_slow_spare();
     rig.call.first_content_at = rig.now + Duration::from_secs(2);
     rig.fails(0, Kind::ModelUnavailable);
     assert_eq!(rig.targets(), [0]);
     let error = rig.error();
     assert_eq!(error.kind(), Kind::ModelUnavailable, "the first failure is reported");
     assert!(error.trail().skipped[0].why.contains("2000 ms are left"), "{}", error.trail());
+}
+
+/// A call that waited for room, for one, is not held to what was known when it was planned.
+#[test]
+fn target_that_has_become_quick_enough_for_the_remaining_time_is_started() {
+    let mut rig = beside_a_slow_spare();
+    for _ in 0..200 {
+        let (_, mut permit) = rig.world.admit(rig.now, 1, Demand::default()).unwrap();
+        let after = Duration::from_millis(500);
+        rig.world.observe(rig.now, 1, &mut permit, Observation::FirstContent { after });
+        let served = Outcome { verdict: Verdict::Success, at: None };
+        rig.world.settle(rig.now, 1, permit, Settlement::of_attempt(served, Ending::Served), 0);
+    }
+    rig.call.first_content_at = rig.now + Duration::from_secs(2);
+    rig.fails(0, Kind::ModelUnavailable);
+    assert_eq!(rig.targets(), [0, 1]);
 }
 
 #[test]
