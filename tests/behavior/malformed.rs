@@ -196,7 +196,7 @@ fn all_config_errors_are_reported_in_order() {
     let told: Vec<&str> = error.message().lines().collect();
     assert_eq!(told.len(), 40, "{error}");
     for (n, line) in told.iter().enumerate() {
-        assert!(line.starts_with(&format!("line {}: targets.t{n}: unknown provider", 3 * n + 1)), "{line}");
+        assert!(line.starts_with(&format!("line {}: targets.t{n}: unknown provider", 3 * n + 2)), "{line}");
     }
 }
 
