@@ -280,8 +280,9 @@ impl MessagesDecoder {
     fn count(&mut self, usage: Option<dto::UsageDto<'_>>, events: &mut Emit<'_>) {
         let Some(usage) = usage else { return };
         self.usage.update(&self.prompt.count(&usage));
-        let turns: Vec<Turn> = usage.iterations.iter().flatten().filter_map(|raw| turn(raw)).collect();
-        if turns.iter().any(|turn| turn.model.is_some()) {
+        // One that cannot be read leaves only the sum for all of them.
+        let turns: Option<Vec<Turn>> = usage.iterations.iter().flatten().map(|raw| turn(raw)).collect();
+        if let Some(turns) = turns.filter(|turns| turns.iter().any(|turn| turn.model.is_some())) {
             events.push(Event::Turns(turns));
         }
         events.push(Event::Usage(Box::new(self.usage)));

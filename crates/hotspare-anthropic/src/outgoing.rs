@@ -140,6 +140,7 @@ impl MessagesEncoder {
             }
             Event::Native(native) if native.wire == WIRE => self.native(native, out),
             Event::Handover { from, to } => {
+                self.service_tier = None;
                 let ping = json!({"type": "ping", "hotspare": {"handover": {"from": from, "to": to}}});
                 frame(out, "ping", &ping);
             }

@@ -78,7 +78,7 @@ impl ConverseDecoder {
             self.block(raw, out)?;
         }
         self.count(answer.usage, out);
-        out.service_tier(&mut String::new(), answer.service_tier.and_then(|tier| tier.kind));
+        out.service_tier(&mut String::new(), tier_word(answer.service_tier));
         push_trace(answer.trace, out);
         match answer.stop_reason {
             Some(word) => self.stop(&word.0, out),
@@ -102,7 +102,7 @@ impl ConverseDecoder {
             }
             "metadata" => {
                 self.count(event.usage, out);
-                out.service_tier(&mut String::new(), event.service_tier.and_then(|tier| tier.kind));
+                out.service_tier(&mut String::new(), tier_word(event.service_tier));
                 push_trace(event.trace, out);
             }
             other => out.other(other, &String::from_utf8_lossy(data)),
@@ -305,6 +305,11 @@ impl Decoder for ConverseDecoder {
 /// Whether the caller runs the tool; others run at the host.
 fn is_client_tool(call: &dto::ToolUse<'_>) -> bool {
     call.kind.as_ref().is_none_or(|kind| kind.0 != "server_tool_use")
+}
+
+/// The word for the class of service; imitations of the wire may send something else.
+fn tier_word(raw: Option<&RawValue>) -> Option<&RawValue> {
+    serde_json::from_str::<dto::ServiceTier<'_>>(raw?.get()).ok()?.kind
 }
 
 /// Emits the trace of a guardrail or a router.

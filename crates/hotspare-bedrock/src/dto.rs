@@ -17,7 +17,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) stop_reason: Option<Text<'a>>,
     pub(crate) usage: Option<UsageDto>,
     #[serde(borrow)]
-    pub(crate) service_tier: Option<ServiceTier<'a>>,
+    pub(crate) service_tier: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) trace: Option<&'a RawValue>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Event<'a> {
     pub(crate) stop_reason: Option<Text<'a>>,
     pub(crate) usage: Option<UsageDto>,
     #[serde(borrow)]
-    pub(crate) service_tier: Option<ServiceTier<'a>>,
+    pub(crate) service_tier: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) trace: Option<&'a RawValue>,
 }

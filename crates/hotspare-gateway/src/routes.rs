@@ -137,7 +137,8 @@ async fn count_tokens(
 /// What a request's headers say about the call.
 struct HeaderOptions {
     deadline: Option<Duration>,
-    first_content_deadline: Option<Duration>,
+    /// After how long without a byte the client gives up.
+    gives_up_after: Option<Duration>,
     hops: u8,
 }
 
@@ -145,15 +146,17 @@ impl HeaderOptions {
     fn parse(headers: &HeaderMap) -> Result<Self, Error> {
         Ok(Self {
             deadline: deadline::from_headers(headers)?,
-            first_content_deadline: deadline::of_client(headers),
+            gives_up_after: deadline::of_client(headers),
             hops: hops::from_headers(headers)?,
         })
     }
 
     /// Adds them to those of the body. The shorter of the deadlines applies.
-    fn apply(self, options: &mut CallOptions) {
+    fn apply(self, options: &mut CallOptions, stream: bool) {
         options.deadline = [options.deadline, self.deadline].into_iter().flatten().min();
-        let first_content = [options.first_content_deadline, self.first_content_deadline];
+        // Keep-alives are bytes, too: they keep a client that waits for the first of them.
+        let gives_up_after = self.gives_up_after.filter(|time| !stream || *time <= KEEP_ALIVE_INTERVAL);
+        let first_content = [options.first_content_deadline, gives_up_after];
         options.first_content_deadline = first_content.into_iter().flatten().min();
         options.hops = self.hops;
     }
@@ -178,7 +181,7 @@ impl Gateway {
     async fn parse<F: ClientWire>(&self, request: Request) -> Result<(ParsedRequest, BodyMemory), Error> {
         let (options, head, body, memory) = self.receive(request).await?;
         let mut parsed = F::parse(&head.headers, &body)?;
-        options.apply(&mut parsed.request.options);
+        options.apply(&mut parsed.request.options, parsed.stream);
         parsed.request.options.native_wire = Some(F::WIRE);
         Ok((parsed, memory))
     }
@@ -193,7 +196,7 @@ impl Gateway {
         guard.hold_memory(memory);
         let mut embeddings = EmbeddingsRequest::parse(&body)?;
         drop(body);
-        options.apply(&mut embeddings.request.options);
+        options.apply(&mut embeddings.request.options, false);
         guard.set_deadlines(&embeddings.request.options);
         embeddings.request.options.native_wire = Some(WIRE);
         guard.set_route(self.client.route_for(&embeddings.request.model));

@@ -99,6 +99,8 @@ impl Assembler {
                 None => self.usage = Some(*usage),
             },
             Event::ServiceTier(word) => replace(&mut self.service_tier, Some(word)),
+            // Another target goes on, and has yet to say its own.
+            Event::Handover { .. } => self.service_tier = None,
             Event::TextDelta(delta) if !delta.is_empty() => self.push_text(delta)?,
             Event::ReasoningDelta(delta) if !delta.is_empty() => self.push_reasoning(delta)?,
             Event::ReasoningSignature(signature) => self.push_signature(signature)?,

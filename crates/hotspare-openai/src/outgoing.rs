@@ -52,11 +52,10 @@ impl ChatCompletionsEncoder {
     pub fn relayed(&mut self, event: &Event) {
         match event {
             Event::ToolStarted { index, .. } => self.last_call = Some(*index),
-            Event::TextDelta(_)
-            | Event::ReasoningDelta(_)
-            | Event::RefusalDelta(_)
-            | Event::Native(_)
-            | Event::Handover { .. } => self.last_call = None,
+            Event::TextDelta(_) | Event::ReasoningDelta(_) | Event::RefusalDelta(_) | Event::Native(_) => {
+                self.last_call = None
+            }
+            Event::Handover { .. } => (self.last_call, self.service_tier) = (None, None),
             _ => {}
         }
     }

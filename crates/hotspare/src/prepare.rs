@@ -149,6 +149,9 @@ fn limit_output(
     }
 }
 
+/// An output limit that every model accepts, for those whose own is not known.
+const ANY_MODELS_OUTPUT: u64 = 4_096;
+
 /// Limits the answer to what the request's maximum cost pays for, unless no answer can be that long.
 fn limit_cost(
     request: &mut Cow<'_, ChatRequest>,
@@ -158,8 +161,9 @@ fn limit_cost(
 ) {
     let Some(affordable) = start.most_output else { return };
     let beside_prompt = start.window.map(|window| window.saturating_sub(start.most_prompt_tokens));
-    let longest = request.max_output.or(profile.max_output).into_iter().chain(beside_prompt).min();
-    if longest.is_none_or(|longest| affordable < longest) {
+    // A host refuses a limit above what its model can write.
+    let longest = request.max_output.or(profile.max_output).unwrap_or(ANY_MODELS_OUTPUT);
+    if affordable < beside_prompt.map_or(longest, |room| room.min(longest)) {
         request.to_mut().max_output = Some(affordable.max(1));
         notes.push(format!("the answer is limited to {affordable} tokens by the request's maximum cost"));
     }

@@ -242,13 +242,16 @@ proptest! {
 
 #[test]
 fn service_tier_is_read_from_the_end_of_a_stream() {
-    let body = stream(&[
-        ("messageStart", r#"{"role":"assistant"}"#),
-        ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#),
-        ("messageStop", r#"{"stopReason":"end_turn"}"#),
-        ("metadata", r#"{"usage":{"inputTokens":1,"outputTokens":1},"serviceTier":{"type":"priority"}}"#),
-    ]);
-    let (events, result) = run(&body, &[]);
-    assert_eq!(result, Ok(()));
-    assert!(events.contains(&Event::ServiceTier("priority".into())), "{events:?}");
+    for (tier, read) in [(r#"{"type":"priority"}"#, true), (r#""priority""#, false), ("7", false)] {
+        let metadata = format!(r#"{{"usage":{{"inputTokens":1,"outputTokens":1}},"serviceTier":{tier}}}"#);
+        let body = stream(&[
+            ("messageStart", r#"{"role":"assistant"}"#),
+            ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#),
+            ("messageStop", r#"{"stopReason":"end_turn"}"#),
+            ("metadata", &metadata),
+        ]);
+        let (events, result) = run(&body, &[]);
+        assert_eq!(result, Ok(()), "{tier}");
+        assert_eq!(events.contains(&Event::ServiceTier("priority".into())), read, "{events:?}");
+    }
 }

@@ -17,13 +17,21 @@ impl Call {
             let why = "its price is not known, and the request limits its cost: set `price` in its `profile`";
             return Some(why.to_owned());
         };
-        let spent = self.spent_or_reserved();
+        let spent = self.trail.cost().unwrap_or_default();
         let answer = choice.answer_tokens();
         (spent + cost > most).then(|| {
             format!(
                 "its prompt and an answer of {answer} tokens would cost {cost} on top of {spent}, the request allows {most}"
             )
         })
+    }
+
+    /// Whether a target has to wait for what is in flight: that may turn out to cost less than the room reserved for it.
+    pub(super) fn awaits_costs(&self, choice: &PlannedTarget) -> bool {
+        let (Some(most), Some(cost)) = (self.spec.max_cost, choice.most_cost(&self.fleet)) else {
+            return false;
+        };
+        self.spent_or_reserved() + cost > most
     }
 
     /// Why a spending limit of the target or the route rules a target out.

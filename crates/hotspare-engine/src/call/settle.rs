@@ -124,7 +124,7 @@ impl Call {
 
     /// Whether the answer that arrived shows how long this one should have taken. How long an unstreamed answer takes
     /// depends on the request: one that was requested later than the winner's may still have been quicker. If no target
-    /// answered, the silence only shows when the caller stopped waiting.
+    /// answered, the silence shows when the caller stopped waiting, which [`Call::outlasted`] judges.
     fn is_comparable(&self, attempt: &Attempt) -> bool {
         let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
         attempt.stream || winner.is_some_and(|winner| attempt.started <= winner.started)

@@ -53,6 +53,11 @@ impl Call {
                 self.skip(choice.target, why);
                 continue;
             }
+            if self.awaits_costs(&choice) {
+                self.waiting.push_front(choice);
+                self.wanted = 0;
+                break;
+            }
             let draw = self.draws.draw();
             match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {
                 Ok((key, permit)) => {

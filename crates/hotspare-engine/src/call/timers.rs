@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::{Chunk, Error, Event, Kind, Moment};
-use hotspare_health::Observation;
+use hotspare_health::{Observation, Permit};
 
 use super::Call;
 use crate::attempt::Attempt;
@@ -187,13 +187,16 @@ impl Call {
     /// Whether callers who stopped waiting without an answer waited for longer than a healthy target needs. Without this
     /// a silent target would be tried for ever if all callers gave up before its limit.
     pub(super) fn outlasted(&self, now: Moment, attempt: &Attempt) -> bool {
-        let known = match attempt.stream {
-            true => attempt.choice.usual.map(|usual| now >= attempt.started + usual.p95),
+        let limit = self.first_content_limit(attempt);
+        // Other calls do not show how long this one may reason, nor how fast a target is that has just recovered.
+        let unlike_others = attempt.choice.reasons || attempt.permit.as_ref().is_some_and(Permit::is_probe);
+        let needed = match attempt.choice.usual.map(|usual| usual.p95) {
             // How long an unstreamed answer takes depends on the request.
-            false => exceeds_norm(now, attempt),
+            Some(_) if !attempt.stream => limit,
+            Some(p95) if !unlike_others => p95,
+            p95 => p95.unwrap_or_default().max(limit / 2),
         };
-        let at_least = || now >= attempt.started + self.first_content_limit(attempt) / 2;
-        attempt.first_content.is_none() && known.unwrap_or_else(at_least)
+        attempt.first_content.is_none() && now >= attempt.started + needed
     }
 
     /// Whether an attempt without any sign of life has failed rather than being slow. An unstreamed answer shows none

@@ -114,6 +114,7 @@ impl ResponsesEncoder {
             // The wire has no frame that clients ignore, so the next one carries the mark.
             Event::Handover { from, to } => {
                 self.handover = Some(json!({"handover": {"from": from, "to": to}}));
+                self.service_tier = None;
                 self.mark_due = true;
             }
             Event::Usage(usage) => self.usage.update(usage),

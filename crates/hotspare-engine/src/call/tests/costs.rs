@@ -40,6 +40,18 @@ fn answer_is_limited_to_what_is_left_of_the_cost_limit() {
     assert_eq!(Setup::new(&["a"]).rig().begun[0].most_output, None);
 }
 
+/// The room that a late attempt reserves is free once it has failed.
+#[test]
+fn spare_that_cannot_be_paid_beside_a_late_attempt_is_asked_after_it() {
+    let mut rig = setup(&["a", "b"], 1_500_000).rig();
+    rig.wait(Duration::from_secs(10));
+    assert_eq!((rig.targets(), rig.done.len()), (vec![0], 0), "both together exceed the limit");
+    rig.fails(0, Kind::Overloaded);
+    assert_eq!(rig.targets(), [0, 1]);
+    rig.finishes_with_text(1);
+    assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
+}
+
 #[test]
 fn target_without_a_price_is_skipped_under_a_cost_limit() {
     let mut setup = setup(&["a"], 10_000_000);

@@ -49,6 +49,7 @@ pub(super) struct Setup {
     /// Whether judgements wait for [`Rig::judges`]; otherwise they run at once.
     pub(super) judges_later: bool,
     pub(super) first_content_deadline: Option<Duration>,
+    pub(super) effort: Option<&'static str>,
     pub(super) max_cost: Option<Cost>,
     pub(super) no_hedge: bool,
     pub(super) prompt_tokens: u64,
@@ -128,6 +129,7 @@ impl Setup {
             judges_later: false,
             max_cost: None,
             first_content_deadline: None,
+            effort: None,
             no_hedge: false,
             prompt_tokens: 5,
             seed: 7,
@@ -182,6 +184,7 @@ impl Setup {
     pub(super) fn call(&self, now: Moment, fleet: Arc<Fleet>, route: Arc<Route>, world: &World) -> Call {
         let mut request = ChatRequest::to("r").user("hi");
         request.options.no_hedge = self.no_hedge;
+        request.reasoning_effort = self.effort.map(str::to_owned);
         let request = request.into();
         let plan = Plan::new(
             &fleet,

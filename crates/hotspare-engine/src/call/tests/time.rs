@@ -446,6 +446,22 @@ fn callers_who_leave_sooner_than_answers_come_say_nothing() {
     assert_eq!((view(&rig).breaker, view(&rig).degraded), (hotspare_core::BreakerState::Closed, false));
 }
 
+/// What quick answers need does not show how long a model may reason.
+#[test]
+fn callers_who_leave_a_model_that_reasons_say_nothing() {
+    let mut setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    answered(&mut rig, &setup, 30, Duration::from_millis(400));
+    setup.effort = Some("high");
+    for _ in 0..40 {
+        let _ = rig.next_call(&setup);
+        rig.wait(Duration::from_secs(3));
+        rig.tell(Input::CallerGone);
+    }
+    let _ = rig.next_call(&setup);
+    assert_eq!((rig.targets(), view(&rig).breaker), (vec![0], hotspare_core::BreakerState::Closed));
+}
+
 #[test]
 fn callers_first_content_deadline_leaves_time_for_the_spare_and_ends_with_the_first_content() {
     let mut setup = Setup::new(&["a", "b"]);
