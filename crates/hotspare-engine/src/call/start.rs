@@ -214,8 +214,10 @@ impl Call {
         for (choice, refusal) in &self.refused {
             let pause = refusal.until.map(|until| until.saturating_since(now));
             let until = match (refusal.cause, refusal.until) {
-                // Another call's probe may end at any time.
-                (Cause::HalfOpenBusy | Cause::Slow, Some(until)) if late => until.min(now + LOOK_AGAIN),
+                // Another call's probe may end, or its last resort close the breaker, at any time.
+                (Cause::HalfOpenBusy | Cause::Open | Cause::Slow, Some(until)) if late => {
+                    until.min(now + LOOK_AGAIN)
+                }
                 (_, Some(until)) => until,
                 (_, None) => continue,
             };

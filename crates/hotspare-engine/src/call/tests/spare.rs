@@ -62,6 +62,23 @@ fn held_spare_starts_when_its_pause_ends() {
     }
 }
 
+/// Another call's last resort finds out that it works again, long before its pause ends.
+#[test]
+fn open_spare_starts_soon_after_another_call_has_closed_its_breaker() {
+    for secs in [15, 60] {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.ills = if secs == 15 { &[(1, Ill::Open(15))] } else { &[(1, Ill::Open(60))] };
+        let mut rig = setup.rig();
+        rig.wait(Duration::from_secs(9));
+        let resort = Demand { last_resort: true, ..Demand::default() };
+        let (_, permit) = rig.world.admit(rig.now, 1, resort).unwrap();
+        let served = Settlement::of_attempt(Outcome::success(), Ending::Served);
+        rig.world.settle(rig.now, 1, permit, served, 0);
+        rig.wait(Duration::from_secs(1));
+        assert_eq!(rig.targets(), [0, 1], "{secs}");
+    }
+}
+
 #[test]
 fn answered_calls_record_the_targets_that_health_refused() {
     let mut rig = with(&[(0, Ill::Open(60))]);
