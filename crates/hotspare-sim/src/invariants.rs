@@ -9,6 +9,7 @@
 //! deadlines; what was delivered is one answer with no word lost or repeated; a truncated answer is no success; a
 //! caller's mistake is not retried; no request is lost while an untried target would have admitted the call.
 
+mod lost;
 mod probing;
 mod ramp;
 mod refusal;
@@ -55,6 +56,8 @@ struct Scope {
     probes: Vec<Moment>,
     /// When a probe last closed it.
     closed_at: Option<Moment>,
+    /// When its state last changed or a probe last ended: it has not begun to admit calls since then.
+    stirred_at: Moment,
     limits: ReturnLimits,
 }
 
@@ -85,6 +88,7 @@ impl InvariantChecker {
                         generation: 0,
                         probes: Vec::new(),
                         closed_at: None,
+                        stirred_at: Moment::ZERO,
                         limits: *limits,
                     };
                     scopes.resize(scopes.len().max(at + 1), new);
@@ -126,6 +130,7 @@ impl InvariantChecker {
     pub(crate) fn transition(&mut self, change: &Transition, attempts: impl Iterator<Item = AttemptScopes>) {
         self.check_generation(change, attempts);
         let scope = &mut self.scopes[change.scope.0 as usize];
+        scope.stirred_at = change.at;
         scope.closed_at = (change.to == BreakerState::Closed).then_some(change.at);
         let known = scope.state;
         let legal = match (change.from, change.to) {
@@ -261,7 +266,7 @@ impl InvariantChecker {
         scopes
     }
 
-    pub(crate) fn attempt_ended(&mut self, scopes: &AttemptScopes) {
+    pub(crate) fn attempt_ended(&mut self, now: Moment, scopes: &AttemptScopes) {
         for (scope, generation, probe) in scopes {
             let scope = &mut self.scopes[scope.0 as usize];
             if let Some(began) = probe
@@ -269,6 +274,7 @@ impl InvariantChecker {
                 && let Some(at) = scope.probes.iter().position(|other| other == began)
             {
                 scope.probes.swap_remove(at);
+                scope.stirred_at = now;
             }
         }
     }
@@ -327,18 +333,13 @@ impl InvariantChecker {
             Some(Kind::InvalidRequest) if end.only_invalid && starts > 1 => {
                 self.record(now, || format!("a malformed request was sent {starts} times"));
             }
-            Some(kind) if end.may_fail_over && !matches!(kind, Kind::Cancelled | Kind::Deadline) => {
-                // Targets that cannot answer in time are rightly skipped.
-                let left = (end.arrived + begins).saturating_since(now);
-                let would = |target: usize| {
-                    let view = end.world.view(now, target, 0);
-                    view.usable && view.latency_p50.is_none_or(|usual| usual <= left)
+            Some(kind) if end.may_fail_over && kind != Kind::Cancelled => {
+                let admits_since = |target: usize| {
+                    let scopes = end.fleet.targets()[target].scopes(0).as_array();
+                    scopes.iter().map(|scope| self.scopes[scope.0 as usize].stirred_at).max()
                 };
-                let missed = end.route.members.iter().find(|target| {
-                    !end.tried.contains(target) && !end.excluded.contains(target) && would(**target)
-                });
-                if let Some(target) = missed {
-                    let name = &end.fleet.targets()[*target].id;
+                if let Some(target) = lost::missed(now, end, admits_since) {
+                    let name = &end.fleet.targets()[target].id;
                     self.record(now, || {
                         format!(
                             "a call was lost ({kind}) although {name} was untried and would have admitted it"
@@ -359,6 +360,8 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) world: &'a World,
     pub(crate) arrived: Moment,
     pub(crate) stream: bool,
+    /// The caller's own deadline.
+    pub(crate) deadline: Option<Duration>,
     pub(crate) first: Option<Moment>,
     pub(crate) failed: Option<Kind>,
     pub(crate) retry_after: Option<Duration>,
@@ -368,6 +371,10 @@ pub(crate) struct CallEnd<'a> {
     /// Whether another target could still have answered: not after a cut, nor after a caller's mistake.
     pub(crate) may_fail_over: bool,
     pub(crate) starts: usize,
+    /// When the last attempt started.
+    pub(crate) last_start: Option<Moment>,
+    /// Whether the breakers that it met are those that the checker watches: not after a restart.
+    pub(crate) is_watched: bool,
     pub(crate) in_flight: usize,
     pub(crate) tried: &'a [usize],
     /// Targets that the caller excluded.

@@ -86,7 +86,7 @@ impl Simulation<'_> {
         attempt.closed = true;
         // Its scopes are kept: its outcome is reported once it is closed.
         if let Some(scopes) = &attempt.scopes {
-            self.invariants.attempt_ended(scopes);
+            self.invariants.attempt_ended(self.now, scopes);
         }
         let conn = ConnectionId { attempt: u8::try_from(index).unwrap_or(u8::MAX), ..conn };
         let waiting = attempt.reply.is_none();
