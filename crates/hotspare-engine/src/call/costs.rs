@@ -6,6 +6,7 @@
 use hotspare_core::{Cost, Moment};
 
 use super::Call;
+use crate::attempt::Attempt;
 use crate::plan::PlannedTarget;
 use crate::world::World;
 
@@ -26,12 +27,18 @@ impl Call {
         })
     }
 
-    /// Whether a target has to wait for what is in flight: that may turn out to cost less than the room reserved for it.
-    pub(super) fn awaits_costs(&self, choice: &PlannedTarget) -> bool {
+    /// The next target that does not have to wait for what is in flight, which may turn out to cost less than the room
+    /// reserved for it.
+    pub(super) fn next_payable(&mut self) -> Option<PlannedTarget> {
+        let index = self.waiting.iter().position(|choice| !self.awaits_costs(choice))?;
+        self.waiting.remove(index)
+    }
+
+    fn awaits_costs(&self, choice: &PlannedTarget) -> bool {
         let (Some(most), Some(cost)) = (self.spec.max_cost, choice.most_cost(&self.fleet)) else {
             return false;
         };
-        self.spent_or_reserved() + cost > most
+        self.attempts.iter().any(Attempt::is_live) && self.spent_or_reserved() + cost > most
     }
 
     /// Why a spending limit of the target or the route rules a target out.

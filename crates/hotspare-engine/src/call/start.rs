@@ -42,7 +42,10 @@ impl Call {
             if self.waiting.is_empty() && !self.reconsider(now) && !self.recall_loser() {
                 break;
             }
-            let Some(choice) = self.waiting.pop_front() else { break };
+            let Some(choice) = self.next_payable() else {
+                self.wanted = 0;
+                break;
+            };
             let unsuited = self.unsuited(now, world, &choice).or_else(|| self.exceeds_max_cost(&choice));
             let ruled_out = unsuited.or_else(|| {
                 let why = self.overspent(now, world, &choice)?;
@@ -52,11 +55,6 @@ impl Call {
             if let Some(why) = ruled_out {
                 self.skip(choice.target, why);
                 continue;
-            }
-            if self.awaits_costs(&choice) {
-                self.waiting.push_front(choice);
-                self.wanted = 0;
-                break;
             }
             let draw = self.draws.draw();
             match world.admit(now, choice.target, self.demand(world, draw, &choice, false)) {

@@ -52,6 +52,24 @@ fn spare_that_cannot_be_paid_beside_a_late_attempt_is_asked_after_it() {
     assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
 }
 
+/// One that waits does not keep away a cheaper one behind it.
+#[test]
+fn spare_that_can_be_paid_is_asked_before_one_that_has_to_wait() {
+    const PRICES: [Price; 3] = [
+        Price::per_million(0, 1_000_000_000),
+        Price::per_million(0, 1_000_000_000),
+        Price::per_million(0, 1_000),
+    ];
+    let mut setup = setup(&["a", "b", "c"], 1_500_000);
+    setup.prices = &PRICES;
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(10));
+    assert_eq!(rig.targets(), [0, 2]);
+    rig.fails(0, Kind::Overloaded);
+    rig.fails(1, Kind::Overloaded);
+    assert_eq!(rig.targets(), [0, 2, 1]);
+}
+
 #[test]
 fn target_without_a_price_is_skipped_under_a_cost_limit() {
     let mut setup = setup(&["a"], 10_000_000);

@@ -2,6 +2,8 @@
 //!
 //! Contains no tests. Invariant: after each step the call has been polled until it waits.
 
+use hotspare_core::Price;
+
 use super::*;
 
 /// A call, its world, and everything it returned.
@@ -39,6 +41,8 @@ pub(super) struct Setup {
     pub(super) keys: usize,
     pub(super) health: Config,
     pub(super) profile: ModelProfile,
+    /// Prices that differ from the profile's.
+    pub(super) prices: &'static [Price],
     pub(super) max_in_flight: Option<u32>,
     pub(super) requests_per_minute: Option<u64>,
     pub(super) tokens_per_minute: Option<u64>,
@@ -120,6 +124,7 @@ impl Setup {
             keys: 1,
             health: Config::window(),
             profile: ModelProfile::default(),
+            prices: &[],
             max_in_flight: None,
             requests_per_minute: None,
             tokens_per_minute: None,
@@ -137,13 +142,19 @@ impl Setup {
         }
     }
 
+    fn profile_of(&self, index: usize) -> ModelProfile {
+        let mut profile = self.profile.clone();
+        profile.price = self.prices.get(index).copied().or(profile.price);
+        profile
+    }
+
     pub(super) fn rig(&self) -> Rig {
         let specs = self.names.iter().enumerate().map(|(index, name)| TargetSpec {
             id: TargetId::from(*name),
             endpoint: (*name).to_owned(),
             address: (*name).to_owned(),
             model: (*self.models.get(index).unwrap_or(&"m")).to_owned(),
-            profile: self.profile.clone(),
+            profile: self.profile_of(index),
             price_list: Some("anthropic".into()),
             wire: if index % 2 == 0 { "even" } else { "odd" },
             keys: (0..self.keys as u64).collect(),
