@@ -537,6 +537,10 @@ async fn cost_limit_limits_the_answer_and_skips_unpriced_targets() {
     let error = client.chat(ask.clone().max_output(2_000)).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::InvalidRequest, Some("no_target_left")));
 
+    // How much the model can write is not known, and hosts refuse a larger limit.
+    client.chat(ask.clone().max_cost(Cost::from_micros(10_000_000))).await.unwrap();
+    assert_eq!(paid.requests()[2].max_output, None);
+
     let mut only_free = ask.clone();
     only_free.options.only = vec!["small".into()];
     let error = client.chat(only_free).await.unwrap_err();
@@ -548,6 +552,10 @@ async fn cost_limit_limits_the_answer_and_skips_unpriced_targets() {
     let client = two_targets((&free, small), (&paid, with_price(1_000)), Rules::default());
     client.chat(ask).await.unwrap();
     assert_eq!(free.requests()[0].max_output, None, "no answer can cost more than the limit");
+
+    let client = two_targets((&free, with_price(0)), (&paid, with_price(0)), Rules::default());
+    client.chat(ChatRequest::to("chat").user("x").max_cost(Cost::ZERO)).await.unwrap();
+    assert_eq!(free.requests()[1].max_output, None, "an answer that costs nothing has no limit");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! `x-hotspare-deadline` and `x-request-timeout` hold a duration with its unit, such as `20s` or `1500ms`;
 //! `x-envoy-expected-rq-timeout-ms`, which Envoy sets by itself, holds milliseconds. The route's own limit applies as
 //! well. The official OpenAI and Anthropic clients state in headers of their own after how many seconds without a byte
-//! they give up: within that time an answer must begin, or its keep-alives. Invariant: the shortest of several headers applies, and a header
-//! that is meant for gateways and cannot be parsed is an error, never ignored.
+//! they give up: within that time an answer must begin, or its keep-alives. Invariant: the shortest of several headers
+//! applies, and a header that is meant for gateways and cannot be parsed is an error, never ignored.
 
 use std::time::Duration;
 

@@ -30,8 +30,8 @@
 //! Messages wire at AWS, with signed requests), `tiktoken` (exact token counts; adds the vocabularies), `recorded`.
 //!
 //! **Tracing.** Spans `hotspare.call` and `hotspare.attempt` under the target `hotspare`: INFO for each failover, WARN
-//! for each breaker that opens and INFO for its recovery, each with its reason. Keys are never logged. TRACE includes providers' error texts, which
-//! may repeat parts of the prompt; other levels never do.
+//! for each breaker that opens and INFO for its recovery, each with its reason. Keys are never logged. TRACE includes
+//! providers' error texts, which may repeat parts of the prompt; other levels never do.
 
 mod background;
 mod blocking;

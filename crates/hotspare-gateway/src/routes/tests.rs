@@ -1,4 +1,4 @@
-//! What a caller is told about an unknown path.
+//! What headers say about a call, and what a caller is told about an unknown path.
 
 use super::*;
 
@@ -18,4 +18,18 @@ fn operators_paths_are_listed_unless_the_path_is_a_clients() {
         let what = unknown_endpoint(&Method::POST, path);
         assert!(!what.contains("operators"), "{what}");
     }
+}
+
+/// Keep-alives keep a client from giving up on a stream, but on nothing else.
+#[test]
+fn a_clients_time_out_is_no_deadline_for_a_stream_that_is_kept_alive() {
+    let applied = |value: &'static str, stream| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-stainless-read-timeout", HeaderValue::from_static(value));
+        let mut options = CallOptions::default();
+        HeaderOptions::parse(&headers).unwrap().apply(&mut options, stream);
+        options.first_content_deadline.map(|time| time.as_secs())
+    };
+    assert_eq!((applied("5", true), applied("5", false)), (Some(5), Some(5)));
+    assert_eq!((applied("30", true), applied("30", false)), (None, Some(30)));
 }
