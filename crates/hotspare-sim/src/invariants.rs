@@ -4,8 +4,9 @@
 //! an open breaker except a marked last resort; there are at most the configured probes within a lease; only a probe
 //! moves half-open to closed, and no state is skipped; the outcome of a call of an older generation moves no breaker; a
 //! target that returns gets no more first tries than its ramp allows; the first choice is tried again soon after its
-//! cooldown; a call that no target was tried for ends with the time at which one admits calls; each attempt's token counts
-//! in the trail are what the provider charges; started = served + failed + cancelled + in flight; a call's starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
+//! cooldown; a call that no target was tried for ends with the time at which one admits calls; each attempt's token
+//! counts in the trail are what the provider charges; started = served + failed + cancelled + in flight; a call's
+//! starts stay within its limit; a call ends once and leaves nothing running; first content and end meet their
 //! deadlines; what was delivered is one answer with no word lost or repeated; a truncated answer is no success; a
 //! caller's mistake is not retried; no request is lost while an untried target would have admitted the call.
 

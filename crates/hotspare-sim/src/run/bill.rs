@@ -21,6 +21,13 @@ fn charged(call: &ActiveCall, attempt: &Attempt) -> Option<(u64, u64)> {
     (completion.started || !attempt.failed).then_some((call.spec.prompt_tokens, output.into()))
 }
 
+/// Whether the tokens of an attempt reach the caller. Of an unstreamed answer that fails none does, so that no estimate
+/// can know what was written.
+fn arrives(attempt: &Attempt) -> bool {
+    attempt.stream
+        || matches!(&attempt.reply, Some(Reply::Completion(reply)) if reply.ttft_if_complete().is_some())
+}
+
 impl Simulation<'_> {
     /// Checks that the trail has each attempt's tokens as the provider counts them, or says that they are an estimate. An
     /// estimate may not be less than what was delivered.
@@ -31,11 +38,12 @@ impl Simulation<'_> {
         }
         for (attempt, entry) in call.attempts.iter().zip(&trail.attempts) {
             let Some((input, output)) = charged(call, attempt) else { continue };
+            let received = if arrives(attempt) { output } else { 0 };
             let noted = &entry.usage;
             let is_equal = (noted.input, noted.output) == (Some(input), Some(output));
             let is_estimate = noted.source == UsageSource::Estimated
                 && noted.input.is_some()
-                && noted.output.is_some_and(|noted| noted >= output);
+                && noted.output.is_some_and(|noted| noted >= received);
             let price = self.fleet_price(attempt.target);
             let is_priced = entry.cost == price.map(|price| price.cost(noted));
             if !(is_equal || is_estimate) || !is_priced {
