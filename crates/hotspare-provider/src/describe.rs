@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{Capabilities, ChatRequest, Origin, SchemaSubset};
 
 /// Describes a [`Provider`](crate::Provider) or a [`Wire`](crate::Wire) to the engine. A type that adds to another one,
-/// as a decorator does, implements [`Wrapper`] instead.
+/// as a decorator does, implements [`Wrapper`] instead; one that changes an answer has to give all of them itself.
 pub trait Describe: fmt::Debug + Send + Sync {
     /// The wire's name, such as `openai-chat`. Providers with equal names can exchange frames, and a request that came
     /// in over this wire is forwarded without translation.

@@ -112,7 +112,7 @@ pub enum Signal {
     /// A piece of the answer.
     Chunk(Chunk),
     /// An end has arrived that may not be the end of the answer, as some hosts end it too early. If nothing follows, it
-    /// was. Repeated with every sign of life.
+    /// was. Repeated with every sign of life, in place of [`Signal::Alive`].
     HeldEnd(FinishReason),
     /// The reply has begun: its headers have arrived, but no content yet.
     Opened(Box<Opened>),
