@@ -6,6 +6,7 @@
 mod args;
 mod cases;
 mod destinations;
+mod event_log;
 mod files;
 mod notes;
 mod output;
@@ -56,6 +57,9 @@ fn simulate_to(args: &SimulateArgs, program: &str, out: &mut Output) -> Result<(
     if args.route.is_some() && args.config.is_none() && args.compare.is_none() {
         return Err("--route chooses a route of --config or --compare".into());
     }
+    if let Some(recorded) = &args.replay {
+        return event_log::replay(args, recorded, program, out);
+    }
     if let Some(trace) = &args.trace {
         return replay::replay(args, trace, program, out);
     }
@@ -70,22 +74,22 @@ fn simulate_to(args: &SimulateArgs, program: &str, out: &mut Output) -> Result<(
     };
     let destinations = Destinations::open(args, sections)?;
     let runs = run_all(args, &cases)?;
-    let provenance = Provenance {
-        command: args.with_defaults().command(program),
-        seeds: args.seeds(),
-        requests: runs.iter().flat_map(ScenarioRuns::under_test).map(|digest| digest.requests).sum(),
-        total_requests: runs
-            .iter()
-            .flat_map(|run| &run.players)
-            .flat_map(|(_, digests)| digests)
-            .map(|digest| digest.requests)
-            .sum(),
-        virtual_secs: runs.iter().map(|run| run.length * run.under_test().len() as f64).sum(),
-        wall_secs: started.elapsed().as_secs_f64(),
-    };
+    let provenance = provenance(args, &runs, started, program);
     print(args, &provenance, &runs, out);
     destinations.write(&provenance, &runs)?;
     finish(args, &cases, &runs, program, out)
+}
+
+fn provenance(args: &SimulateArgs, runs: &[ScenarioRuns], started: Instant, program: &str) -> Provenance {
+    let all = runs.iter().flat_map(|run| &run.players).flat_map(|(_, digests)| digests);
+    Provenance {
+        command: args.with_defaults().command(program),
+        seeds: args.seeds(),
+        requests: runs.iter().flat_map(ScenarioRuns::under_test).map(|digest| digest.requests).sum(),
+        total_requests: all.map(|digest| digest.requests).sum(),
+        virtual_secs: runs.iter().map(|run| run.length * run.under_test().len() as f64).sum(),
+        wall_secs: started.elapsed().as_secs_f64(),
+    }
 }
 
 /// Runs every case with each of its players and seeds.

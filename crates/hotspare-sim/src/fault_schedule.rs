@@ -205,6 +205,19 @@ impl FaultWindow {
         }
     }
 
+    /// Its effect, and how often it has it, for people.
+    pub(crate) fn describe(&self) -> String {
+        let share = match self.share {
+            share if share < 1.0 => format!(", {:.0} % of requests", share * 100.0),
+            _ => String::new(),
+        };
+        let key = self.key.map_or_else(String::new, |key| format!(", key {}", key + 1));
+        let flap = self.flap.map_or_else(String::new, |(on, off)| {
+            format!(", {:.1} s on and {:.1} s off", on as f64 / 1e9, off as f64 / 1e9)
+        });
+        format!("{}{share}{key}{flap}", self.effect)
+    }
+
     fn is_active(&self, now: Moment) -> bool {
         let now = now.as_nanos();
         let inside = (self.from..self.until).contains(&now);

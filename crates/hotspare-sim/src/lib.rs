@@ -23,6 +23,7 @@
 mod assignment;
 mod digest;
 mod effect;
+mod event_log;
 mod event_queue;
 mod fault_schedule;
 mod histogram;
@@ -51,11 +52,12 @@ mod workload;
 
 pub use assignment::Assigned;
 pub use digest::{DIGEST_MEASURES, Digest};
+pub use event_log::{LogEntry, Subject};
 pub use invariants::Breach;
 pub use marks::Measure;
 pub use metrics::{GoalStatus, Headline, headlines};
 pub use rivals::RivalKind;
-pub use run::{Outcome, Player, RunOptions, run};
+pub use run::{Outcome, Player, RunOptions, run, run_with_log};
 pub use scenario::Scenario;
 pub use setup::{Setup, strategy};
 pub use stats::{Estimate, quantile};

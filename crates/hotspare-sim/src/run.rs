@@ -5,8 +5,10 @@
 //! the hash over all events proves it.
 
 mod bill;
+mod callers;
 mod connections;
 mod engine;
+mod notices;
 mod options;
 mod rival;
 
@@ -17,10 +19,11 @@ use hotspare_core::{BreakerState, Moment};
 use hotspare_engine::{Call, Fleet, Route, Ticket, World};
 use hotspare_health::ScopeId;
 
+use crate::event_log::{EventLog, LogEntry};
 use crate::event_queue::EventQueue;
 use crate::fault_schedule::FaultSchedule;
 use crate::invariants::{AttemptScopes, InvariantChecker};
-use crate::ledger::{FinishedRequest, Ledger, RequestOutcome};
+use crate::ledger::Ledger;
 use crate::provider::{ConnectionId, Providers};
 use crate::reply::{Completion, Delivery, Reply};
 use crate::rivals::Rival;
@@ -150,6 +153,7 @@ struct Simulation<'a> {
     free: Vec<u32>,
     ledger: Ledger,
     invariants: InvariantChecker,
+    log: EventLog<'a>,
     hash: u64,
     events: u64,
     requests: u64,
@@ -163,6 +167,30 @@ struct Simulation<'a> {
 /// # Errors
 /// If the player's setup cannot be assembled.
 pub fn run(scenario: &Scenario, player: &Player, seed: u64, options: &RunOptions) -> Result<Outcome, String> {
+    simulate(scenario, player, seed, options, None)
+}
+
+/// As [`run`], and passes every entry of the run's event log to `sink`. The outcome is the same.
+///
+/// # Errors
+/// If the player's setup cannot be assembled.
+pub fn run_with_log(
+    scenario: &Scenario,
+    player: &Player,
+    seed: u64,
+    options: &RunOptions,
+    sink: &mut dyn FnMut(&LogEntry),
+) -> Result<Outcome, String> {
+    simulate(scenario, player, seed, options, Some(sink))
+}
+
+fn simulate<'a>(
+    scenario: &'a Scenario,
+    player: &Player,
+    seed: u64,
+    options: &'a RunOptions,
+    sink: Option<&'a mut dyn FnMut(&LogEntry)>,
+) -> Result<Outcome, String> {
     let rng = CounterRng::new(seed);
     let mut faults = FaultSchedule::new(scenario, rng);
     if let Some(series) = &options.series {
@@ -183,6 +211,11 @@ pub fn run(scenario: &Scenario, player: &Player, seed: u64, options: &RunOptions
             )
         }
     };
+    let names: Vec<&str> = match player {
+        Player::Hotspare(setup) => setup.specs.iter().map(|spec| spec.id.as_str()).collect(),
+        Player::Rival(_) => Vec::new(),
+    };
+    let log = EventLog::new(sink, scenario, &faults, &names);
     let mut simulation = Simulation {
         now: Moment::ZERO,
         queue: EventQueue::new(),
@@ -196,6 +229,7 @@ pub fn run(scenario: &Scenario, player: &Player, seed: u64, options: &RunOptions
         free: Vec::new(),
         ledger: Ledger::new(scenario, healthy, options.detail),
         invariants,
+        log,
         hash: seed,
         events: 0,
         requests: 0,
@@ -221,6 +255,7 @@ impl Simulation<'_> {
         while let Some((at, event)) = self.queue.pop() {
             self.now = at;
             self.events += 1;
+            self.log.advanced(at);
             match event {
                 Event::Arrive => self.on_arrival(),
                 Event::Leave { slot, generation } => self.with_call(slot, generation, Self::cancel),
@@ -230,6 +265,7 @@ impl Simulation<'_> {
                 Event::Timer { slot, generation } => self.with_call(slot, generation, Self::on_timer),
             }
             self.wake_waiting();
+            self.log.breached(&self.invariants.breaches);
         }
     }
 
@@ -251,6 +287,7 @@ impl Simulation<'_> {
                 }
             }
         }
+        self.log.breached(&self.invariants.breaches);
         Outcome {
             hash: self.hash,
             requests: self.requests,
@@ -274,6 +311,7 @@ impl Simulation<'_> {
         self.requests += 1;
         self.hash_event(1, spec.number);
         self.ledger.arrived(self.now);
+        self.log.arrived(self.now, &spec);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, call: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -394,52 +432,6 @@ impl Simulation<'_> {
             self.queue.push(Moment::from_nanos(self.now.as_nanos() + wait), Event::Receive(conn));
         }
         Received::Delivery(rate_limits, delivery)
-    }
-
-    /// Records the end of a request.
-    fn finish_request(&mut self, call: &mut ActiveCall, outcome: RequestOutcome) {
-        // No target existed, so no policy can be blamed.
-        let absent = call.attempts.is_empty()
-            && self.faults.is_measured()
-            && (0..self.scenario.targets.len()).all(|target| self.faults.is_absent(target, call.arrived));
-        let outcome = if absent { RequestOutcome::Unserved } else { outcome };
-        let code = match outcome {
-            RequestOutcome::Answered => 10,
-            RequestOutcome::Cancelled => 11,
-            RequestOutcome::Invalid | RequestOutcome::Unserved => 12,
-            RequestOutcome::Lost { kind, .. } => 100 + kind as u64,
-        };
-        self.hash_event(code, call.spec.number);
-        if call.words > 0 && outcome != RequestOutcome::Answered {
-            call.silence = call.silence.max(self.now.saturating_since(call.last).as_nanos() as u64);
-        }
-        // A hedge that beats a healthy first target is not a retry; one that replaces an impaired target is.
-        let affected = call.served != Some(0) && call.attempts.first().is_some_and(Attempt::is_impaired);
-        let (cost, wasted) = self.bill(call, outcome == RequestOutcome::Answered);
-        self.ledger.ended(&FinishedRequest {
-            arrived: call.arrived,
-            now: self.now,
-            outcome,
-            attempts: u32::try_from(call.attempts.len()).unwrap_or(u32::MAX),
-            first_target: call.attempts.first().map(|one| one.target),
-            ttft: call.first.map(|first| first.saturating_since(call.arrived).as_nanos() as u64),
-            affected,
-            hedged: call.hedged,
-            silence: call.silence,
-            cost,
-            wasted,
-        });
-    }
-
-    /// Delivers words of an answer to the caller.
-    fn deliver(&self, call: &mut ActiveCall, to: u32) {
-        if call.first.is_some() {
-            let quiet = self.now.saturating_since(call.last).as_nanos() as u64;
-            call.silence = call.silence.max(quiet);
-        }
-        call.first = call.first.or(Some(self.now));
-        call.last = self.now;
-        call.words = call.words.max(to);
     }
 }
 

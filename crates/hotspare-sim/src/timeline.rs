@@ -58,18 +58,7 @@ impl Timeline {
             Lane {
                 name: target.name.clone(),
                 faults: windows
-                    .map(|window| {
-                        let share = if window.share < 1.0 {
-                            format!(" {:.0} %", window.share * 100.0)
-                        } else {
-                            String::new()
-                        };
-                        (
-                            secs(window.from),
-                            secs(window.until).min(length),
-                            format!("{}{share}", window.effect),
-                        )
-                    })
+                    .map(|window| (secs(window.from), secs(window.until).min(length), window.describe()))
                     .collect(),
                 states: changes.map(|(at, _, state)| (secs(at.as_nanos()), *state)).collect(),
             }

@@ -10,6 +10,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use hotspare_sim::Scenario;
 
+use super::event_log::RecordedRun;
+
 /// Arguments of `hotspare simulate`.
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
@@ -55,6 +57,14 @@ pub struct SimulateArgs {
     /// Requests per second and model in a replay of recorded availability [default: 0.2].
     #[arg(long, requires = "trace", value_parser = rate, conflicts_with_all = ["scenario", "file", "swarm"])]
     pub rate: Option<f64>,
+    /// Repeat one run and print its event log, then its results: SCENARIO:SEED, or the SCENARIO:SEED:HASH of a failure.
+    /// SCENARIO is a built-in name, a scenario file, or swarm. With a hash, other events than the recorded ones are an
+    /// error.
+    #[arg(long, value_name = "SCENARIO:SEED", conflicts_with_all = [
+        "scenario", "file", "seed", "seeds", "from", "compare", "versus", "trace", "rate", "swarm", "shrink", "twice", "json",
+        "junit", "docs", "threads",
+    ])]
+    pub replay: Option<RecordedRun>,
     /// Run random scenarios, one per seed.
     #[arg(long, conflicts_with_all = ["scenario", "file", "hours"])]
     pub swarm: bool,
@@ -78,8 +88,8 @@ pub struct SimulateArgs {
     pub docs: Option<PathBuf>,
     /// List the scenarios; with --scenario, print its text, to edit and pass to --file.
     #[arg(long, conflicts_with_all = [
-        "file", "seed", "seeds", "from", "hours", "config", "compare", "route", "policy", "versus", "trace", "rate", "swarm",
-        "shrink", "twice", "json", "junit", "report", "docs", "threads",
+        "file", "seed", "seeds", "from", "hours", "config", "compare", "route", "policy", "versus", "trace", "rate", "replay",
+        "swarm", "shrink", "twice", "json", "junit", "report", "docs", "threads",
     ])]
     pub list: bool,
     /// Print a commented scenario with every setting, to edit and pass to --file.
@@ -165,10 +175,27 @@ impl SimulateArgs {
         args
     }
 
+    /// The same as the repetition of a run with its event log. `player` is its index among those under test.
+    pub(super) fn for_replay(&self, run: RecordedRun, player: usize, length: Duration) -> Self {
+        let mut args = self.for_run("", &Origin::Library, 0, length);
+        (args.scenario, args.seed) = (Vec::new(), None);
+        if std::mem::take(&mut args.swarm) {
+            (args.shrink, args.hours) = (false, None);
+        }
+        if let Some(files) = args.compare.take() {
+            args.config = files.get(player).cloned();
+        }
+        args.replay = Some(run);
+        args
+    }
+
     /// The command with these arguments, except for those that only choose where output goes.
     pub(super) fn command(&self, program: &str) -> String {
         let mut words = vec![program.to_owned()];
         let mut add = |name: &str, value: String| words.push(format!("--{name} {value}"));
+        if let Some(run) = &self.replay {
+            add("replay", quoted(&run.to_string()));
+        }
         if let Some(path) = &self.trace {
             add("trace", quoted(&path.to_string_lossy()));
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json as object};
 
 use super::SimulateArgs;
 use super::cases::Case;
+use super::event_log::RecordedRun;
 
 pub(super) fn table(runs: &[ScenarioRuns]) -> String {
     let mut out = String::new();
@@ -94,21 +95,27 @@ pub(super) fn failures(
 ) -> Vec<String> {
     let mut failures = Vec::new();
     for (case, run) in cases.iter().zip(runs) {
-        for (name, digests) in run.tested() {
-            let breach = digests
-                .iter()
-                .find_map(|digest| digest.breaches.first().map(|breach| (digest.seed, breach.what.clone())));
-            let mark = || {
-                let mark = ScenarioRuns::marks_in(digests).into_iter().find(MarkResult::failed)?;
-                Some((mark.missed?, missed_mark(&mark)))
-            };
-            let Some((seed, what)) = breach.or_else(mark) else { continue };
+        for (index, (name, digests)) in run.tested().iter().enumerate() {
+            let Some((failed, what)) = first_failure(digests) else { continue };
             let player = if run.tested().len() > 1 { format!(", {name}") } else { String::new() };
-            let repeat = args.for_run(&run.name, &case.origin, seed, case.scenario.length()).command(program);
-            failures.push(format!("{}{player}: {what}\n  repeat: {repeat}", run.name));
+            let (seed, length) = (failed.seed, case.scenario.length());
+            let repeat = args.for_run(&run.name, &case.origin, seed, length).command(program);
+            let recorded = RecordedRun::new(&run.name, &case.origin, seed, failed.hash);
+            let events = args.for_replay(recorded, index, length).command(program);
+            failures.push(format!("{}{player}: {what}\n  events: {events}\n  repeat: {repeat}", run.name));
         }
     }
     failures
+}
+
+/// The first run of a player that failed, and how.
+fn first_failure(digests: &[Digest]) -> Option<(&Digest, String)> {
+    let breach = digests.iter().find_map(|digest| Some((digest, digest.breaches.first()?.what.clone())));
+    breach.or_else(|| {
+        let mark = ScenarioRuns::marks_in(digests).into_iter().find(MarkResult::failed)?;
+        let missed = mark.missed?;
+        Some((digests.iter().find(|digest| digest.seed == missed)?, missed_mark(&mark)))
+    })
 }
 
 pub(super) fn json(run: &ScenarioRuns) -> String {

@@ -7,6 +7,8 @@ use clap::Parser;
 use super::{Origin, SimulateArgs, cases, output, program, run_all, simulate, twice};
 use crate::output::Output;
 
+mod event_log;
+
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]

@@ -13,6 +13,8 @@ impl Simulation<'_> {
     pub(super) fn send(&mut self, conn: ConnectionId, call: &mut ActiveCall, mut attempt: Attempt) {
         self.hash_event(2, attempt.target as u64);
         self.ledger.started(self.now, attempt.target, call.attempts.is_empty());
+        let number = call.attempts.len() + 1;
+        self.log.sent(self.now, call.spec.number, number, attempt.target, attempt.key);
         attempt.nth = call.attempts.iter().filter(|one| one.target == attempt.target).count() as u64;
         let conn = ConnectionId { attempt: u8::try_from(call.attempts.len()).unwrap_or(u8::MAX), ..conn };
         let request =

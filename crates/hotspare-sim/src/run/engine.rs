@@ -128,6 +128,9 @@ impl Simulation<'_> {
             if view.degraded && !engine.slow[target] {
                 self.ledger.degraded(now, target);
             }
+            if view.degraded != engine.slow[target] {
+                self.log.slow_changed(now, target, view.degraded);
+            }
             engine.slow[target] = view.degraded;
         }
         note_first_choice(&mut self.invariants, now, engine, &views);
@@ -146,6 +149,7 @@ impl Simulation<'_> {
             engine.worlds.push(fresh.world);
             engine.breaker_states.fill(BreakerState::Closed);
             self.invariants.restart();
+            self.log.restarted(self.now);
         }
     }
 
@@ -163,7 +167,12 @@ impl Simulation<'_> {
             };
             self.apply_notices(call);
             match step {
-                Step::Abort(id) => self.close_attempt(conn, call, id.0),
+                Step::Abort(id) => {
+                    if let Some(attempt) = call.attempts.get(id.0).filter(|attempt| !attempt.closed) {
+                        self.log.dropped(now, call.spec.number, id.0 + 1, attempt.target);
+                    }
+                    self.close_attempt(conn, call, id.0);
+                }
                 Step::Deliver(chunk) => self.accept_chunk(call, &chunk),
                 Step::Done(result) => {
                     self.finish_call(conn, call, *result);
@@ -195,6 +204,7 @@ impl Simulation<'_> {
     fn start_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, begin: &AttemptStart) {
         let PlayerState::Engine(engine) = &mut self.player else { return };
         let last_resort = begin.kind == StartKind::LastResort;
+        self.log.decided(self.now, call.spec.number, begin);
         if let Some((target, share)) = call.ramp.take() {
             self.invariants.tried_in_ramp(target, share, begin.target == target);
         }
@@ -262,6 +272,9 @@ impl Simulation<'_> {
                         self.feed(call, Input::Ended(id));
                     }
                     Delivery::Clean => {
+                        let error = Error::new(Kind::Truncated, "simulated");
+                        let target = call.attempts[index].target;
+                        self.log.failed(self.now, call.spec.number, index + 1, target, &error);
                         self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
                         self.close_attempt(conn, call, index);
                         self.feed(call, Input::Ended(id));
@@ -277,6 +290,7 @@ impl Simulation<'_> {
 
     fn attempt_failed(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize, error: Error) {
         call.attempts[index].failed = true;
+        self.log.failed(self.now, call.spec.number, index + 1, call.attempts[index].target, &error);
         self.invariants.target_failed(self.now, call.attempts[index].target, &error);
         self.ledger.outcome(call.attempts[index].started, call.attempts[index].target);
         if matches!(error.kind(), Kind::RateLimited | Kind::GrowthLimited) {
@@ -305,7 +319,7 @@ impl Simulation<'_> {
         }
     }
 
-    fn feed(&mut self, call: &mut ActiveCall, input: Input) {
+    pub(super) fn feed(&mut self, call: &mut ActiveCall, input: Input) {
         let (PlayerState::Engine(engine), CallState::Engine(machine)) = (&mut self.player, &mut call.state)
         else {
             return;
@@ -445,45 +459,5 @@ impl Simulation<'_> {
         }
         self.feed(call, Input::CallerGone);
         self.drive(conn, call)
-    }
-
-    /// Collects breaker changes and calls to wake.
-    fn apply_notices(&mut self, call: &ActiveCall) {
-        let world = call.world;
-        let PlayerState::Engine(engine) = &mut self.player else { return };
-        let current = world + 1 == engine.worlds.len();
-        for change in engine.worlds[world].take_notices() {
-            if !current {
-                continue;
-            }
-            self.invariants.transition(&change, call.attempts.iter().filter_map(|attempt| attempt.scopes));
-            self.hash = crate::rng::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
-            for &index in engine.targets_by_scope.get(&change.scope).into_iter().flatten() {
-                let target = &engine.fleet.targets()[index];
-                let state = (0..target.key_count())
-                    .map(|key| self.invariants.state(&target.scopes(key).as_array()))
-                    .min();
-                let state = state.unwrap_or_default();
-                if state != engine.breaker_states[index] {
-                    engine.breaker_states[index] = state;
-                    self.ledger.changed(change.at, index, state);
-                }
-            }
-        }
-        for ticket in engine.worlds[world].take_woken() {
-            engine.woken.extend(engine.tickets.get(&(world, ticket)));
-        }
-    }
-
-    /// Wakes calls for which there may be capacity.
-    pub(super) fn wake_waiting(&mut self) {
-        loop {
-            let PlayerState::Engine(engine) = &mut self.player else { return };
-            let Some((slot, generation)) = engine.woken.pop() else { return };
-            self.with_call(slot, generation, |simulation, conn, call| {
-                simulation.feed(call, Input::Woken);
-                simulation.drive(conn, call)
-            });
-        }
     }
 }

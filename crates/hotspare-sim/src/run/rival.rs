@@ -3,7 +3,7 @@
 //! Separate code on purpose, so that a bug of the engine cannot hide in what it is compared with. Invariant: a rival
 //! gets the same faults and the same draws as the engine.
 
-use hotspare_core::{Kind, Moment};
+use hotspare_core::{Error, Kind, Moment};
 
 use super::{ActiveCall, Attempt, CallState, ConnectionId, PlayerState, Received, Simulation};
 use crate::ledger::RequestOutcome;
@@ -112,6 +112,8 @@ impl Simulation<'_> {
 
     fn rival_failed(&mut self, conn: ConnectionId, call: &mut ActiveCall, index: usize, kind: Kind) -> bool {
         call.attempts[index].failed = true;
+        let error = Error::new(kind, "simulated");
+        self.log.failed(self.now, call.spec.number, index + 1, call.attempts[index].target, &error);
         if matches!(kind, Kind::RateLimited | Kind::GrowthLimited) {
             self.ledger.refused(call.attempts[index].started, call.attempts[index].target);
         }

@@ -118,6 +118,11 @@ impl Given {
                 "--seeds" => set(&mut given.seeds, arg, number(arg, rest.next(), 1)?)?,
                 "--junit" => set(&mut given.junit, arg, text(arg, rest.next())?)?,
                 "--rounds" => set(&mut given.rounds, arg, number(arg, rest.next(), 1)?)?,
+                "--replay" => {
+                    return Err("--replay repeats every event of a run, which only virtual time can do: leave --tier out; with sockets, \
+                         --scenario NAME --seed N runs the same outage again"
+                        .into());
+                }
                 other => return Err(format!("unknown argument `{other}`\n\n{HELP}")),
             }
         }
@@ -195,6 +200,7 @@ mod tests {
             ("--pairs --junit file", "--junit has no effect with --tier both"),
             ("--list --seeds 2", "--seeds has no effect with --list"),
             ("--report file", "unknown argument `--report`"),
+            ("--replay refused:1", "only virtual time can do"),
             ("--seed abc", "--seed abc: it must be a whole number"),
             ("--seed", "--seed needs a value"),
             ("--seed --json", "--seed needs a value"),
