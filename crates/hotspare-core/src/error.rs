@@ -89,10 +89,15 @@ impl Error {
         self
     }
 
-    /// Adds the pause that the provider asks for; `None` keeps the one there is.
+    /// The longest pause that an error can name, 31 days: no limit is counted over more, so a longer one is a mistake.
+    pub const LONGEST_PAUSE: Duration = Duration::from_secs(31 * 86_400);
+
+    /// Adds the pause that the provider asks for; `None`, or one longer than [`Error::LONGEST_PAUSE`], keeps the one there
+    /// is.
     #[must_use]
     pub fn with_retry_after(mut self, pause: impl Into<Option<Duration>>) -> Self {
-        self.0.retry_after = pause.into().or(self.0.retry_after);
+        let pause = pause.into().filter(|pause| *pause <= Self::LONGEST_PAUSE);
+        self.0.retry_after = pause.or(self.0.retry_after);
         self
     }
 
@@ -502,6 +507,14 @@ mod tests {
         for kind in Kind::ALL.iter().copied().filter(|kind| kind.policy().scope == Scope::None) {
             assert_eq!(Error::new(kind, "x").with_scope(pair).policy(), kind.policy(), "{kind}");
         }
+    }
+
+    #[test]
+    fn pause_of_years_counts_as_none() {
+        let error = Error::new(Kind::Server, "x").with_retry_after(Duration::MAX);
+        assert_eq!(error.retry_after(), None);
+        let error = error.with_retry_after(Error::LONGEST_PAUSE).with_retry_after(Duration::MAX);
+        assert_eq!(error.retry_after(), Some(Error::LONGEST_PAUSE));
     }
 
     #[test]

@@ -334,7 +334,7 @@ impl Call {
         self.total_at = (self.total_at + now.saturating_since(since)).min(latest);
         // Nor could another target continue before the rest of the cut answer had been read.
         if self.cut.is_some() && self.wanted > 0 {
-            self.restart_deadline(now);
+            self.restart_deadline(now, true);
         }
     }
 

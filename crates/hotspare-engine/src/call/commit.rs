@@ -17,9 +17,9 @@ impl Call {
         let due = match self.route.rules.commit {
             Commit::FirstContent => attempt.first_content.is_some(),
             Commit::Events(count) => attempt.contents >= count,
-            Commit::After(_) => self.commit_at(attempt).is_some_and(|at| now >= at),
-            Commit::Whole => false,
+            Commit::After(_) | Commit::Whole => false,
         };
+        let due = due || self.commit_at(attempt).is_some_and(|at| now >= at);
         if due && self.may_commit(attempt) {
             self.commit(id);
         }
@@ -34,11 +34,16 @@ impl Call {
         !self.holds_whole() && self.committed.is_none() && free
     }
 
-    /// When the call commits to an attempt because its content has been held back long enough.
+    /// When the call commits to an attempt because its content has been held back long enough, or because its caller
+    /// waits no longer.
     pub(super) fn commit_at(&self, attempt: &Attempt) -> Option<Moment> {
-        let Commit::After(time) = self.route.rules.commit else { return None };
         let first = attempt.first_content.filter(|_| attempt.is_open() && self.may_commit(attempt))?;
-        Some(first + time)
+        let held_until = match self.route.rules.commit {
+            Commit::After(time) => first + time,
+            Commit::Events(_) => Moment::MAX,
+            Commit::FirstContent | Commit::Whole => return None,
+        };
+        Some(held_until.min(self.callers_first_content_at())).filter(|at| *at < Moment::MAX)
     }
 
     pub(super) fn commit(&mut self, id: AttemptId) {
@@ -47,6 +52,9 @@ impl Call {
         self.hedge_at = None;
         self.retries.clear();
         self.wanted = 0;
+        // Whatever another target objected to: this one answers the request, so if its answer is cut, others may too.
+        (self.stopped, self.restricted) = (false, None);
+        self.objections.remove(self.fleet.targets()[self.attempts[id.0].choice.target].wire);
         self.hand_over(id);
         self.release(id);
     }

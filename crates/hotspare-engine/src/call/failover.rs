@@ -98,7 +98,7 @@ impl Call {
         if self.attempts[id.0].first_content.is_some() {
             // Content that had arrived is lost, so whichever target starts over or continues gets the first content
             // deadline again.
-            self.restart_deadline(now);
+            self.restart_deadline(now, self.cut.is_some() || self.attempts[id.0].passed_on);
         }
         let error = if error.policy().evidence == Evidence::Path && world.network_is_suspected(now) {
             self.note(id, ["no other host is reachable either: not counted against any target".to_owned()]);
@@ -116,13 +116,6 @@ impl Call {
         }
         self.late = None;
         self.errors.push(error);
-    }
-
-    /// Gives a target that starts now as much time for its first content as the first one had.
-    pub(super) fn restart_deadline(&mut self, now: Moment) {
-        let within = self.route.limits.first_content_deadline;
-        let within = self.spec.first_content_deadline.map_or(within, |callers| callers.min(within));
-        self.first_content_at = self.first_content_at.max(now + within).min(self.total_at);
     }
 
     /// Applies the route's rules, then the policy table.
@@ -436,7 +429,8 @@ impl Call {
         let pause = if self.errors.iter().any(free) { soonest.min(SOON) } else { soonest };
         // Adds up to a quarter at random, because all callers that are turned away get the same hint.
         let quarter = u64::try_from((pause / 4).as_nanos()).unwrap_or(u64::MAX);
-        Some(pause + Duration::from_nanos(self.draws.draw() % quarter.max(1)))
+        let pause = pause + Duration::from_nanos(self.draws.draw() % quarter.max(1));
+        Some(pause.min(Error::LONGEST_PAUSE))
     }
 
     /// When the first of the targets that were skipped for their cost becomes affordable again.

@@ -338,9 +338,7 @@ impl Call {
         let stream = self.streams(world, place);
         if !stream {
             // Its first content is the whole answer.
-            let callers =
-                self.spec.first_content_deadline.map_or(Moment::MAX, |within| self.started + within);
-            self.first_content_at = self.total_at.min(callers);
+            self.first_content_at = self.total_at.min(self.callers_first_content_at());
         }
         // Leaves time for the targets after it, but for at most two of them.
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);

@@ -24,6 +24,8 @@ mod capacity;
 mod costs;
 mod cuts;
 mod explore;
+mod extremes;
+mod held;
 mod judging;
 mod kinds;
 mod network;

@@ -74,7 +74,13 @@ impl Call {
             return;
         }
         if attempt.silent_at(&self.route.limits, self.listening).is_some_and(|at| now >= at) {
-            if let Some((reason, _)) = attempt.believable_end().cloned() {
+            if let Some((reason, arrived)) = attempt.believable_end().cloned() {
+                let silent = now.saturating_since(arrived).as_secs_f64();
+                let why = "it may have come too early, but nothing followed";
+                self.note(
+                    id,
+                    [format!("its end was taken for the end of the answer after {silent:.1} s: {why}")],
+                );
                 self.on_event(now, id, Chunk::from(Event::Finished(reason)));
             }
             let attempt = &self.attempts[id.0];
@@ -216,6 +222,22 @@ impl Call {
         let has_content =
             |attempt: &Attempt| attempt.first_content.is_some() || attempt.stream_ended_at.is_some();
         self.attempts.iter().any(|attempt| attempt.is_live() && has_content(attempt))
+    }
+
+    /// Gives a target that starts now as much time for its first content as the first one had; if the caller has
+    /// received nothing yet (not `begun`), within its own deadline.
+    pub(super) fn restart_deadline(&mut self, now: Moment, begun: bool) {
+        let within = self.route.limits.first_content_deadline;
+        let until = match self.spec.first_content_deadline {
+            Some(callers) if begun => now + within.min(callers),
+            _ => (now + within).min(self.callers_first_content_at()),
+        };
+        self.first_content_at = self.first_content_at.max(until).min(self.total_at);
+    }
+
+    /// When the caller no longer waits for the first content.
+    pub(super) fn callers_first_content_at(&self) -> Moment {
+        self.spec.first_content_deadline.map_or(Moment::MAX, |within| self.started + within)
     }
 
     /// The earliest moment at which [`Call::expire`] has something to do.

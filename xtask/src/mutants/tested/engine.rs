@@ -18,6 +18,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "an objection outlives the answer that refutes it",
+        file: "crates/hotspare-engine/src/call/commit.rs",
+        from: "(self.stopped, self.restricted) = (false, None);",
+        to: "",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "a target's turn passes when another is refused",
+        file: "crates/hotspare-engine/src/call/start.rs",
+        from: "Err(refusal) => self.refuse(now, world, choice, refusal),\n            }\n        }\n        self.hedging = false;",
+        to: "Err(refusal) => {\n                    self.refuse(now, world, choice, refusal);\n                    self.waiting.clear();\n                }\n            }\n        }\n        self.hedging = false;",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "lost content extends the caller's deadline",
+        file: "crates/hotspare-engine/src/call/timers.rs",
+        from: "Some(callers) if begun => now + within.min(callers),",
+        to: "Some(callers) => now + within.min(callers),",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "a retry gives up where a new call would wait",
         file: "crates/hotspare-engine/src/call/start.rs",
         from: "Err(refusal) if untried || passes_soon(&refusal) => {",

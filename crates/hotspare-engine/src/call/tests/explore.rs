@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use hotspare_core::{BreakerState, Response};
+use hotspare_core::{BreakerState, Next, Response};
 
 use super::*;
 use crate::rules::ValidateOutput;
@@ -168,6 +168,7 @@ fn check(rig: &Rig) -> Result<(), String> {
         }
     }
     check_refused_targets(rig)?;
+    check_not_lost(rig)?;
     let handovers = rig.out.iter().filter(|event| matches!(event, Event::Handover { .. })).count();
     if handovers > 0 && rig.call.route.rules.on_cut == OnCut::Terminate {
         return Err("the text of two targets was mixed".into());
@@ -237,6 +238,30 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
             && rig.world.counts(choice.target).in_flight == 0
         {
             return Err(format!("{} has a free slot, but is not tried", choice.target));
+        }
+    }
+    Ok(())
+}
+
+/// A call does not end in an error while a target that it has not tried would admit it and has time to answer.
+/// Computed from the targets' health when the call ends, not from what the call knew of them.
+fn check_not_lost(rig: &Rig) -> Result<(), String> {
+    let call = &rig.call;
+    let Some(Err(error)) = rig.done.first() else { return Ok(()) };
+    let in_time = rig.now < call.total_at && (call.committed.is_some() || rig.now < call.first_content_at);
+    let says_stop = |kind: Kind| matches!(kind.policy().next, Next::Confirm | Next::OptIn | Next::Stop);
+    // Nothing may follow what a caller has already got, unless it is plain text that another target may continue.
+    let begun = call.attempts.iter().any(|attempt| attempt.passed_on);
+    let continues = call.route.rules.on_cut == OnCut::Continue && call.sent.is_some();
+    if !in_time || says_stop(error.kind()) || (begun && !continues) {
+        return Ok(());
+    }
+    for (place, target) in call.fleet.targets().iter().enumerate() {
+        let tried = rig.begun.iter().any(|begin| begin.target == place);
+        // Another target on its wire has found the request malformed.
+        let objects = call.objections.contains(target.wire);
+        if !tried && !objects && rig.world.view(rig.now, place, call.prompt_tokens).usable {
+            return Err(format!("the call was lost ({error}) although {} would have admitted it", target.id));
         }
     }
     Ok(())

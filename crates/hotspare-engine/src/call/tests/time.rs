@@ -31,7 +31,9 @@ fn end_that_may_be_too_early_is_believed_after_a_pause() {
     assert!(rig.done.is_empty());
     rig.wait(Duration::from_millis(1_001));
     assert_eq!(rig.said(), "x");
-    assert!(rig.done[0].is_ok(), "{:?}", rig.done);
+    let Ok(summary) = &rig.done[0] else { panic!("{:?}", rig.done) };
+    let notes = &summary.trail.attempts[0].notes;
+    assert!(notes[0].starts_with("its end was taken for the end of the answer after 3.0 s"), "{notes:?}");
     assert_eq!(rig.targets(), [0]);
 }
 
