@@ -10,6 +10,7 @@ mod event_log;
 mod files;
 mod notes;
 mod output;
+mod recorded_run;
 mod replay;
 mod work;
 
@@ -20,9 +21,9 @@ use hotspare_sim::report::{Provenance, regret_table, verdict_text};
 use hotspare_sim::{Digest, RivalKind, RunOptions, Scenario, ScenarioRuns, Swarm, run};
 
 use crate::output::Output;
-use args::Origin;
 use cases::Case;
 use destinations::Destinations;
+use recorded_run::Origin;
 use work::Job;
 
 pub use args::SimulateArgs;

@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use hotspare_sim::Scenario;
 
-use super::event_log::RecordedRun;
+use super::recorded_run::{Origin, RecordedRun};
 
 /// Arguments of `hotspare simulate`.
 #[derive(Clone, Debug, Args)]
@@ -98,14 +98,6 @@ pub struct SimulateArgs {
     /// Number of threads [default: one per core].
     #[arg(long)]
     pub threads: Option<usize>,
-}
-
-/// Where a scenario comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    Library,
-    File(PathBuf),
-    Swarm,
 }
 
 /// Parses a number of hours within the supported range.

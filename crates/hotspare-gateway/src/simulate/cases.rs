@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use hotspare_sim::{Player, RivalKind, Scenario, Setup, Swarm};
 
-use super::args::{Origin, SimulateArgs};
+use super::args::SimulateArgs;
+use super::recorded_run::Origin;
 use super::{files, notes};
 
 /// Names of the variants of a scenario's own route.

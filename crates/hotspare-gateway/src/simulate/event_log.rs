@@ -3,88 +3,19 @@
 //! Not the replay of recorded availability or arrivals, which is `--trace`. Invariant: a run that is said to be the
 //! recorded one has the same hash over all events.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Instant;
 
-use hotspare_sim::{Digest, RunOptions, Scenario, ScenarioRuns, run_with_log};
+use hotspare_sim::{Digest, RunOptions, ScenarioRuns, run_with_log};
 
-use super::args::{Origin, SimulateArgs};
+use super::args::SimulateArgs;
 use super::cases::{self, Case};
 use super::destinations::Destinations;
 use super::notes;
+use super::recorded_run::{Origin, RecordedRun, SWARM};
 use crate::output::Output;
 
-/// Name of a random scenario in a [`RecordedRun`].
-const SWARM: &str = "swarm";
 /// Events are written in pieces of this size.
 const PIECE_BYTES: usize = 1 << 16;
-
-/// A run to repeat: `SCENARIO:SEED`, or `SCENARIO:SEED:HASH` as a failure prints it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedRun {
-    origin: Origin,
-    name: String,
-    seed: u64,
-    /// Hash over all events.
-    hash: Option<u64>,
-}
-
-impl RecordedRun {
-    pub(super) fn new(name: &str, origin: &Origin, seed: u64, hash: u64) -> Self {
-        Self { origin: origin.clone(), name: name.to_owned(), seed, hash: Some(hash) }
-    }
-}
-
-impl fmt::Display for RecordedRun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Library => write!(f, "{}", self.name)?,
-            Origin::Swarm => f.write_str(SWARM)?,
-            Origin::File(path) => {
-                let is_taken = path.to_str().is_some_and(|path| path == SWARM || is_built_in(path));
-                write!(f, "{}{}", if is_taken { "./" } else { "" }, path.display())?;
-            }
-        }
-        write!(f, ":{}", self.seed)?;
-        self.hash.map_or(Ok(()), |hash| write!(f, ":{hash:016x}"))
-    }
-}
-
-impl FromStr for RecordedRun {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let with_hash = text.rsplit_once(':').and_then(|(rest, hash)| {
-            let hash = (hash.len() == 16).then(|| u64::from_str_radix(hash, 16).ok())??;
-            let (name, seed) = rest.rsplit_once(':')?;
-            Some((name, seed.parse().ok()?, Some(hash)))
-        });
-        let plain = || {
-            let (name, seed) = text.rsplit_once(':')?;
-            Some((name, seed.parse().ok()?, None))
-        };
-        let (name, seed, hash): (&str, u64, _) = with_hash.or_else(plain).ok_or(
-            "it is SCENARIO:SEED, such as silence:7, or the SCENARIO:SEED:HASH that a failure has printed",
-        )?;
-        let origin = match name {
-            SWARM => Origin::Swarm,
-            name if is_built_in(name) => Origin::Library,
-            name if Path::new(name).is_file() => Origin::File(PathBuf::from(name)),
-            name => {
-                return Err(format!(
-                    "`{name}` is neither a built-in scenario (--list shows them) nor a scenario file nor {SWARM}"
-                ));
-            }
-        };
-        Ok(Self { origin, name: name.to_owned(), seed, hash })
-    }
-}
-
-fn is_built_in(name: &str) -> bool {
-    Scenario::names().any(|built_in| built_in == name)
-}
 
 /// Repeats a run: prints its events, then its results.
 pub(super) fn replay(

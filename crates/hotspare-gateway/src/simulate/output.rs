@@ -10,7 +10,7 @@ use serde_json::{Value, json as object};
 
 use super::SimulateArgs;
 use super::cases::Case;
-use super::event_log::RecordedRun;
+use super::recorded_run::RecordedRun;
 
 pub(super) fn table(runs: &[ScenarioRuns]) -> String {
     let mut out = String::new();

@@ -1,7 +1,7 @@
 //! `--replay`: a failure is repeated event by event.
 
 use super::*;
-use crate::simulate::event_log::RecordedRun;
+use crate::simulate::recorded_run::RecordedRun;
 
 /// The arguments of the `events:` line of a failure.
 fn events_line(failure: &str) -> &str {
