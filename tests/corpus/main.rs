@@ -25,3 +25,4 @@ mod report;
 mod requests;
 mod splits;
 mod tokens;
+mod variants;

@@ -5,8 +5,8 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, reset_in_text, retry_after,
-    retry_after_in_text,
+    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, reset_in_text,
+    retry_after, retry_after_in_text,
 };
 use serde_json::Value;
 
@@ -128,7 +128,7 @@ impl ErrorBody {
                 (_, Some(text)) => text.to_owned(),
             };
         let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
-        let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        let status = error.get("code").and_then(Count::of).and_then(|code| u16::try_from(code).ok());
         let status = status.filter(|status| (400..600).contains(status));
         let named = ["type", "status", "code"].map(|name| word(error, name));
         let code = named[2].clone();

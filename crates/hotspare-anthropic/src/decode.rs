@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Turn, Usage};
 use hotspare_provider::fields::Fields;
-use hotspare_provider::{Decoder, Emit, FRAME_LIMIT, Frame, Text};
+use hotspare_provider::{Decoder, Emit, FRAME_LIMIT, Frame, Text, is_blank};
 use serde_json::value::RawValue;
 
 use crate::dto;
@@ -206,12 +206,12 @@ impl MessagesDecoder {
                 let index = self.tool_calls;
                 self.tool_calls += 1;
                 events.push(Event::ToolStarted { index, id: name(block.id), name: name(block.name) });
-                let input = block.input.map_or("{}", RawValue::get);
-                let empty = input == "{}";
-                if !empty {
-                    events.push(Event::ToolDelta { index, arguments: input.to_owned() });
+                // Empty where pieces follow.
+                let input = block.input.filter(|input| !is_blank(input));
+                if let Some(input) = input {
+                    events.push(Event::ToolDelta { index, arguments: input.get().to_owned() });
                 }
-                self.open = OpenBlock::Tool { index, empty };
+                self.open = OpenBlock::Tool { index, empty: input.is_none() };
             }
             Some(other) => {
                 // The provider's own failover: another model continues the answer.
@@ -326,11 +326,12 @@ impl Decoder for MessagesDecoder {
         if frame.whole {
             return self.answer(data, &mut events);
         }
-        match parse(data) {
+        match parse::<dto::Frame<'_>>(data) {
             Ok(parsed) => {
+                let is_ping = parsed.kind.as_ref().is_some_and(|kind| kind.0 == "ping");
                 self.frame(data, parsed, &mut events)?;
                 // Frames after the end, and pings, are for the relay itself to send.
-                if !self.finished && !data.ends_with(br#""ping"}"#) {
+                if !self.finished && !is_ping {
                     events.mark();
                 }
                 Ok(())

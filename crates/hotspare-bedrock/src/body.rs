@@ -145,7 +145,7 @@ struct ToolCallDto<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
-    function: FunctionDto<'a>,
+    function: Option<FunctionDto<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -162,7 +162,7 @@ struct FunctionDto<'a> {
 #[serde(default)]
 struct Completion<'a> {
     #[serde(borrow)]
-    data: AnswerDto<'a>,
+    data: Option<AnswerDto<'a>>,
     #[serde(borrow, rename = "finishReason")]
     finish_reason: Option<FinishReasonDto<'a>>,
 }
@@ -216,7 +216,7 @@ impl BodyDecoder {
             output = output.or(answer.token_count);
         }
         if let Some(answer) = reply.completions.and_then(|list| list.into_iter().next()) {
-            out.text(Event::TextDelta, answer.data.text);
+            out.text(Event::TextDelta, answer.data.and_then(|data| data.text));
             end = end.or(answer.finish_reason.and_then(|end| end.reason));
         }
         let counts = reply.usage.unwrap_or_default();
@@ -236,8 +236,9 @@ impl BodyDecoder {
         let index = self.tool_calls;
         self.tool_calls = self.tool_calls.saturating_add(1);
         let text = |text: Option<Text<'_>>| text.map(String::from).unwrap_or_default();
-        out.push(Event::ToolStarted { index, id: text(call.id), name: text(call.function.name) });
-        let arguments = call.function.arguments.map_or("{}".into(), json_text).into_owned();
+        let function = call.function.unwrap_or_default();
+        out.push(Event::ToolStarted { index, id: text(call.id), name: text(function.name) });
+        let arguments = function.arguments.map_or("{}".into(), json_text).into_owned();
         out.push(Event::ToolDelta { index, arguments });
     }
 
@@ -266,7 +267,10 @@ impl Decoder for BodyDecoder {
             return Ok(());
         }
         let fields: BTreeMap<Text<'_>, &RawValue> = parse(data)?;
-        let field = |name: &str| fields.iter().find(|(field, _)| field.0 == name).map(|(_, value)| *value);
+        let field = |name: &str| {
+            let found = fields.iter().find(|(field, value)| field.0 == name && value.get() != "null");
+            found.map(|(_, value)| *value)
+        };
         if field("output").is_some() {
             let converse = ConverseDecoder::whole(&self.model, self.id.take());
             return self.converse.insert(converse).push(Frame::piece(frame.data.clone()), out);

@@ -12,6 +12,10 @@ use serde_json::value::RawValue;
 use crate::dto::{self, Content, Message, Reply, ToolCall, one_or_many};
 use crate::{WIRE, classify};
 
+/// Types of frames that have a piece of the answer. Others say nothing about whether it has begun.
+const PIECES: [&str; 6] =
+    ["content-start", "content-delta", "message-end", "stream-end", "text-generation", "tool-call-start"];
+
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct ChatDecoder {
@@ -23,7 +27,9 @@ pub(crate) struct ChatDecoder {
 
 impl ChatDecoder {
     fn read(&mut self, reply: Reply<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
-        if !self.started {
+        let has_id = reply.id.is_some() || reply.generation_id.is_some();
+        let kind = reply.kind.as_deref().or(reply.event_type.as_deref());
+        if !self.started && (has_id || kind.is_none_or(|kind| PIECES.contains(&kind))) {
             self.started = true;
             events.push(Event::Started { id: reply.id.or(reply.generation_id), model: None });
         }

@@ -5,7 +5,7 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after,
+    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after,
 };
 use serde_json::Value;
 
@@ -96,6 +96,13 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(retry_after(head))
 }
 
+/// Classifies a piece of a stream that has nothing of an answer, if it has fields of an error.
+pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
+    let value: Value = serde_json::from_slice(data).ok()?;
+    let is_error = ["message", "status"].iter().any(|name| value.get(name).is_some_and(Value::is_string));
+    is_error.then(|| in_reply(&String::from_utf8_lossy(data)))
+}
+
 /// Classifies an error reported inside a reply.
 pub(crate) fn in_reply(text: &str) -> Error {
     ErrorBody::read(text).error(None)
@@ -126,7 +133,6 @@ impl ErrorBody {
         let reason = details.iter().find_map(|detail| detail["reason"].as_str()).unwrap_or_default();
         let message = error.as_str().map_or_else(|| word("message"), str::to_owned);
         let code = &error["code"];
-        let number = code.as_u64().or_else(|| code.as_str()?.parse().ok());
         Self {
             quota: Quota::read(details, &message),
             message,
@@ -135,7 +141,7 @@ impl ErrorBody {
                 .as_str()
                 .filter(|code| code.parse::<u16>().is_err())
                 .map_or_else(|| word("status"), str::to_owned),
-            code: number.and_then(|number| u16::try_from(number).ok()),
+            code: Count::of(code).and_then(|number| u16::try_from(number).ok()),
             reason: reason.to_owned(),
         }
     }

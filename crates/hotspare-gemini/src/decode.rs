@@ -9,12 +9,12 @@
 //! without one is truncated, whatever it contained.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{
     Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature, Usage, stable_hash,
 };
-use hotspare_provider::{Decoder, Emit, Frame, Text};
+use hotspare_provider::{Decoder, Emit, Frame, Text, is_blank};
 use serde_json::value::RawValue;
 
 use crate::dto;
@@ -58,7 +58,7 @@ impl ContentDecoder {
         }
     }
 
-    fn reply(&mut self, data: &[u8], events: &mut Emit<'_>) -> Result<(), Error> {
+    fn reply(&mut self, data: &[u8], whole: bool, events: &mut Emit<'_>) -> Result<(), Error> {
         let reply: dto::Reply<'_> = serde_json::from_slice(data)
             .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
         if reply.error.is_some_and(|error| error.get() != "null") {
@@ -67,7 +67,12 @@ impl ContentDecoder {
         let candidates = reply.candidates.unwrap_or_default();
         let blocked = reply.prompt_feedback.and_then(|feedback| feedback.block_reason);
         if candidates.is_empty() && blocked.is_none() && reply.usage_metadata.is_none() {
-            return Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error"));
+            return match classify::top_level_error(data) {
+                Some(error) => Err(error),
+                None if whole => Err(Error::new(Kind::Protocol, "a frame is neither an answer nor an error")),
+                // A piece about something else leaves the answer as it is.
+                None => Ok(()),
+            };
         }
         if !self.started {
             self.started = true;
@@ -198,9 +203,11 @@ impl Decoder for ContentDecoder {
             Some(b'[') => {
                 let frames: Vec<&RawValue> = serde_json::from_slice(data)
                     .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
-                frames.iter().try_for_each(|frame| self.reply(frame.get().as_bytes(), &mut events))
+                frames
+                    .iter()
+                    .try_for_each(|piece| self.reply(piece.get().as_bytes(), frame.whole, &mut events))
             }
-            Some(_) => self.reply(data, &mut events),
+            Some(_) => self.reply(data, frame.whole, &mut events),
         }
     }
 
@@ -266,7 +273,7 @@ fn derived_id(answer: &str, index: u32, name: &str, arguments: &str) -> String {
 /// Whether a part contains something without a shared equivalent.
 fn is_native(raw: &RawValue) -> bool {
     let known = ["text", "thought", "thoughtSignature", "functionCall"];
-    serde_json::from_str::<std::collections::BTreeMap<Text<'_>, &RawValue>>(raw.get())
+    serde_json::from_str::<BTreeMap<Text<'_>, &RawValue>>(raw.get())
         .is_ok_and(|fields| fields.into_keys().any(|name| !known.contains(&name.0.as_ref())))
 }
 
@@ -297,9 +304,11 @@ fn text(text: Option<Text<'_>>) -> String {
 
 /// Emits an annotation under its field's name, unless it is empty.
 fn push_annotation(events: &mut Emit<'_>, name: &str, raw: Option<&RawValue>) {
-    let Some(raw) = raw.map(RawValue::get).filter(|raw| !matches!(*raw, "{}" | "null" | "[]")) else {
+    let Some(raw) = raw.filter(|raw| !is_blank(raw)) else { return };
+    let fields: BTreeMap<Text<'_>, &RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    if !fields.is_empty() && fields.values().all(|field| field.get() == "null") {
         return;
-    };
+    }
     if let Ok(note) = Json::parse(format!("{{\"{name}\":{raw}}}")) {
         events.push(Event::Annotation(note));
     }

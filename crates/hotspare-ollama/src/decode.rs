@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
-use hotspare_provider::{Decoder, Emit, Frame};
+use hotspare_provider::{Decoder, Emit, Frame, is_blank};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -55,7 +55,7 @@ struct MessageDto<'a> {
 struct ToolCallDto<'a> {
     id: Option<String>,
     #[serde(borrow)]
-    function: FunctionDto<'a>,
+    function: Option<FunctionDto<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,9 +78,10 @@ impl ChatDecoder {
         for call in message.tool_calls.unwrap_or_default() {
             let (index, id) = (self.tool_calls, call.id.unwrap_or_default());
             self.tool_calls = self.tool_calls.saturating_add(1);
-            let name = call.function.name.unwrap_or_default();
+            let function = call.function.unwrap_or_default();
+            let name = function.name.unwrap_or_default();
             events.push(Event::ToolStarted { index, id, name });
-            if let Some(arguments) = call.function.arguments.filter(|raw| raw.get() != "null") {
+            if let Some(arguments) = function.arguments.filter(|raw| raw.get() != "null") {
                 events.push(Event::ToolDelta { index, arguments: arguments.get().to_owned() });
             }
         }
@@ -112,12 +113,18 @@ impl Decoder for ChatDecoder {
         }
         let reply: Reply<'_> = serde_json::from_slice(data)
             .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))?;
-        if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "\"\"")) {
+        if let Some(error) = reply.error.filter(|error| !is_blank(error)) {
             return Err(classify::in_reply(error.get()));
         }
         if reply.message.is_none() && reply.response.is_none() && reply.done.is_none() {
-            let unknown = || Error::new(Kind::Protocol, "a frame is neither an answer nor an error");
-            return Err(classify::top_level_error(data).unwrap_or_else(unknown));
+            return match classify::top_level_error(data) {
+                Some(error) => Err(error),
+                None if frame.whole => {
+                    Err(Error::new(Kind::Protocol, "the body is neither an answer nor an error"))
+                }
+                // A line about something else leaves the answer as it is.
+                None => Ok(()),
+            };
         }
         self.read(reply, &mut Emit::framed(out, WIRE, frame.data.clone()));
         Ok(())

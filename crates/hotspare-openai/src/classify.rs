@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Error, Overflow};
 use hotspare_provider::{
-    ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, reset_in_text, retry_after,
+    Count, ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, reset_in_text, retry_after,
     retry_after_in_text,
 };
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub(crate) fn top_level_error(raw: &str) -> Option<Error> {
     let value: Value = serde_json::from_str(raw).ok()?;
     ["base_resp", "code", "detail", "errors", "message", "msg"]
         .iter()
-        .any(|name| value.get(name).is_some())
+        .any(|name| value.get(name).is_some_and(|field| !field.is_null()))
         .then(|| in_reply(raw))
 }
 
@@ -102,13 +102,15 @@ impl ErrorBody {
                 for name in ["code", "type", "error_type", "status", "reason", "provider_code"] {
                     match map.get(name) {
                         Some(Value::String(code)) => self.codes.push(code.clone()),
-                        Some(Value::Number(code)) => self.codes.push(code.to_string()),
+                        Some(value @ Value::Number(code)) => self
+                            .codes
+                            .push(Count::of(value).map_or_else(|| code.to_string(), |code| code.to_string())),
                         _ => {}
                     }
                 }
                 // A status, or a host-specific code in its place.
                 let code = map.get("status_code").or_else(|| map.get("http_status_code"));
-                if let Some(code) = code.and_then(Value::as_u64).filter(|code| *code != 0) {
+                if let Some(code) = code.and_then(Count::of).filter(|code| *code != 0) {
                     match u16::try_from(code).ok().filter(|code| ERROR_STATUSES.contains(code)) {
                         Some(status) => self.status = self.status.or(Some(status)),
                         None => self.codes.push(code.to_string()),
@@ -119,7 +121,7 @@ impl ErrorBody {
                     let id = map.get("request_id").and_then(Value::as_str).filter(|id| !id.is_empty());
                     self.request_id = id.map(str::to_owned);
                 }
-                let tokens = |name: &str| map.get(name).and_then(Value::as_u64);
+                let tokens = |name: &str| map.get(name).and_then(Count::of);
                 let overflow = Overflow::new(tokens("n_prompt_tokens"), tokens("n_ctx"));
                 self.overflow = self.overflow.or(overflow);
                 self.pause = self.pause.or_else(|| {

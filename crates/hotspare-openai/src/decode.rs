@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Usage};
-use hotspare_provider::{Decoder, Emit, Frame, Text, json_text};
+use hotspare_provider::{Decoder, Emit, Frame, Text, is_blank, json_text};
 use serde_json::value::RawValue;
 
 use crate::WIRE;
@@ -139,8 +139,9 @@ impl ChatDecoder {
                 if own != word && !self.legacy_function {
                     events.replace_word(word, own);
                 }
-                let may_go_on =
-                    reason == FinishReason::ToolCalls || self.premature_finish.is_some() || !self.has_answer;
+                let may_go_on = matches!(reason, FinishReason::ToolCalls | FinishReason::Other(_))
+                    || self.premature_finish.is_some()
+                    || !self.has_answer;
                 if may_go_on && !self.whole {
                     self.held_finish = Some(events.chunk(Event::Finished(reason)));
                 } else {
@@ -324,7 +325,12 @@ impl Decoder for ChatDecoder {
         if reply.object.as_ref().is_some_and(|object| object.0 == "error") {
             return Err(classify::in_reply(&String::from_utf8_lossy(data)));
         }
-        if let Some(end) = self.held_finish.take() {
+        // A frame about something else says nothing about the end.
+        let tells = reply.choices.first.is_some()
+            || reply.usage.is_some()
+            || reply.x_groq.is_some()
+            || non_empty_error(reply.error).is_some();
+        if let Some(end) = self.held_finish.take_if(|_| tells) {
             if reply.choices.iter().any(has_content) {
                 // Not the end after all.
                 self.finished = false;
@@ -366,7 +372,7 @@ impl Decoder for ChatDecoder {
 
 /// The error, if there is one: hosts that write every field send an empty value where there is none.
 pub(crate) fn non_empty_error(error: Option<&RawValue>) -> Option<&RawValue> {
-    error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\""))
+    error.filter(|error| !is_blank(error))
 }
 
 /// Whether a choice adds something to the answer.

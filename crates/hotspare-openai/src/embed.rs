@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::WIRE;
 use crate::classify;
+use crate::decode::non_empty_error;
 use crate::dialect::Dialect;
 use crate::dto::{self, is_json};
 
@@ -90,7 +91,7 @@ pub(crate) fn reply(data: &[u8]) -> Result<EmbedReply, Error> {
         }
         Err(_) => return Err(Error::new(Kind::Protocol, "the reply is not JSON")),
     };
-    if let Some(error) = reply.error.filter(|error| !matches!(error.get(), "null" | "{}" | "\"\"")) {
+    if let Some(error) = non_empty_error(reply.error) {
         return Err(classify::in_reply(error.get()));
     }
     let items = reply.data.ok_or_else(EmbedReply::missing)?;

@@ -48,7 +48,7 @@ pub use rule::{
 pub use secret::Secret;
 
 pub use sign::{Credentials, Signer};
-pub use text::{Count, Text, count, json_text};
+pub use text::{Count, Text, count, is_blank, json_text};
 pub use timestamp::timestamp;
 pub use tool_id::safe_tool_id;
 pub use transport::{Head, HttpRequest, HttpResponse, Transport, header};

@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Text borrowed from its frame unless it has escapes. A number, which some hosts send in place of a string, is read as
-/// its digits.
+/// its digits, without a fraction of zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
@@ -44,6 +45,10 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text<'de>, E> {
         Ok(Text(Cow::Owned(number.to_string())))
     }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(number.to_string())))
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
@@ -52,10 +57,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A count. Null, a negative number, a number with a fraction or anything else is unknown; `28.0`, as some frontends
-/// write whole numbers, is 28.
+/// A count. `28.0` and `"28"`, as some frontends write whole numbers, are 28. Null, a negative number, a number with a
+/// fraction or anything else is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub Option<u64>);
+
+impl Count {
+    /// The count that a value holds, in any notation.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<u64> {
+        Self::deserialize(value).ok()?.0
+    }
+}
 
 struct CountVisitor;
 
@@ -89,7 +102,18 @@ impl<'de> Visitor<'de> for CountVisitor {
         Ok(Count(None))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Count, E> {
+    fn visit_str<E>(self, digits: &str) -> Result<Count, E> {
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        Ok(Count(digits.parse().ok().filter(|_| is_number)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Count, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Count(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Count, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Count(None))
     }
 }
@@ -111,10 +135,22 @@ pub fn json_text(raw: &RawValue) -> Cow<'_, str> {
     }
 }
 
+/// Whether a value is empty: `null`, or a text, list or object with nothing in it, in any notation.
+#[must_use]
+pub fn is_blank(raw: &RawValue) -> bool {
+    let inside = match raw.get().as_bytes() {
+        b"null" => return true,
+        [b'"', inside @ .., b'"'] => return inside.is_empty(),
+        [b'[', inside @ .., b']'] | [b'{', inside @ .., b'}'] => inside,
+        _ => return false,
+    };
+    inside.trim_ascii().is_empty()
+}
+
 /// Reads a [`Count`] and unwraps it, for `#[serde(deserialize_with)]`.
 ///
 /// # Errors
-/// If the value is an array or an object.
+/// If the value is not JSON.
 pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Count::deserialize(deserializer).map(|count| count.0)
 }
@@ -129,6 +165,7 @@ mod tests {
         assert!(matches!(read(r#""as it is""#), Cow::Borrowed("as it is")));
         assert!(matches!(read(r#""a\"b""#), Cow::Owned(text) if text == "a\"b"));
         assert_eq!((read("7"), read("-7")), ("7".into(), "-7".into()));
+        assert_eq!((read("7.0"), read("0.5")), ("7".into(), "0.5".into()));
         assert!(serde_json::from_str::<Text<'_>>("[]").is_err());
     }
 
@@ -156,10 +193,27 @@ mod tests {
             ("-0.0", Some(0)),
             ("1e300", None),
             ("null", None),
-            ("\"7\"", None),
+            ("\"7\"", Some(7)),
+            ("\"+7\"", None),
+            ("\"7 tokens\"", None),
+            ("\"\"", None),
             ("true", None),
+            ("[7, {}]", None),
+            ("{\"count\": 7}", None),
         ] {
             assert_eq!(serde_json::from_str::<Count>(json).unwrap().0, expected, "{json}");
+            assert_eq!(Count::of(&serde_json::from_str(json).unwrap_or_default()), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn blank_values_have_nothing_in_them() {
+        let blank = |json: &str| is_blank(serde_json::from_str(json).unwrap());
+        for json in ["null", r#""""#, "[]", "{}", "{ \r\n}", "[\t]"] {
+            assert!(blank(json), "{json}");
+        }
+        for json in ["0", "false", r#"" ""#, "[null]", r#"{"a":null}"#] {
+            assert!(!blank(json), "{json}");
         }
     }
 }

@@ -14,6 +14,7 @@ use hotspare_anthropic::{Anthropic, Host};
 use hotspare_bedrock::{Invoke, ModelBody};
 use hotspare_cohere::Cohere;
 use hotspare_openai::{Dialect, OpenAi};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Exchange;
@@ -32,10 +33,13 @@ type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 /// The codec to use. A failure is in Bedrock's format, whatever the model.
 pub(super) fn decode_as(exchange: &Exchange) -> DecodeAs {
     let Some(first) = first(&exchange.body).filter(|_| exchange.head.status.is_success()) else { return OWN };
-    let Ok(fields) = serde_json::from_slice::<Fields<'_>>(&first) else { return OWN };
+    let Ok(mut fields) = serde_json::from_slice::<Fields<'_>>(&first) else { return OWN };
+    fields.retain(|_, value| value.get() != "null");
     let has = |name: &str| fields.contains_key(name);
-    let begins =
-        |name: &str, beginning: &str| fields.get(name).is_some_and(|raw| raw.get().starts_with(beginning));
+    let begins = |name: &str, word: &str| {
+        let text = fields.get(name).and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok());
+        text.is_some_and(|text| text.starts_with(word))
+    };
     if has("embedding") || has("embeddingsByType") {
         return OWN_VECTORS;
     }
@@ -44,7 +48,7 @@ pub(super) fn decode_as(exchange: &Exchange) -> DecodeAs {
         let objects = vectors.get().trim_start_matches(['[', ' ', '\n', '\r', '\t']).starts_with('{');
         return if vectors.get().starts_with('[') && objects { OWN_VECTORS } else { COHERE_VECTORS };
     }
-    if begins("object", "\"chat.completion") || begins("object", "\"text_completion") {
+    if begins("object", "chat.completion") || begins("object", "text_completion") {
         return CHAT;
     }
     if has("type") || has("completion") {
@@ -53,16 +57,27 @@ pub(super) fn decode_as(exchange: &Exchange) -> DecodeAs {
     if has("generations") || has("is_finished") || has("event_type") || has("generation_id") {
         return COHERE;
     }
-    if fields.get("results").is_some_and(|results| results.get().contains("\"relevance_score\"")) {
+    let results = fields.get("results").map_or("[]", |results| results.get());
+    let results: Vec<RankDto> = serde_json::from_str(results).unwrap_or_default();
+    if results.iter().any(|result| result.relevance_score.is_some()) {
         return RERANK;
     }
     OWN
 }
 
+/// A document's place in a ranking.
+#[derive(Deserialize)]
+struct RankDto {
+    #[serde(default)]
+    relevance_score: Option<f64>,
+}
+
 /// The body, or the payload of a stream's first event.
 fn first(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    if body.trim_ascii_start().starts_with(b"{") {
-        return Some(Cow::Borrowed(body));
+    // Some hosts put a byte order mark before their JSON.
+    let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii_start();
+    if text.starts_with(b"{") {
+        return Some(Cow::Borrowed(text));
     }
     let mark = b"\"bytes\":\"";
     let start = body.windows(mark.len()).position(|window| window == mark)? + mark.len();
