@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use hotspare_core::CallOptions;
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName};
 
 /// The header with the count.
 pub static HOPS_HEADER: HeaderName = HeaderName::from_static("x-hotspare-hops");
@@ -19,8 +19,7 @@ pub(crate) fn announce(headers: &mut HeaderMap, options: &CallOptions, url: &str
 
 /// Whether a host is in the local network, as far as its name or address reveals.
 fn is_local(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else { return false };
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let Some(host) = host(url) else { return false };
     match host.parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_unspecified(),
         Ok(IpAddr::V6(address)) => {
@@ -30,6 +29,18 @@ fn is_local(url: &str) -> bool {
         Err(_) => {
             !host.contains('.') || [".local", ".internal", ".svc"].iter().any(|end| host.ends_with(end))
         }
+    }
+}
+
+/// The host of an absolute URL. Read in place, because this is asked for every request: whether the URL is valid at all is
+/// for the transport to find out.
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    match address.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next(),
+        None => address.split(':').next(),
     }
 }
 
@@ -54,12 +65,19 @@ mod tests {
             "http://[fd00::1]/v1",
             "http://gateway:8080/v1",
             "http://gateway.prod.svc.cluster.local/v1",
+            "http://user:secret@10.1.2.3:8080?x=https://api.openai.com",
         ] {
             assert_eq!(told(url, false).as_deref(), Some("3"), "{url}");
         }
-        for url in
-            ["https://api.openai.com/v1", "https://1.1.1.1/v1", "https://[2606:4700::1]/v1", "nonsense /"]
-        {
+        for url in [
+            "https://api.openai.com/v1",
+            "https://1.1.1.1/v1",
+            "https://[2606:4700::1]/v1",
+            "https://127.0.0.1@api.openai.com/v1",
+            "https://api.openai.com?at=.local",
+            "https://api.openai.com\\.local",
+            "nonsense /",
+        ] {
             assert_eq!(told(url, false), None, "{url}");
         }
         assert_eq!(told("https://gateway.example.com/v1", true).as_deref(), Some("3"));
