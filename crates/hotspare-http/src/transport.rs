@@ -17,8 +17,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{Head, HttpRequest, HttpResponse, Transport};
-
 use reqwest::Url;
+use reqwest::header::{HOST, HeaderValue};
 
 use crate::config::HttpConfig;
 use crate::error;
@@ -27,15 +27,33 @@ use crate::resolve::FewAddresses;
 /// Time limit for the body of an unsuccessful reply. Hosts send it together with the head.
 const WORDS: Duration = Duration::from_secs(1);
 
-/// The most parsed URLs to cache; a client uses a handful.
+/// The most addresses to remember; a client uses a handful.
 const ADDRESSES: usize = 64;
+
+/// Where a request goes.
+#[derive(Debug)]
+struct Address {
+    url: Url,
+    /// The value of the header `Host`, which hyper would put together for every request.
+    host: Option<HeaderValue>,
+}
+
+impl Address {
+    fn of(spelled: &str) -> Result<Self, Error> {
+        let url = Url::parse(spelled)
+            .map_err(|error| Error::new(Kind::Config, "the URL is invalid").with_source(error))?;
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let host = url.host_str().and_then(|host| [host, &port].concat().try_into().ok());
+        Ok(Self { url, host })
+    }
+}
 
 /// A transport over a pool of connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
-    /// Parsed URLs: they recur with every request, and parsing one costs more than building the request.
-    addresses: Arc<RwLock<HashMap<String, Arc<Url>>>>,
+    /// By URL: they recur with every request, and parsing one costs more than building the request.
+    addresses: Arc<RwLock<HashMap<String, Arc<Address>>>>,
 }
 
 impl ReqwestTransport {
@@ -70,20 +88,18 @@ impl ReqwestTransport {
         Self { client, addresses: Arc::default() }
     }
 
-    fn address(&self, spelled: String) -> Result<Arc<Url>, Error> {
+    fn address(&self, spelled: String) -> Result<Arc<Address>, Error> {
         let known = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(url) = known.get(&spelled) {
-            return Ok(Arc::clone(url));
+        if let Some(address) = known.get(&spelled) {
+            return Ok(Arc::clone(address));
         }
         drop(known);
-        let url = Url::parse(&spelled)
-            .map_err(|error| Error::new(Kind::Config, "the URL is invalid").with_source(error))?;
-        let url = Arc::new(url);
+        let address = Arc::new(Address::of(&spelled)?);
         let mut known = self.addresses.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < ADDRESSES {
-            known.insert(spelled, Arc::clone(&url));
+            known.insert(spelled, Arc::clone(&address));
         }
-        Ok(url)
+        Ok(address)
     }
 }
 
@@ -180,11 +196,14 @@ impl Transport for ReqwestTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let asked = self.address(request.url)?;
         // Put together without reqwest's builder, which would copy the headers one by one.
-        let mut outgoing = reqwest::Request::new(request.method, Url::clone(&asked));
+        let mut outgoing = reqwest::Request::new(request.method, asked.url.clone());
         *outgoing.headers_mut() = request.headers;
+        if let Some(host) = &asked.host {
+            outgoing.headers_mut().entry(HOST).or_insert_with(|| host.clone());
+        }
         *outgoing.body_mut() = Some(request.body.into());
         let mut response = self.client.execute(outgoing).await.map_err(error::before_head)?;
-        if !is_same(response.url(), &asked) {
+        if !is_same(response.url(), &asked.url) {
             let what = "the HTTP client that was given follows redirects; build it with `Policy::none()`";
             return Err(Error::new(Kind::Protocol, what));
         }
@@ -215,6 +234,18 @@ mod tests {
     fn connections_send_small_pieces_at_once() {
         let made_with = format!("{:?}", client_builder(&HttpConfig::default()).unwrap());
         assert!(made_with.contains("tcp_nodelay: true"), "{made_with}");
+    }
+
+    #[test]
+    fn the_host_is_named_without_a_usual_port_or_a_user() {
+        for (url, host) in [
+            ("http://localhost:8080/v1?x=1", "localhost:8080"),
+            ("https://user:secret@API.example.com:443/v1", "api.example.com"),
+            ("http://api.example.com:443/v1", "api.example.com:443"),
+            ("http://[::1]:80/v1", "[::1]"),
+        ] {
+            assert_eq!(Address::of(url).unwrap().host.unwrap(), host, "{url}");
+        }
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl HttpRequest {
     /// A POST request with a JSON body.
     #[must_use]
     pub fn post_json(url: String, body: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::with_capacity(4);
+        // Room for the key, for what the transport adds, and for a few of the user's.
+        let mut headers = HeaderMap::with_capacity(8);
         headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         Self { method: Method::POST, url, headers, body: body.into() }
     }
