@@ -31,12 +31,13 @@ impl Fold {
     }
 
     /// The whole answer, and what had to be repaired in it.
-    pub(crate) fn finish(self) -> Result<(Response, Vec<Repair>), Error> {
+    pub(crate) fn finish(self) -> Result<(Box<Response>, Vec<Repair>), Error> {
         match self {
             Self::Chat(assembler) => {
-                assembler.finish_noting().map(|(response, repairs)| (Response::Chat(response), repairs))
+                let (response, repairs) = assembler.finish_noting()?;
+                Ok((Box::new(Response::Chat(response)), repairs))
             }
-            Self::Embed(vectors) => vectors.finish().map(|response| (Response::Embed(response), Vec::new())),
+            Self::Embed(vectors) => Ok((Box::new(Response::Embed(vectors.finish()?)), Vec::new())),
         }
     }
 }
@@ -85,8 +86,8 @@ pub struct Judged {
 /// An answer as it may be delivered.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    /// The whole answer, unless it is streamed.
-    pub(crate) response: Option<Response>,
+    /// The whole answer, unless it is streamed. Boxed, because it passes through many hands.
+    pub(crate) response: Option<Box<Response>>,
     /// The repaired text of a streamed answer that is still held.
     pub(crate) text: Option<String>,
 }
@@ -147,7 +148,7 @@ impl Judgement {
         };
         let (mut response, repairs) = fold.finish()?;
         note_arguments(notes, &repairs);
-        if let Response::Chat(chat) = &mut response {
+        if let Response::Chat(chat) = &mut *response {
             if let Some(text) = self.validate(|| chat.text(), notes)? {
                 replace(chat, text);
             }

@@ -139,5 +139,5 @@ pub struct Summary {
     /// Token counts of the answer; if it was continued, of every attempt that delivered a part of it.
     pub usage: Usage,
     /// The complete answer, if the call held it.
-    pub response: Option<Response>,
+    pub response: Option<Box<Response>>,
 }

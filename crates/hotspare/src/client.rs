@@ -100,7 +100,7 @@ impl Client {
     /// As [`Client::chat`].
     pub async fn embed(&self, request: EmbedRequest) -> Result<EmbedResponse, Error> {
         let driver = self.drive(checked_embed(request)?, false, None).await?;
-        match drive_to_end(driver).await? {
+        match *drive_to_end(driver).await? {
             Response::Embed(response) => Ok(response),
             Response::Chat(_) => Err(Error::new(Kind::Protocol, "the answer has no vectors")),
         }
@@ -359,14 +359,14 @@ const NO_TARGET_LEFT: &str = "no_target_left";
 
 /// Drives a call to a chat response.
 async fn drive_chat(driver: Box<Driver>) -> Result<ChatResponse, Error> {
-    match drive_to_end(driver).await? {
+    match *drive_to_end(driver).await? {
         Response::Chat(response) => Ok(response),
         Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not a chat response")),
     }
 }
 
 /// Drives a call to its end.
-async fn drive_to_end(mut driver: Box<Driver>) -> Result<Response, Error> {
+async fn drive_to_end(mut driver: Box<Driver>) -> Result<Box<Response>, Error> {
     let result = std::future::poll_fn(|cx| {
         loop {
             if let Output::Done(result) = std::task::ready!(driver.poll_output(cx)) {
@@ -376,7 +376,7 @@ async fn drive_to_end(mut driver: Box<Driver>) -> Result<Response, Error> {
     });
     let Summary { served_by, trail, response, .. } = (*result.await)?;
     let mut response = response.ok_or_else(|| Error::new(Kind::Protocol, "the answer was not collected"))?;
-    match &mut response {
+    match &mut *response {
         Response::Chat(chat) => (chat.served_by, chat.trail) = (Some(served_by), trail),
         Response::Embed(embed) => (embed.served_by, embed.trail) = (Some(served_by), trail),
     }

@@ -67,7 +67,7 @@ impl Call {
             Ok(Accepted { mut response, text }) => {
                 let native = self.spec.native_wire;
                 let whole = self.attempts[id.0].whole.take();
-                if let Some(Response::Chat(chat)) = &mut response {
+                if let Some(Response::Chat(chat)) = response.as_deref_mut() {
                     // The frame of a repaired answer no longer matches it.
                     let whole = whole.filter(|raw| !repaired && raw.wire() == native && native.is_some());
                     chat.raw = whole.unwrap_or_default();

@@ -208,7 +208,7 @@ impl Call {
         now: Moment,
         world: &mut World,
         id: AttemptId,
-        response: Option<Response>,
+        response: Option<Box<Response>>,
     ) {
         match self.committed {
             Some(_) => self.release(id),

@@ -370,7 +370,7 @@ impl Simulation<'_> {
             Err(error) => error.trail(),
         };
         if let (Ok(summary), false) = (&result, call.spec.stream) {
-            let text = match &summary.response {
+            let text = match summary.response.as_deref() {
                 Some(Response::Chat(answer)) => answer.text(),
                 _ => String::new(),
             };

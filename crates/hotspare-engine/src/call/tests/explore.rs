@@ -93,7 +93,7 @@ fn possible(rig: &Rig) -> Vec<Action> {
 fn check_text(rig: &Rig) -> Result<(), String> {
     let streamed: String = rig.out.iter().filter_map(Event::as_text).collect();
     let summary = rig.done.first().and_then(|result| result.as_ref().ok());
-    let text = match summary.and_then(|summary| summary.response.as_ref()) {
+    let text = match summary.and_then(|summary| summary.response.as_deref()) {
         Some(Response::Chat(answer)) => answer.text(),
         _ => streamed,
     };

@@ -19,7 +19,7 @@ fn answer(rig: &Rig) -> String {
     });
     let streamed: String = texts.collect();
     let summary = rig.done[0].as_ref().unwrap();
-    summary.response.as_ref().and_then(Response::as_chat).map_or(streamed, ChatResponse::text)
+    summary.response.as_deref().and_then(Response::as_chat).map_or(streamed, ChatResponse::text)
 }
 
 #[test]
