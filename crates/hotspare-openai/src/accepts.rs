@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 const ESSENTIAL: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
 
 /// The optional fields that a request sets, by their names on the wire.
-fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&'a str> {
+fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> impl Iterator<Item = &'a str> {
     let sampling = &request.sampling;
     let forced = request.tool_choice.as_ref().is_some_and(|choice| *choice != ToolChoice::Auto);
     let own = [
@@ -22,7 +22,7 @@ fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&
         ("top_p", sampling.top_p.is_some()),
         ("frequency_penalty", sampling.frequency_penalty.is_some()),
         ("presence_penalty", sampling.presence_penalty.is_some()),
-        (&dialect.seed_field, sampling.seed.is_some()),
+        (&*dialect.seed_field, sampling.seed.is_some()),
         ("stop", !request.stop.is_empty()),
         ("tool_choice", forced && !request.tools.is_empty()),
         ("parallel_tool_calls", request.parallel_tools == Some(false) && !request.tools.is_empty()),
@@ -30,7 +30,7 @@ fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> Vec<&
         ("user", request.end_user.is_some()),
     ];
     let extras = request.extras.get(WIRE).into_iter().flat_map(BTreeMap::keys).map(String::as_str);
-    own.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).chain(extras).collect()
+    own.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name).chain(extras)
 }
 
 /// Refuses a request that sets an essential field the host does not accept.
@@ -39,8 +39,7 @@ pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Erro
         let bound = request.bound.as_ref().filter(|bound| bound.wire == WIRE);
         ESSENTIAL.contains(&name) || bound.is_some_and(|bound| bound.fields.iter().any(|field| field == name))
     };
-    let missing =
-        requested_fields(request, dialect).into_iter().find(|name| is_required(name) && !dialect.takes(name));
+    let missing = requested_fields(request, dialect).find(|name| is_required(name) && !dialect.takes(name));
     match missing {
         Some(name) => Err(Error::new(Kind::Unsupported, format!("this host does not accept {name}"))),
         None => Ok(()),
@@ -105,7 +104,6 @@ pub(crate) fn changes(request: &ChatRequest, dialect: &Dialect) -> Vec<String> {
     let mut changes = Vec::new();
     let inside = refused_inside(request, dialect);
     let dropped: Vec<&str> = requested_fields(request, dialect)
-        .into_iter()
         .filter(|name| !dialect.takes(name))
         .chain(inside.iter().map(String::as_str))
         .collect();

@@ -112,7 +112,8 @@ impl Describe for OpenAi {
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {
-        let mut notes = [accepts::changes(request, self.dialect()), encode::moved_media(request)].concat();
+        let mut notes = accepts::changes(request, self.dialect());
+        notes.extend(encode::moved_media(request));
         notes.extend(encode::joined_instructions(request, self.dialect()));
         notes.extend(encode::dropped_reasoning(request, self.dialect()));
         notes.extend(LACKS.notes(request, WIRE));

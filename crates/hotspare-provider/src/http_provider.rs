@@ -113,13 +113,13 @@ impl<W: Wire> HttpProvider<W> {
 }
 
 /// The values of user-set headers and of the key's own, which may be secrets.
-fn sensitive_values(headers: &HeaderMap) -> Vec<String> {
-    let sensitive = headers.values().filter(|value| value.is_sensitive());
-    sensitive.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
+fn sensitive_values(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.values().filter(|value| value.is_sensitive()).cloned().collect()
 }
 
-fn redact(error: Error, sensitive: &[String]) -> Error {
-    sensitive.iter().fold(error, |error, value| error.scrub(value))
+fn redact(error: Error, sensitive: &[HeaderValue]) -> Error {
+    let texts = sensitive.iter().filter_map(|value| value.to_str().ok());
+    texts.fold(error, |error, text| error.scrub(text))
 }
 
 impl<W: Wire> Wrapper for HttpProvider<W> {
@@ -191,7 +191,7 @@ struct ReplyStream {
     held_end: Option<FinishReason>,
     failure: Option<Error>,
     secret: Option<Secret>,
-    sensitive: Vec<String>,
+    sensitive: Vec<HeaderValue>,
 }
 
 impl ReplyStream {

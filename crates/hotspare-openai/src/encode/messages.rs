@@ -93,14 +93,14 @@ fn has_tool_results(message: &Message) -> bool {
 }
 
 /// Describes, for a person, what is moved to another turn.
-pub(crate) fn moved_media(request: &ChatRequest) -> Vec<String> {
+pub(crate) fn moved_media(request: &ChatRequest) -> Option<String> {
     let parts = request.messages.iter().flat_map(|message| &message.parts);
     let has_media = parts.into_iter().any(|part| match part {
         Part::ToolResult(result) => result.content.iter().any(is_media),
         _ => false,
     });
     let what = "media of tool results moved to a user turn after them";
-    has_media.then(|| what.to_owned()).into_iter().collect()
+    has_media.then(|| what.to_owned())
 }
 
 /// Whether nothing of an assistant's turn can be sent on this wire, such as a turn of reasoning only.

@@ -223,7 +223,10 @@ fn images_in_tool_results_follow_the_last_result() {
             json!({"role": "user", "content": "go on"}),
         ]
     );
-    assert_eq!(moved_media(&request), ["media of tool results moved to a user turn after them"]);
+    assert_eq!(
+        moved_media(&request).as_deref(),
+        Some("media of tool results moved to a user turn after them")
+    );
 }
 
 #[test]
