@@ -72,6 +72,7 @@ const SUBSET: SchemaSubset = SchemaSubset {
     always_enforced: true,
     closed: true,
     all_required: false,
+    some_required: false,
     recursive: false,
     lone_refs: false,
     keywords: &[

@@ -37,6 +37,7 @@ const CLAUDE_SCHEMAS: SchemaSubset = SchemaSubset {
     always_enforced: true,
     closed: true,
     all_required: false,
+    some_required: false,
     recursive: false,
     lone_refs: false,
     keywords: &[

@@ -3,7 +3,9 @@
 //! What the wire lacks and would change the answer (one tool by name, a document) is refused as unsupported; a mere hint is
 //! dropped and listed by [`notes`], as is a lowered temperature. Invariant: schemas are sent verbatim.
 
-use hotspare_core::{ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, ToolChoice, ToolResult};
+use hotspare_core::{
+    ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice, ToolResult,
+};
 use hotspare_provider::{JsonObject, Lacks, function_tools, result_text, unwritten_fields};
 use serde_json::{Value, json};
 
@@ -34,9 +36,17 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
         let sent = if effort == "minimal" { "off" } else { "on" };
         notes.push(format!("reasoning effort {effort} mapped to {sent}"));
     }
+    if request.tools.iter().any(is_strict) && !request.tools.iter().all(is_strict) {
+        notes.push("tools are not enforced: this wire enforces all or none, and not all are strict".into());
+    }
     notes.extend(LACKS.notes(request, WIRE));
     notes.extend(unwritten_fields(request, WIRE, |_, _| false));
     notes
+}
+
+/// Whether a tool's schema is to be enforced.
+fn is_strict(tool: &Tool) -> bool {
+    tool.strict == Some(true)
 }
 
 /// Encodes the body of a request.
@@ -78,7 +88,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
     }
     if let Some(tools) = function_tools(request, WIRE) {
         out.put_raw("tools", tools);
-        if request.tools.iter().any(|tool| tool.strict == Some(true)) {
+        if request.tools.iter().all(is_strict) {
             out.put("strict_tools", Some(true));
         }
     }
@@ -167,7 +177,7 @@ fn tool_result(result: &ToolResult) -> Result<Value, Error> {
 
 #[cfg(test)]
 mod tests {
-    use hotspare_core::{Json, Media, Tool, ToolCall};
+    use hotspare_core::{Json, Media, ToolCall};
 
     use super::*;
 
@@ -192,6 +202,21 @@ mod tests {
         assert_eq!(read["tool_choice"], "REQUIRED");
         assert_eq!(read["strict_tools"], true);
         assert_eq!((&read["max_tokens"], &read["temperature"]), (&json!(9), &json!(0.5)));
+    }
+
+    #[test]
+    fn tools_are_enforced_only_if_all_of_them_are_strict() {
+        let tool = |name: &str, strict| Tool::new(name, Json::parse("{}").unwrap()).with_strict(strict);
+        let sent = |tools: &[Tool]| {
+            let request = tools.iter().cloned().fold(ChatRequest::to("x").user("hi"), ChatRequest::tool);
+            let read: Value = serde_json::from_str(&body(&request, "m", false).unwrap()).unwrap();
+            (read["strict_tools"] == true, notes(&request))
+        };
+        assert_eq!(sent(&[tool("f", true), tool("g", true)]), (true, vec![]));
+        let note =
+            "tools are not enforced: this wire enforces all or none, and not all are strict".to_owned();
+        assert_eq!(sent(&[tool("f", true), tool("g", false)]), (false, vec![note]));
+        assert_eq!(sent(&[tool("f", false)]), (false, vec![]));
     }
 
     #[test]

@@ -53,12 +53,13 @@ impl Cohere {
     }
 }
 
-/// The schemas that it accepts (guide "How do Structured Outputs Work?", "Unsupported schema features"). A `pattern` may
-/// have no anchors, which most have, so none is sent.
+/// The schemas that it accepts (guide "How do Structured Outputs Work?", "Schema constraints" and "Unsupported schema
+/// features"). A `pattern` may have no anchors, which most have, so none is sent.
 const SCHEMAS: SchemaSubset = SchemaSubset {
     always_enforced: true,
     closed: false,
     all_required: false,
+    some_required: true,
     recursive: true,
     lone_refs: false,
     keywords: &[

@@ -60,6 +60,8 @@ pub struct SchemaSubset {
     pub closed: bool,
     /// Every property must be required; an optional property is written as a nullable one.
     pub all_required: bool,
+    /// Every object must require at least one property.
+    pub some_required: bool,
     /// A schema may refer to itself.
     pub recursive: bool,
     /// A `$ref` must be a schema's only keyword.

@@ -142,6 +142,9 @@ impl Rewriter<'_> {
             schema.put("additionalProperties", JsonTree::boolean(false));
             self.closed += 1;
         }
+        if self.subset.some_required && schema.get("required").is_none_or(|names| names.texts().is_empty()) {
+            return Err("an object that requires no property");
+        }
         if !self.subset.all_required {
             return Ok(());
         }

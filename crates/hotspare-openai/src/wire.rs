@@ -78,6 +78,7 @@ const STRICT: SchemaSubset = SchemaSubset {
     always_enforced: false,
     closed: true,
     all_required: true,
+    some_required: false,
     recursive: true,
     lone_refs: true,
     keywords: &[

@@ -14,6 +14,7 @@ const SUBSET: SchemaSubset = SchemaSubset {
     always_enforced: false,
     closed: true,
     all_required: false,
+    some_required: false,
     recursive: true,
     lone_refs: false,
     keywords: &["type"],

@@ -6,6 +6,7 @@ const STRICT: SchemaSubset = SchemaSubset {
     always_enforced: false,
     closed: true,
     all_required: true,
+    some_required: false,
     recursive: true,
     lone_refs: true,
     keywords: &[
@@ -90,6 +91,24 @@ fn inexpressible_schemas_are_rejected() {
         let error = rewritten(schema).unwrap_err();
         assert!(error.contains(what), "{what}: {error}");
     }
+}
+
+#[test]
+fn an_object_without_required_properties_is_rejected_where_one_is_needed() {
+    let lenient = SchemaSubset { all_required: false, ..STRICT };
+    let needs_one = SchemaSubset { some_required: true, ..lenient };
+    let fits = |schema: &str, subset: &SchemaSubset| {
+        rewrite_schema(&Json::parse(schema).unwrap(), subset).map(|rewritten| rewritten.nullable)
+    };
+    let inner = r#"{"type":"object","properties":{"b":{"type":"string"}}REQUIRED}"#;
+    let outer = r#"{"type":"object","properties":{"a":INNER},"required":["a"]}"#;
+    let with = |required: &str| outer.replace("INNER", &inner.replace("REQUIRED", required));
+    let why = Err("an object that requires no property");
+    for required in ["", r#","required":[]"#] {
+        assert_eq!(fits(&with(required), &needs_one), why);
+        assert_eq!(fits(&with(required), &lenient), Ok(false));
+    }
+    assert_eq!(fits(&with(r#","required":["b"]"#), &needs_one), Ok(false));
 }
 
 #[test]
