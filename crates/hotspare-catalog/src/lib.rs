@@ -140,8 +140,23 @@ fn split(line: &str) -> Option<(&str, &str)> {
     line.split_once('\t').filter(|(key, _)| key.contains('/'))
 }
 
+/// Whether two names that one provider uses mean the same model: they are equal, or differ only in that one has no date
+/// or writes it in another way. An undated name stands for what the provider serves by it, whose name may have a date.
+#[must_use]
+pub fn is_same_model(one: &str, other: &str) -> bool {
+    let parts =
+        |name: &str| split_date(name).map_or((name.to_owned(), None), |(rest, date)| (rest, Some(date)));
+    let ((one, date), (other, other_date)) = (parts(one), parts(other));
+    one == other && (date.is_none() || other_date.is_none() || date == other_date)
+}
+
 /// The name without the date it ends in, if it has one.
 fn without_date(model: &str) -> Option<String> {
+    split_date(model).map(|(name, _)| name)
+}
+
+/// The name without the date it ends in, and that date's digits.
+fn split_date(model: &str) -> Option<(String, String)> {
     // Bedrock appends a version of its own after the date.
     let (name, version) = match model.rfind("-v") {
         Some(at) if model[at + 2..].bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => {
@@ -164,7 +179,7 @@ fn without_date(model: &str) -> Option<String> {
             && is_date(date)
             && !rest.is_empty()
         {
-            return Some(format!("{rest}{version}"));
+            return Some((format!("{rest}{version}"), date.replace('-', "")));
         }
     }
     None

@@ -84,6 +84,25 @@ fn resolves_dated_and_regional_aliases() {
 }
 
 #[test]
+fn a_date_that_only_one_name_has_does_not_tell_models_apart() {
+    for (one, other) in [
+        ("m", "m"),
+        ("m", "m-20250807"),
+        ("m-2025-08-07", "m"),
+        ("m@20250807", "m-2025-08-07"),
+        ("a.m-v1:0", "a.m-20250807-v1:0"),
+        ("m-é", "m-é"),
+    ] {
+        assert!(is_same_model(one, other), "{one} {other}");
+    }
+    for (one, other) in
+        [("m", "n"), ("m-20250807", "m-20250808"), ("m", "m-mini"), ("m-v1", "m-v2"), ("m", "")]
+    {
+        assert!(!is_same_model(one, other), "{one} {other}");
+    }
+}
+
+#[test]
 fn unsorted_or_malformed_text_is_rejected() {
     for (text, says) in [
         ("b/b\t{}\na/a\t{}\n", "out of order"),

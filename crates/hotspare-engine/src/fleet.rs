@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_catalog::Catalog;
+use hotspare_catalog::{Catalog, is_same_model};
 use hotspare_core::{Cost, ModelProfile, Price, Scope, TargetId, Usage};
 use hotspare_health::{Book, Config, ScopeId};
 use hotspare_routing::Strategy;
@@ -90,9 +90,12 @@ impl Target {
         Some(self.profile.price?.cost(&Usage::estimated(Some(tokens), None)))
     }
 
-    /// The price of a model of the same provider; `None` for the target's own.
+    /// The price of a model of the same provider; `None` for the target's own, which may also be named, with a date or
+    /// without.
     pub(crate) fn price_of(&self, model: Option<&str>) -> Option<Price> {
-        let Some(other) = model.filter(|model| *model != self.name) else { return self.profile.price };
+        let Some(other) = model.filter(|model| !is_same_model(model, &self.name)) else {
+            return self.profile.price;
+        };
         Catalog::vendored().lookup(self.price_list.as_deref()?, other)?.profile().price
     }
 

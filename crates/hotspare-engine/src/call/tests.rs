@@ -203,6 +203,23 @@ fn tokens_of_several_models_are_priced_by_model() {
     assert_eq!(attempt.notes, [note]);
 }
 
+/// The provider names what it serves under the target's name, and the target has a price of its own.
+#[test]
+fn a_targets_own_model_has_its_price_under_a_dated_name() {
+    let mut setup = Setup::new(&["a"]);
+    setup.models = &["claude-opus-4-5"];
+    setup.profile.price = Some(hotspare_core::Price::per_million(3_000_000, 0));
+    let mut rig = setup.rig();
+    rig.text(0, "x");
+    let counts = hotspare_core::Usage::reported(Some(1_000_000), Some(0));
+    let named = |model: &str| hotspare_core::Turn::new(Some(model.to_owned()), counts);
+    rig.says(0, Event::Usage(Box::new(counts)));
+    rig.says(0, Event::Turns(vec![named("claude-opus-4-5-20251101"), named("claude-haiku-4-5")]));
+    rig.finishes(0);
+    let attempt = &rig.done[0].as_ref().unwrap().trail.attempts[0];
+    assert_eq!(attempt.cost, Some(Cost::from_micros(4_000_000)), "3 dollars for its own, 1 for the other");
+}
+
 #[test]
 fn hedge_starts_once_after_its_delay() {
     let mut setup = Setup::new(&["a", "b", "c"]);
