@@ -107,6 +107,30 @@ impl PlannedTarget {
         }
     }
 
+    /// The same target, to continue an answer of which the caller has `text`: as part of its prompt if it is given that
+    /// as prefill, and otherwise at the beginning of an answer that is at least as long.
+    pub(crate) fn with_cut(&self, text: &str, prefill: bool, scale: &TokenScale) -> Self {
+        let plain = self.plain.as_deref().unwrap_or(self);
+        let added = message_size(&Message::assistant(text));
+        let tokens = scale.estimate(&added);
+        let longer = Self {
+            needs: plain.needs.max(plain.prompt_tokens.saturating_add(tokens)),
+            plain: Some(Box::new(plain.clone())),
+            ..plain.clone()
+        };
+        if !prefill {
+            return longer;
+        }
+        let most = tokens.saturating_mul(plain.most_prompt_tokens) / plain.prompt_tokens.max(1);
+        Self {
+            size: plain.size.with(&added),
+            prompt_tokens: plain.prompt_tokens.saturating_add(tokens),
+            most_prompt_tokens: plain.most_prompt_tokens.saturating_add(most),
+            trim_to: plain.trim_to.map(|most| most.saturating_sub(added.tokens())),
+            ..longer
+        }
+    }
+
     /// Why the prompt certainly does not fit its window, if so.
     pub(crate) fn too_long(&self) -> Option<String> {
         let holds = self.window?;

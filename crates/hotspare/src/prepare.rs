@@ -102,6 +102,12 @@ pub(crate) fn prepare(
         prepared.to_mut().sampling = Sampling::default();
         notes.push("dropped the sampling parameters: the model accepts none".into());
     }
+    let prefill = start.resume.as_ref().filter(|resume| resume.prefill);
+    if let (Some(resume), Some(most)) = (prefill, prepared.max_output) {
+        // The continuation gets what is left of the caller's output limit, at about four bytes per token.
+        let sent = resume.text.len() as u64 / 4;
+        prepared.to_mut().max_output = Some(most.saturating_sub(sent).max(1));
+    }
     limit_output(&mut prepared, &mut notes, start, profile);
     limit_cost(&mut prepared, &mut notes, start, profile);
     if let Some(reask) = &start.reask {
@@ -109,12 +115,8 @@ pub(crate) fn prepare(
         request.messages.push(Message::assistant(reask.answer.as_ref()));
         request.messages.push(Message::user(reask.feedback.as_ref()));
     }
-    if let Some(resume) = start.resume.as_ref().filter(|resume| resume.prefill) {
-        let request = prepared.to_mut();
-        // The continuation gets what is left of the output limit, at about four bytes per token.
-        let sent = resume.text.len() as u64 / 4;
-        request.max_output = request.max_output.map(|most| most.saturating_sub(sent).max(1));
-        request.messages.push(Message::assistant(resume.text.as_ref()));
+    if let Some(resume) = prefill {
+        prepared.to_mut().messages.push(Message::assistant(resume.text.as_ref()));
     }
     notes.extend(target.provider.notes(&prepared, &target.model));
     let request = match prepared {

@@ -14,6 +14,7 @@ use super::Call;
 use crate::ending::Ending;
 use crate::plan::PlannedTarget;
 use crate::rules::{OnCut, OnKind};
+use crate::splice;
 use crate::step::AttemptId;
 use crate::world::World;
 
@@ -63,6 +64,27 @@ impl Call {
             }
             _ => self.end(now, world, Err(error), Ending::Abandoned, "the call has failed"),
         }
+    }
+
+    /// A choice as it starts now: of a target that is to continue a cut answer, with what the caller has of it. What was
+    /// wrong with an answer of its own no longer matters then.
+    pub(super) fn as_started(&self, now: Moment, world: &World, choice: PlannedTarget) -> PlannedTarget {
+        let Some(cut) = &self.cut else { return choice };
+        let given = self.prefill_for(choice.target, cut);
+        let scale = world.token_scale(now, choice.target);
+        choice.with_cut(given.as_ref().unwrap_or(&cut.text), given.is_some(), &scale)
+    }
+
+    /// What a target is given as the beginning of its answer; `None` if it has to write that again.
+    pub(super) fn prefill_for(&self, place: usize, cut: &Cut) -> Option<Arc<str>> {
+        let accepts = self.fleet.targets()[place].profile.capabilities.assistant_prefill == Some(true);
+        splice::prefill(&cut.text).filter(|_| accepts && !self.no_prefill.contains(&place))
+    }
+
+    /// Why a target has no room for the answer that it is to continue, if so.
+    pub(super) fn no_room_for_cut(&self, choice: &PlannedTarget) -> Option<String> {
+        self.cut.as_ref()?;
+        choice.too_long().map(|why| format!("{why}, with the answer so far"))
     }
 
     /// Whether any target is left that may take over.

@@ -18,7 +18,7 @@ use crate::attempt::Attempt;
 use crate::judgement::{Fold, Gathered};
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
-use crate::splice::{self, Splice};
+use crate::splice::Splice;
 use crate::step::{AttemptId, AttemptStart, Resume, StartKind};
 use crate::world::{Demand, LOOK_AGAIN, World};
 
@@ -46,6 +46,7 @@ impl Call {
                 self.wanted = 0;
                 break;
             };
+            let choice = self.as_started(now, world, choice);
             let unsuited = self.unsuited(now, world, &choice).or_else(|| self.exceeds_max_cost(&choice));
             let ruled_out = unsuited.or_else(|| {
                 let why = self.overspent(now, world, &choice)?;
@@ -87,7 +88,9 @@ impl Call {
     /// Retries the same target, if it admits that.
     fn start_again(&mut self, now: Moment, world: &mut World, retry: Retry) -> Option<AttemptStart> {
         let Retry { choice, untried, .. } = retry;
-        let exceeded = self.exceeds_max_cost(&choice).or_else(|| self.overspent(now, world, &choice));
+        let choice = self.as_started(now, world, choice);
+        let exceeded = self.no_room_for_cut(&choice).or_else(|| self.exceeds_max_cost(&choice));
+        let exceeded = exceeded.or_else(|| self.overspent(now, world, &choice));
         if let Some(why) = exceeded {
             self.note_not_retried(choice.target, &why);
             return None;
@@ -182,6 +185,9 @@ impl Call {
         if self.restricted.as_ref().is_some_and(|targets| !targets.contains(&target.id)) {
             return Some("the route sends this kind of failure to other targets".into());
         }
+        if let Some(why) = self.no_room_for_cut(choice) {
+            return Some(why);
+        }
         if self.objections.contains(target.wire) {
             return Some("a target with the same wire rejected the request as malformed".into());
         }
@@ -271,8 +277,9 @@ impl Call {
         let mut kept = Vec::new();
         while let Some(index) = self.refused.iter().position(|(_, refusal)| is_overridden(refusal)) {
             // Attempts since it refused may have used up what the request allows.
-            let choice = &self.refused[index].0;
-            let exceeded = self.exceeds_max_cost(choice).or_else(|| self.overspent(now, world, choice));
+            let choice = self.as_started(now, world, self.refused[index].0.clone());
+            let exceeded = self.no_room_for_cut(&choice).or_else(|| self.exceeds_max_cost(&choice));
+            let exceeded = exceeded.or_else(|| self.overspent(now, world, &choice));
             if let Some(why) = exceeded {
                 let (choice, _) = self.refused.remove(index);
                 self.skip(choice.target, why);
@@ -283,7 +290,7 @@ impl Call {
             if !answers && !world.take_last_resort(now) {
                 break;
             }
-            let (choice, refusal) = self.refused.remove(index);
+            let refusal = self.refused.remove(index).1;
             let draw = self.draws.draw();
             match world.admit(now, choice.target, self.demand(world, draw, &choice, true)) {
                 Ok((key, permit)) => {
@@ -321,15 +328,11 @@ impl Call {
         &mut self,
         now: Moment,
         world: &mut World,
-        mut choice: PlannedTarget,
+        choice: PlannedTarget,
         admitted: (usize, Permit),
         (kind, why): (StartKind, String),
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
-        if self.cut.is_some() {
-            // It continues another target's answer; its own no longer matters.
-            choice = choice.plain.take().map_or(choice, |plain| *plain);
-        }
         let reask = choice.reask.clone();
         let most_output = self.affordable_answer(&choice);
         let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, window, trim_to, .. } = choice;
@@ -348,9 +351,7 @@ impl Call {
         let key = admitted.0;
         let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected, self.gathered());
         let resume = self.cut.as_ref().map(|cut| {
-            let accepts = target.profile.capabilities.assistant_prefill == Some(true)
-                && !self.no_prefill.contains(&place);
-            let given = splice::prefill(&cut.text).filter(|_| accepts);
+            let given = self.prefill_for(place, cut);
             attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
             Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }
         });

@@ -1,6 +1,6 @@
 //! Cuts of an answer whose beginning has reached the caller.
 
-use hotspare_core::Usage;
+use hotspare_core::{Price, Usage};
 
 use super::*;
 use crate::rules::OnKind;
@@ -67,6 +67,46 @@ fn continuation_prefers_the_same_model_family() {
     let mut rig = setup.rig();
     rig.fails(0, Kind::Overloaded);
     assert_eq!(rig.targets(), [0, 1]);
+}
+
+/// What the caller has is part of the prompt where the model continues it, and of the answer where it writes it again.
+#[test]
+fn a_target_too_small_for_the_answer_so_far_does_not_continue_it() {
+    for prefill in [true, false] {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.profile.context_window = Some(1_200);
+        setup.profile.capabilities.assistant_prefill = Some(prefill);
+        let cut_after = |words: usize| {
+            let mut rig = setup.rig();
+            rig.text(0, &"standby ".repeat(words));
+            rig.fails(0, Kind::Truncated);
+            rig
+        };
+        let rig = cut_after(200);
+        assert_eq!(rig.targets(), [0, 1]);
+        let more = rig.begun[1].most_prompt_tokens - rig.begun[0].most_prompt_tokens;
+        assert_eq!((200..400).contains(&more), prefill, "{more} tokens more");
+        let rig = cut_after(2_000);
+        assert_eq!((rig.targets(), rig.error().kind()), (vec![0], Kind::Truncated));
+        let why = &rig.error().trail().skipped[0].why;
+        assert!(why.ends_with(", with the answer so far"), "{why}");
+    }
+}
+
+#[test]
+fn a_continuation_counts_what_its_prompt_costs() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.price = Some(Price::per_million(1_000_000, 0));
+    setup.profile.capabilities.assistant_prefill = Some(true);
+    let mut targets = |most: u64| {
+        setup.max_cost = Some(Cost::from_micros(most));
+        let mut rig = setup.rig();
+        rig.text(0, &"standby ".repeat(2_000));
+        rig.fails(0, Kind::Truncated);
+        rig.targets()
+    };
+    assert_eq!(targets(100), [0]);
+    assert_eq!(targets(100_000), [0, 1]);
 }
 
 #[test]
@@ -334,7 +374,9 @@ fn continuation_without_a_report_of_tokens_is_estimated() {
     rig.fails(0, Kind::Truncated);
     rig.text(1, " took over");
     rig.finishes(1);
-    assert_eq!(counted(&rig), Usage::estimated(Some(7 + 5), Some(3 + 3)));
+    // What it continued was part of its prompt.
+    let prefill = rig.begun[1].most_prompt_tokens - rig.begun[0].most_prompt_tokens;
+    assert_eq!((prefill, counted(&rig)), (6, Usage::estimated(Some(7 + 5 + 6), Some(3 + 3))));
 }
 
 #[test]
