@@ -240,6 +240,37 @@ async fn schema_is_put_in_the_prompt_if_not_enforced() {
 }
 
 #[tokio::test]
+async fn a_format_is_requested_in_the_prompt_where_tools_exclude_it() {
+    let tool = || hotspare::Tool::new("look_up", Json::parse(r#"{"type":"object"}"#).unwrap());
+    for output in [schema(), OutputFormat::JsonObject] {
+        for (excluded, tools) in [(true, true), (true, false), (false, true)] {
+            let scripted = Arc::new(Scripted::new().text("no").text(GOOD));
+            let mut profile = ModelProfile::default();
+            profile.capabilities.format_with_tools = excluded.then_some(false);
+            let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+            let endpoint = Endpoint::custom(provider, "m").profile(profile);
+            let client = Client::builder().target("chat", endpoint).build().unwrap();
+            let mut request = ChatRequest::to("chat").user("x").output(output.clone());
+            if tools {
+                request = request.tool(tool());
+            }
+            let answer = client.chat(request).await.unwrap();
+            assert_eq!((answer.text().as_str(), answer.trail.attempts.len()), (GOOD, 2), "validated");
+            let requests = scripted.requests();
+            let sent = requests[0].chat();
+            if excluded && tools {
+                assert_eq!((&sent.output, sent.tools.len()), (&OutputFormat::Text, 1));
+                assert!(
+                    sent.instructions().unwrap().starts_with("Unless you call a tool, answer with one JSON")
+                );
+            } else {
+                assert_eq!(sent.output, output);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn json_is_requested_in_the_prompt_without_json_mode_and_validated() {
     let object = || ChatRequest::to("chat").user("Checkout answers 502.").output(OutputFormat::JsonObject);
     for (words, requests) in [(&["```json\n", GOOD, "\n```"][..], 2), (&["I would rather not."], 3)] {

@@ -2,7 +2,9 @@
 //!
 //! Invariant: the key goes into one header and nowhere else.
 
-use hotspare_core::{Allowance, ChatRequest, Error, Json, Kind, RateLimits, Request, SchemaSubset};
+use hotspare_core::{
+    Allowance, Capabilities, ChatRequest, Error, Json, Kind, RateLimits, Request, SchemaSubset,
+};
 use hotspare_provider::{
     Decoder, Decoding, Describe, EmbedDecoder, Head, HttpRequest, Ndjson, Outbound, Sse, Whole, Wire, header,
 };
@@ -83,6 +85,13 @@ const SCHEMAS: SchemaSubset = SchemaSubset {
 impl Describe for Cohere {
     fn wire(&self) -> &'static str {
         WIRE
+    }
+
+    fn capabilities(&self, _: &str) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        // The API reference, on `response_format`: not in combination with `documents` or `tools`.
+        capabilities.format_with_tools = Some(false);
+        capabilities
     }
 
     fn notes(&self, request: &ChatRequest, _: &str) -> Vec<String> {

@@ -129,6 +129,8 @@ pub struct Capabilities {
     pub embeddings: Option<bool>,
     /// Calls the one tool that the request names, as long as reasoning is not requested too.
     pub forced_tool: Option<bool>,
+    /// Enforces an output format in a request with tools. If not, the provider refuses such a request.
+    pub format_with_tools: Option<bool>,
     /// Accepts any tool call id of 1 to 40 ASCII letters, digits, `_` and `-`. If not, an id must be exactly nine
     /// letters and digits.
     pub free_tool_ids: Option<bool>,
@@ -162,6 +164,7 @@ impl Capabilities {
             assistant_prefill: self.assistant_prefill.or(other.assistant_prefill),
             embeddings: self.embeddings.or(other.embeddings),
             forced_tool: self.forced_tool.or(other.forced_tool),
+            format_with_tools: self.format_with_tools.or(other.format_with_tools),
             free_tool_ids: self.free_tool_ids.or(other.free_tool_ids),
             json_mode: self.json_mode.or(other.json_mode),
             json_schema: self.json_schema.or(other.json_schema),

@@ -18,6 +18,8 @@ pub(crate) struct Generation {
     pub(crate) requires_signatures: bool,
     /// Whether images in a function's result go inside its response; otherwise they follow it.
     pub(crate) media_in_responses: bool,
+    /// Whether JSON can be enforced in a request with tools; `None` if unknown.
+    pub(crate) format_with_tools: Option<bool>,
 }
 
 /// How thinking is requested.
@@ -36,34 +38,36 @@ const UNKNOWN: Generation = Generation {
     thinking: Thinking::None,
     requires_signatures: false,
     media_in_responses: false,
+    format_with_tools: None,
 };
+
+/// What the first two generations have in common: "Function calling with a response mime type: 'application/json' is
+/// unsupported".
+const EARLY: Generation = Generation { format_with_tools: Some(false), ..UNKNOWN };
 
 /// Ranges of budgets are from ai.google.dev/gemini-api/docs/thinking.
 static ROWS: [Generation; 7] = [
-    Generation { prefix: "gemini-1", ..UNKNOWN },
-    Generation { prefix: "gemini-2.0", ..UNKNOWN },
+    Generation { prefix: "gemini-1", ..EARLY },
+    Generation { prefix: "gemini-2.0", ..EARLY },
     Generation {
         prefix: "gemini-2.5-pro",
         thinking: Thinking::Budget { off: false, range: 128..=32_768 },
-        ..UNKNOWN
+        ..EARLY
     },
     Generation {
         prefix: "gemini-2.5-flash-lite",
         thinking: Thinking::Budget { off: true, range: 512..=24_576 },
-        ..UNKNOWN
+        ..EARLY
     },
-    Generation {
-        prefix: "gemini-2.5",
-        thinking: Thinking::Budget { off: true, range: 1..=24_576 },
-        ..UNKNOWN
-    },
-    Generation { prefix: "gemini-2", ..UNKNOWN },
+    Generation { prefix: "gemini-2.5", thinking: Thinking::Budget { off: true, range: 1..=24_576 }, ..EARLY },
+    Generation { prefix: "gemini-2", ..EARLY },
     // The third generation, later ones, and aliases such as `gemini-flash-latest`.
     Generation {
         prefix: "gemini-",
         thinking: Thinking::Level,
         requires_signatures: true,
         media_in_responses: true,
+        format_with_tools: None,
     },
 ];
 
@@ -94,6 +98,8 @@ mod tests {
             let row = of(model);
             assert_eq!((row.thinking != Thinking::None, row.requires_signatures), (thinks, signs), "{model}");
         }
+        let formats = ["gemini-2.5-flash", "gemini-3-pro-preview", "gemma-3-27b-it"];
+        assert_eq!(formats.map(|model| of(model).format_with_tools), [Some(false), None, None]);
         assert_eq!(of("gemini-2.5-pro").thinking, Thinking::Budget { off: false, range: 128..=32_768 });
     }
 }

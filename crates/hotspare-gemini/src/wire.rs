@@ -11,7 +11,7 @@ use http::HeaderMap;
 use crate::decode::ContentDecoder;
 use crate::embed;
 use crate::host::{Auth, Host};
-use crate::{WIRE, binding, classify, encode};
+use crate::{WIRE, binding, classify, encode, generation};
 
 /// The base URL of the Gemini API, with its version.
 const GEMINI_BASE: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -109,10 +109,11 @@ impl Describe for Gemini {
         Some(Origin(self.host.origin.to_owned()))
     }
 
-    fn capabilities(&self, _: &str) -> Capabilities {
+    fn capabilities(&self, model: &str) -> Capabilities {
         let mut capabilities = Capabilities::default();
         // A turn of function calls must follow a user's turn.
         capabilities.assistant_first = Some(false);
+        capabilities.format_with_tools = generation::of(model).format_with_tools;
         capabilities
     }
 

@@ -181,7 +181,9 @@ fn apply_output_format(
     profile: &ModelProfile,
 ) -> bool {
     let can = &profile.capabilities;
-    let as_format = can.json_schema != Some(false) && fit_schema(request, notes, target);
+    let has_tools = !request.tools.is_empty() || !request.native_tools.is_empty();
+    let takes_format = !has_tools || can.format_with_tools != Some(false);
+    let as_format = takes_format && can.json_schema != Some(false) && fit_schema(request, notes, target);
     let as_tool_call = !as_format
         && can.forced_tool == Some(true)
         && can.tools != Some(false)
@@ -191,23 +193,25 @@ fn apply_output_format(
         *request = Cow::Owned(tool_request);
         return true;
     }
+    let json_mode = takes_format && can.json_mode != Some(false);
+    let answer = if has_tools { "Unless you call a tool, answer" } else { "Answer" };
     let instruction = match &request.output {
         OutputFormat::JsonSchema { schema, .. } if !as_format => {
             notes.push("the schema is requested in the prompt".into());
             format!(
-                "Answer with one JSON value and nothing else: no words around it, no code fence. It must be valid \
+                "{answer} with one JSON value and nothing else: no words around it, no code fence. It must be valid \
                  against this JSON Schema:\n{}",
                 schema.as_str()
             )
         }
-        OutputFormat::JsonObject if can.json_mode == Some(false) => {
+        OutputFormat::JsonObject if !json_mode => {
             notes.push("JSON is requested in the prompt".into());
-            "Answer with one JSON object and nothing else: no words around it, no code fence.".to_owned()
+            format!("{answer} with one JSON object and nothing else: no words around it, no code fence.")
         }
         _ => return false,
     };
     let request = request.to_mut();
-    request.output = if can.json_mode == Some(false) { OutputFormat::Text } else { OutputFormat::JsonObject };
+    request.output = if json_mode { OutputFormat::JsonObject } else { OutputFormat::Text };
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     request.messages.insert(head, Message::system(instruction));
     false

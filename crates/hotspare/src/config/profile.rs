@@ -23,6 +23,7 @@ pub(super) struct ProfileDto {
     json_mode: Option<bool>,
     json_schema: Option<bool>,
     forced_tool: Option<bool>,
+    format_with_tools: Option<bool>,
     free_tool_ids: Option<bool>,
     encoding: Option<Encoding>,
     embedding_family: Option<String>,
@@ -102,6 +103,7 @@ impl ProfileDto {
         can.json_mode = self.json_mode.or(can.json_mode);
         can.json_schema = self.json_schema.or(can.json_schema);
         can.forced_tool = self.forced_tool.or(can.forced_tool);
+        can.format_with_tools = self.format_with_tools.or(can.format_with_tools);
         can.free_tool_ids = self.free_tool_ids.or(can.free_tool_ids);
         if let Some(price) = self.price {
             profile.price = Some(price.price()?);
