@@ -103,14 +103,21 @@ fn alone() -> Result<(), String> {
     Ok(())
 }
 
-/// Tests the provider crate outside the workspace, with the workspace's lock file and target directory.
+/// Checks and tests the crates outside the workspace, with the workspace's lock file and target directory.
 fn custom() -> Result<(), String> {
-    let (root, own) = (root(), root().join("docs/custom-provider"));
-    std::fs::copy(root.join("Cargo.lock"), own.join("Cargo.lock")).map_err(|error| error.to_string())?;
+    let root = root();
     let target = root.join("target").to_string_lossy().into_owned();
-    let mut command = cargo(&["test", "--quiet", "--target-dir", &target]);
-    command.current_dir(own);
-    run(command)
+    for name in ["custom-provider", "async-openai"] {
+        println!("    {name}");
+        let own = root.join("docs").join(name);
+        std::fs::copy(root.join("Cargo.lock"), own.join("Cargo.lock")).map_err(|error| error.to_string())?;
+        for arguments in [&["fmt", "--check"][..], &["test", "--quiet", "--target-dir", &target]] {
+            let mut command = cargo(arguments);
+            command.current_dir(&own);
+            run(command)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs every example without a key.
