@@ -23,6 +23,7 @@ mod reader;
 mod recordings;
 mod report;
 mod requests;
+mod shapes;
 mod splits;
 mod tokens;
 mod variants;

@@ -7,7 +7,7 @@ use hotspare::{Error, Kind};
 use serde_json::{Value, json};
 
 /// A provider and an endpoint for each wire, and for a relay that quotes the host behind it.
-const WIRES: &[(&str, &str)] = &[
+pub(crate) const WIRES: &[(&str, &str)] = &[
     ("openai", "chat_completions"),
     ("openai", "responses"),
     ("openrouter", "chat_completions"),
@@ -51,9 +51,14 @@ fn body(provider: &str, status: u16, sentence: &str) -> Value {
 }
 
 fn classify(provider: &str, endpoint: &str, status: u16, sentence: &str) -> Error {
+    classify_body(provider, endpoint, status, &body(provider, status, sentence).to_string())
+}
+
+/// What a wire makes of a failed reply with this body.
+pub(crate) fn classify_body(provider: &str, endpoint: &str, status: u16, body: &str) -> Error {
     let line = json!({
         "provider": provider, "endpoint": endpoint, "model": "m", "status": status, "response_kind": "json",
-        "response_body": body(provider, status, sentence).to_string(),
+        "response_body": body,
     });
     match Exchange::parse(line.to_string().as_bytes()).unwrap().decode().outcome {
         Outcome::Failed(error) => error,

@@ -5,7 +5,7 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after,
+    Classification, ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message, retry_after,
 };
 use serde_json::Value;
 
@@ -180,7 +180,9 @@ impl ErrorBody {
             let found = names.iter().find_map(|name| value.get(name).and_then(Value::as_str));
             found.unwrap_or_default().to_owned()
         };
-        let message = word(&["message", "Message", "originalMessage", "errorMessage"]);
+        let own = Some(word(&["message", "Message", "originalMessage", "errorMessage"]));
+        let own = own.filter(|message| !message.is_empty());
+        let message = own.or_else(|| message_anywhere(value).map(str::to_owned)).unwrap_or_default();
         let code = word(&["__type", "code", "Code"]);
         Self { message, code: exception_name(&code).to_owned() }
     }

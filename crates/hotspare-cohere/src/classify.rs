@@ -3,7 +3,9 @@
 //! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after};
+use hotspare_provider::{
+    ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message, retry_after,
+};
 use serde_json::Value;
 
 /// The rules; a reply that matches none is classified by its status.
@@ -37,7 +39,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let value = serde_json::from_str::<Value>(text);
     let field = |name: &str| value.as_ref().ok()?.get(name)?.as_str();
     let message = match &value {
-        Ok(value) => field("message").or(field("error")).or(value.as_str()).unwrap_or_default(),
+        Ok(value) => message_anywhere(value).unwrap_or_default(),
         Err(_) => plain_message(text),
     };
     let mut error = self::message(message, "", Some(status)).with_status(status);

@@ -5,7 +5,8 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after,
+    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message,
+    retry_after,
 };
 use serde_json::Value;
 
@@ -131,7 +132,9 @@ impl ErrorBody {
         let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let details = error.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let reason = details.iter().find_map(|detail| detail["reason"].as_str()).unwrap_or_default();
-        let message = error.as_str().map_or_else(|| word("message"), str::to_owned);
+        let own = error.as_str().map_or_else(|| word("message"), str::to_owned);
+        let own = Some(own).filter(|message| !message.is_empty());
+        let message = own.or_else(|| message_anywhere(value).map(str::to_owned)).unwrap_or_default();
         let code = &error["code"];
         Self {
             quota: Quota::read(details, &message),

@@ -3,7 +3,9 @@
 //! The wire has no error codes, only a message. Invariant: total; the message takes precedence over the status.
 
 use hotspare_core::{Error, Kind};
-use hotspare_provider::{ErrorFields, Head, Rule, Rules, apply_rules, plain_message, retry_after};
+use hotspare_provider::{
+    ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message, retry_after,
+};
 use serde_json::Value;
 
 /// The rules; a reply that matches none is classified by its status.
@@ -48,11 +50,10 @@ pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
 fn classify_body(body: &str, status: Option<u16>) -> Error {
     let text = body.trim();
     let message = match serde_json::from_str::<Value>(text) {
-        Ok(Value::String(message)) => message,
-        Ok(value) => {
-            let error = value.get("error").unwrap_or(&value);
-            error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or_default().to_owned()
-        }
+        Ok(value) => message_anywhere(value.get("error").unwrap_or(&value))
+            .or_else(|| message_anywhere(&value))
+            .unwrap_or_default()
+            .to_owned(),
         Err(_) => plain_message(text).to_owned(),
     };
     let lower = message.to_ascii_lowercase();

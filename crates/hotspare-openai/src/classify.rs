@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Error, Overflow};
 use hotspare_provider::{
-    Count, ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, pause, plain_message, reset_in_text, retry_after,
-    retry_after_in_text,
+    Count, ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, message_anywhere, pause, plain_message,
+    reset_in_text, retry_after, retry_after_in_text,
 };
 use serde_json::Value;
 
@@ -87,6 +87,9 @@ impl ErrorBody {
         };
         let mut body = Self::default();
         body.collect(&value, 0);
+        if body.message.is_empty() {
+            body.message = message_anywhere(&value).unwrap_or_default().to_owned();
+        }
         body
     }
 

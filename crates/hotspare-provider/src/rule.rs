@@ -181,14 +181,30 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(402, Kind::QuotaExhausted),
     Rule::status(403, Kind::Forbidden),
     Rule::status(404, Kind::ModelUnavailable),
+    // How this host is spoken to, which no caller decides: another host may accept it.
+    Rule::status(405, Kind::Unsupported),
+    Rule::status(406, Kind::Unsupported),
+    // A proxy on the way wants a password.
+    Rule::status(407, Kind::Connect),
     Rule::status(408, Kind::Timeout),
     Rule::status(409, Kind::Overloaded),
     Rule::status(410, Kind::ModelUnavailable),
+    Rule::status(411, Kind::Unsupported),
     Rule::status(413, Kind::ContextOverflow),
+    Rule::status(414, Kind::Unsupported),
+    Rule::status(415, Kind::Unsupported),
+    Rule::status(417, Kind::Unsupported),
+    // A connection that was meant for another host.
+    Rule::status(421, Kind::Server),
+    Rule::status(423, Kind::Overloaded),
     // A dependency failed: a model behind a frontend, or a computation that other requests had started.
     Rule::status(424, Kind::Server),
     Rule::status(425, Kind::Overloaded),
+    Rule::status(426, Kind::Unsupported),
     Rule::status(429, Kind::RateLimited),
+    Rule::status(431, Kind::Unsupported),
+    // The law where this host is: another may be elsewhere.
+    Rule::status(451, Kind::Unsupported),
     // The request was cancelled, but not by the caller, who would not have read this reply.
     Rule::status(499, Kind::Server),
     Rule::status(501, Kind::Unsupported),
@@ -196,8 +212,13 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(504, Kind::Timeout),
     // The request went round in a circle between gateways: no fault of the host.
     Rule::status(508, Kind::Unsupported),
+    Rule::status(509, Kind::Overloaded),
+    // The network on the way wants a login.
+    Rule::status(511, Kind::Connect),
+    Rule::status(522, Kind::Timeout),
     Rule::status(524, Kind::Timeout),
     Rule::status(529, Kind::Overloaded),
+    Rule::status(598, Kind::Timeout),
 ];
 
 /// The kind for a status alone: [`BY_STATUS`], then its class. An error without a status is the provider's failure.

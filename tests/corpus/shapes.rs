@@ -1,0 +1,178 @@
+//! Failures in shapes that no recording has: whatever stands between a caller and a host may answer in its own.
+//!
+//! Invariant: the sentence is found in every usual shape of a body, on every wire; where a body says nothing, the status
+//! decides, and alike on every wire.
+
+use hotspare::Kind;
+use serde_json::json;
+
+use crate::quoted::{WIRES, classify_body};
+
+/// A body around a sentence.
+type Shape = (&'static str, fn(&str) -> String);
+
+/// The shapes in which hosts, gateways and frameworks report a failure.
+const SHAPES: &[Shape] = &[
+    ("error object", |text| json!({"error": {"message": text}}).to_string()),
+    ("error text", |text| json!({"error": text}).to_string()),
+    ("error in error", |text| json!({"error": {"error": {"message": text}}}).to_string()),
+    ("text in error in error", |text| json!({"error": {"error": text}}).to_string()),
+    ("error with a wrong type beside it", |text| json!({"error": true, "message": text}).to_string()),
+    ("message", |text| json!({"message": text}).to_string()),
+    ("capital message", |text| json!({"Message": text}).to_string()),
+    ("msg", |text| json!({"code": 7, "msg": text}).to_string()),
+    ("object in message", |text| json!({"message": {"message": text}}).to_string()),
+    ("detail", |text| json!({"detail": text}).to_string()),
+    ("list in detail", |text| json!({"detail": [{"loc": ["body"], "msg": text, "type": "x"}]}).to_string()),
+    ("object in detail", |text| json!({"detail": {"error": {"message": text}}}).to_string()),
+    ("errors", |text| json!({"errors": [{"message": text}]}).to_string()),
+    ("errors with codes", |text| {
+        json!({"success": false, "errors": [{"code": 7, "message": text}]}).to_string()
+    }),
+    ("texts in errors", |text| json!({"errors": [text]}).to_string()),
+    ("problem", |text| json!({"type": "about:blank", "title": "Problem", "detail": text}).to_string()),
+    ("title alone", |text| json!({"type": "about:blank", "title": text}).to_string()),
+    ("error message", |text| json!({"errorMessage": text}).to_string()),
+    ("list", |text| json!([{"error": {"message": text}}]).to_string()),
+    ("text in a list", |text| json!([text]).to_string()),
+    ("JSON text", |text| json!(text).to_string()),
+    ("JSON in a message", |text| {
+        json!({"error": {"message": json!({"error": {"message": text}}).to_string()}}).to_string()
+    }),
+    ("plain text", str::to_owned),
+];
+
+fn wires(check: impl Fn(&str, &str) -> Option<String>) {
+    let wrong: Vec<String> =
+        WIRES.iter().filter_map(|(provider, endpoint)| check(provider, endpoint)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn sentences_are_found_in_every_shape_of_a_body() {
+    const ROWS: &[(u16, &str, Kind)] = &[
+        (400, "This model's maximum context length is 8192 tokens.", Kind::ContextOverflow),
+        (429, "Your credit balance is too low to access the API", Kind::QuotaExhausted),
+        (400, "The model `m` does not exist", Kind::ModelUnavailable),
+    ];
+    wires(|provider, endpoint| {
+        let mut wrong = Vec::new();
+        for (name, shape) in SHAPES {
+            for (status, sentence, expected) in ROWS {
+                let error = classify_body(provider, endpoint, *status, &shape(sentence));
+                if error.kind() != *expected {
+                    wrong.push(format!(
+                        "{provider} {endpoint}, {name}: {} instead of {expected}",
+                        error.kind()
+                    ));
+                }
+            }
+        }
+        (!wrong.is_empty()).then(|| wrong.join("\n"))
+    });
+}
+
+/// Bodies that say nothing.
+const EMPTY: &[&str] = &[
+    "",
+    " \r\n",
+    "{}",
+    "[]",
+    "null",
+    "true",
+    "7",
+    "{\"error\":null}",
+    "{\"error\":{}}",
+    "{\"error\":[]}",
+    "{\"message\":null}",
+    "{\"error\":{\"message\":null,\"type\":null,\"code\":null,\"param\":null}}",
+    "<html><head><title>Bad Gateway</title></head></html>",
+    "{\"error\":",
+    "\u{feff}{}",
+];
+
+#[test]
+fn statuses_mean_the_same_on_every_wire_where_bodies_say_nothing() {
+    use Kind::{
+        Auth, Connect, ContextOverflow, Forbidden, InvalidRequest, ModelUnavailable, Overloaded, Protocol,
+        QuotaExhausted, RateLimited, Server, Timeout, Unsupported,
+    };
+    const ROWS: &[(u16, Kind)] = &[
+        (300, Protocol),
+        (304, Protocol),
+        (400, InvalidRequest),
+        (401, Auth),
+        (402, QuotaExhausted),
+        (403, Forbidden),
+        (404, ModelUnavailable),
+        (405, Unsupported),
+        (406, Unsupported),
+        (407, Connect),
+        (408, Timeout),
+        (409, Overloaded),
+        (410, ModelUnavailable),
+        (411, Unsupported),
+        (412, InvalidRequest),
+        (413, ContextOverflow),
+        (414, Unsupported),
+        (415, Unsupported),
+        (417, Unsupported),
+        (418, InvalidRequest),
+        (421, Server),
+        (422, InvalidRequest),
+        (423, Overloaded),
+        (424, Server),
+        (425, Overloaded),
+        (426, Unsupported),
+        (428, InvalidRequest),
+        (429, RateLimited),
+        (431, Unsupported),
+        (451, Unsupported),
+        (460, InvalidRequest),
+        (499, Server),
+        (500, Server),
+        (501, Unsupported),
+        (502, Server),
+        (503, Overloaded),
+        (504, Timeout),
+        (505, Server),
+        (507, Server),
+        (508, Unsupported),
+        (509, Overloaded),
+        (510, Server),
+        (511, Connect),
+        (520, Server),
+        (521, Server),
+        (522, Timeout),
+        (523, Server),
+        (524, Timeout),
+        (525, Server),
+        (526, Server),
+        (527, Server),
+        (529, Overloaded),
+        (530, Server),
+        (561, Server),
+        (598, Timeout),
+        (599, Server),
+        (600, Protocol),
+        (999, Protocol),
+    ];
+    wires(|provider, endpoint| {
+        let mut wrong = Vec::new();
+        for (status, expected) in ROWS {
+            for body in EMPTY {
+                let error = classify_body(provider, endpoint, *status, body);
+                if error.kind() != *expected {
+                    wrong.push(format!(
+                        "{provider} {endpoint}, {status} {body}: {} instead of {expected}",
+                        error.kind()
+                    ));
+                }
+                if error.status() != Some(*status) {
+                    wrong.push(format!("{provider} {endpoint}, {status} {body}: {error:?}"));
+                }
+            }
+        }
+        (!wrong.is_empty()).then(|| wrong.join("\n"))
+    });
+}
