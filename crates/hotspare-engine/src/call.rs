@@ -61,6 +61,8 @@ pub struct Call {
     dimensions: Option<u32>,
     /// Kind of the error if no target can be tried.
     nobody: Kind,
+    /// The target that the plan would have put first if it were not blocked.
+    passed_over: Option<usize>,
     /// Targets not tried yet, best first.
     waiting: VecDeque<PlannedTarget>,
     /// Targets that health refused when their turn came.
@@ -147,6 +149,7 @@ impl Call {
             prompt_tokens: plan.prompt_tokens,
             dimensions: plan.dimensions,
             nobody: plan.nobody,
+            passed_over: plan.passed_over,
             refused: Vec::new(),
             refused_at: now,
             refusals: BTreeMap::new(),

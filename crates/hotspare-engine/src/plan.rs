@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, Cost, Kind, Message, ModelProfile, PromptSize, Request, Skipped, TargetView, TokenScale,
+    BreakerState, ChatRequest, Cost, Kind, Message, ModelProfile, PromptSize, Request, Skipped, TargetView,
+    TokenScale,
 };
 use hotspare_normalize::{PromptTemplate, message_size};
 use hotspare_routing::{
@@ -24,6 +25,8 @@ use crate::rules::Trim;
 pub struct Plan {
     /// Targets to try, best first.
     pub choices: Vec<PlannedTarget>,
+    /// The target that would be first if none were blocked, if it is blocked.
+    pub(crate) passed_over: Option<usize>,
     /// Targets that are skipped, and why.
     pub skipped: Vec<Skipped>,
     /// Estimated tokens of the prompt.
@@ -265,6 +268,8 @@ impl Plan {
             return Self::with_templates(fleet, route, request, size, &views, seed, templates);
         }
         let scene = Scene::new(&candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
+        let passed_over =
+            passed_over(route, &scene).and_then(|index| facts[index].as_ref()).map(|one| one.target);
         let asked = match request {
             Request::Chat(chat) => chat.asks_for_reasoning(),
             Request::Embed(_) => Some(false),
@@ -317,7 +322,7 @@ impl Plan {
             Kind::Unsupported
         };
         let dimensions = space.and_then(|space| space.dimensions());
-        Self { choices, skipped, prompt_tokens, dimensions, nobody }
+        Self { choices, passed_over, skipped, prompt_tokens, dimensions, nobody }
     }
 
     /// Decides anew which targets reason before they answer: `asked` says whether the request, as the target at an index
@@ -330,6 +335,25 @@ impl Plan {
         }
         self
     }
+}
+
+/// The candidate that would be first if none were blocked, if it is blocked: strategies move blocked ones back, each in its
+/// own way, so the strategy is asked again as if all were usable.
+fn passed_over(route: &Route, scene: &Scene<'_>) -> Option<usize> {
+    let is_blocked = |candidate: &Candidate<'_>| !candidate.view.usable;
+    if !scene.candidates.iter().any(is_blocked) {
+        return None;
+    }
+    let mut candidates = scene.candidates.to_vec();
+    for candidate in candidates.iter_mut().filter(|candidate| is_blocked(candidate)) {
+        let view = &mut candidate.view;
+        (view.usable, view.degraded, view.breaker) = (true, false, BreakerState::Closed);
+        (view.failure_rate_bp, view.weight_bp) = (0, 10_000);
+    }
+    let wished =
+        Scene::new(&candidates, scene.request, scene.prompt_tokens).with_draw(scene.draw, scene.turn);
+    let first = route.strategy.rank(&wished).choices.first()?.index;
+    scene.candidates.get(first).is_some_and(is_blocked).then_some(first)
 }
 
 /// What a choice needs to know about a candidate.

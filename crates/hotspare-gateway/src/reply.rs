@@ -74,9 +74,11 @@ fn log_refusal(error: &Error, status: u16) {
     match (refusal::code(error), kind) {
         // The full server has been logged. A line for each caller would only add to its load.
         (Some(refusal::TOO_MANY_CONNECTIONS), _) => {
-            tracing::debug!(target: "hotspare", status, %kind, code, "request refused");
+            tracing::debug!(target: "hotspare", status, code, "request refused");
         }
-        (Some(_), _) | (None, Kind::InvalidRequest) => {
+        // The kind is one of a failed call, and no target was asked.
+        (Some(_), _) => tracing::info!(target: "hotspare", status, code, "request refused"),
+        (None, Kind::InvalidRequest) => {
             tracing::info!(target: "hotspare", status, %kind, code, "request refused");
         }
         _ => {}

@@ -171,9 +171,7 @@ impl Book {
     ) -> Option<Transition> {
         let host = self.scopes.get(part.0 as usize)?.host?;
         // A slow part does answer, and a part that reopens adds no information.
-        if (from, to) != (BreakerState::Closed, BreakerState::Open)
-            || matches!(reason, Reason::SlowRate { .. })
-        {
+        if (from, to) != (BreakerState::Closed, BreakerState::Open) || reason.is_slowness() {
             return None;
         }
         let parts = self.scopes.iter().filter(|state| state.host == Some(host));

@@ -202,6 +202,31 @@ impl Breaker {
         not_before: Option<Moment>,
         draw: u64,
     ) -> Option<Change> {
+        let full = self.config.evidence.map_or(0, |rule| rule.failure);
+        self.fail(now, pass, weight, full, not_before, draw)
+    }
+
+    /// The host could not be reached: a failure that is rarer where it is healthy.
+    pub(crate) fn unreachable(
+        &mut self,
+        now: Moment,
+        pass: Pass,
+        weight: Weight,
+        draw: u64,
+    ) -> Option<Change> {
+        let full = self.config.evidence.map_or(0, |rule| rule.unreachable);
+        self.fail(now, pass, weight, full, None, draw)
+    }
+
+    fn fail(
+        &mut self,
+        now: Moment,
+        pass: Pass,
+        weight: Weight,
+        full: u32,
+        not_before: Option<Moment>,
+        draw: u64,
+    ) -> Option<Change> {
         if pass.generation != self.generation {
             // Moves nothing, but shows that the target is not merely slow.
             self.slow &= self.state == State::Closed;
@@ -211,7 +236,7 @@ impl Breaker {
         match &mut self.state {
             State::Closed => {
                 if let Some(rule) = &self.config.evidence {
-                    self.sum.failure(now, rule, weight.evidence);
+                    self.sum.failure(now, rule, full, weight.evidence);
                 }
                 let reason = self.judge(now)?;
                 Some(self.open(now, reason, not_before, draw))
@@ -384,20 +409,20 @@ impl Breaker {
         // Lateness is known long before a call ends, so late calls are counted apart from outcomes.
         // Where there is too little traffic for a rate, as many calls in a row say the same. Not where there is enough:
         // the late calls of a burst come in a row, because those in time came before them.
-        let (late, timed) = match (total.late, total.late + total.in_time) {
-            (_, calls) if calls < self.config.min_calls => {
-                (self.window.late_in_a_row(), self.window.late_in_a_row())
-            }
-            of_window => of_window,
-        };
-        let (rate_bp, calls) = share(u64::from(late) * 1_000, timed, self.config.slow_rate_bp)?;
+        let timed = total.late + total.in_time;
+        if timed < self.config.min_calls {
+            let calls = self.window.late_in_a_row();
+            let opens = calls >= self.config.min_calls && self.config.slow_rate_bp.is_some();
+            return opens.then_some(Reason::SlowRun { calls });
+        }
+        let (rate_bp, calls) = share(u64::from(total.late) * 1_000, timed, self.config.slow_rate_bp)?;
         Some(Reason::SlowRate { rate_bp, calls })
     }
 
     fn open(&mut self, now: Moment, reason: Reason, not_before: Option<Moment>, draw: u64) -> Change {
         let from = self.state();
         if self.state == State::Closed {
-            self.slow = matches!(reason, Reason::SlowRate { .. });
+            self.slow = reason.is_slowness();
             self.opened_at = now;
             let closed_for = self.closed_at.map_or(Duration::ZERO, |at| now.saturating_since(at));
             let steps = u32::try_from(closed_for.as_secs() / FORGET.as_secs()).unwrap_or(u32::MAX);

@@ -140,6 +140,7 @@ impl Config {
             ("lease", self.lease.is_zero()),
             ("evidence.trip", self.evidence.is_some_and(|rule| rule.trip == 0)),
             ("evidence.failure", self.evidence.is_some_and(|rule| rule.failure == 0)),
+            ("evidence.unreachable", self.evidence.is_some_and(|rule| rule.unreachable == 0)),
             ("evidence.half_life", self.evidence.is_some_and(|rule| rule.half_life.is_zero())),
         ];
         if let Some((knob, _)) = zero.iter().find(|(_, wrong)| *wrong) {

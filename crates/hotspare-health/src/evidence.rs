@@ -2,8 +2,8 @@
 //!
 //! Why in addition to the window: a window needs a certain volume of calls to judge a share, and a count of failures
 //! ignores what lies between them. This sum (a CUSUM, Page 1954) needs neither: each outcome adds the log-likelihood
-//! ratio between a target that fails every second call and one that fails one in fifty. It trips after four failures in
-//! a row at any traffic rate, sooner or later for any failure rate above about one in six, and below that only by
+//! ratio between a target that fails every second call and one that fails one in fifty. It trips after four failures
+//! in a row at any traffic rate, or three if the host cannot be reached, sooner or later for any failure rate above about one in six, and below that only by
 //! chance.
 //!
 //! Not a clock: old evidence fades when the next outcome arrives. Invariant: integers only, never below zero, and
@@ -22,6 +22,9 @@ pub struct Evidence {
     pub trip: u32,
     /// What a full failure adds. Default 3,219 (ln 0.5/0.02).
     pub failure: u32,
+    /// What a failure to reach the host adds. Default 4,135 (ln 0.5/0.008): healthy hosts refuse connections more rarely
+    /// than they fail, so three in a row open.
+    pub unreachable: u32,
     /// What a success subtracts. Default 673 (ln 0.98/0.5).
     pub success: u32,
     /// Time in which the sum halves without outcomes. Default 10 min.
@@ -30,7 +33,13 @@ pub struct Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        Self { trip: 11_513, failure: 3_219, success: 673, half_life: Duration::from_secs(600) }
+        Self {
+            trip: 11_513,
+            failure: 3_219,
+            unreachable: 4_135,
+            success: 673,
+            half_life: Duration::from_secs(600),
+        }
     }
 }
 
@@ -62,10 +71,10 @@ impl Sum {
         self.milli_nats = self.milli_nats.saturating_sub(u64::from(rule.success));
     }
 
-    /// `weight_milli` is the share of a full failure, in thousandths.
-    pub(crate) fn failure(&mut self, now: Moment, rule: &Evidence, weight_milli: u32) {
+    /// `full` is what a full failure of its sort adds, and `weight_milli` its share of one, in thousandths.
+    pub(crate) fn failure(&mut self, now: Moment, rule: &Evidence, full: u32, weight_milli: u32) {
         self.fade(now, rule);
-        let more = u64::from(rule.failure) * u64::from(weight_milli) / 1_000;
+        let more = u64::from(full) * u64::from(weight_milli) / 1_000;
         self.milli_nats = self.milli_nats.saturating_add(more);
     }
 
@@ -86,8 +95,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULE: Evidence =
-        Evidence { trip: 11_513, failure: 3_219, success: 673, half_life: Duration::from_secs(600) };
+    const RULE: Evidence = Evidence {
+        trip: 11_513,
+        failure: 3_219,
+        unreachable: 4_135,
+        success: 673,
+        half_life: Duration::from_secs(600),
+    };
 
     /// After how many outcomes it trips, `gap` seconds apart.
     fn trips_after(failures: impl IntoIterator<Item = bool>, gap: u64) -> Option<usize> {
@@ -95,7 +109,7 @@ mod tests {
         failures.into_iter().enumerate().find_map(|(index, failed)| {
             let now = Moment::ZERO + Duration::from_secs(gap * index as u64);
             if failed {
-                sum.failure(now, &RULE, 1_000)
+                sum.failure(now, &RULE, RULE.failure, 1_000)
             } else {
                 sum.success(now, &RULE)
             }
@@ -117,10 +131,10 @@ mod tests {
     fn evidence_decays_within_an_hour() {
         let mut sum = Sum::default();
         for _ in 0..3 {
-            sum.failure(Moment::ZERO, &RULE, 1_000);
+            sum.failure(Moment::ZERO, &RULE, RULE.failure, 1_000);
         }
         let later = Moment::ZERO + Duration::from_secs(3_600);
-        sum.failure(later, &RULE, 1_000);
+        sum.failure(later, &RULE, RULE.failure, 1_000);
         assert!(!sum.trips(&RULE) && sum.milli_nats < 2 * u64::from(RULE.failure), "{sum:?}");
     }
 

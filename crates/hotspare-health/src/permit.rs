@@ -318,6 +318,19 @@ pub enum Reason {
         /// Number of calls.
         calls: u32,
     },
+    /// Too many calls in a row were late, where there are too few within the window for a share.
+    SlowRun {
+        /// Number of calls, however long ago.
+        calls: u32,
+    },
+}
+
+impl Reason {
+    /// Whether answers are late, which says nothing about whether calls fail.
+    #[must_use]
+    pub const fn is_slowness(self) -> bool {
+        matches!(self, Self::SlowRate { .. } | Self::SlowRun { .. })
+    }
 }
 
 impl fmt::Display for Reason {
@@ -346,6 +359,7 @@ impl fmt::Display for Reason {
             Self::SlowRate { rate_bp, calls } => {
                 write!(f, "{:.0} % of {calls} calls were late", percent(rate_bp))
             }
+            Self::SlowRun { calls } => write!(f, "the last {calls} calls were late"),
         }
     }
 }

@@ -139,7 +139,7 @@ impl ScopeState {
             }
             Verdict::Unreachable { weight_milli } => {
                 self.record.outcome(now, weight_milli > 0);
-                self.breaker.failure(now, entry.pass, Weight::alike(weight_milli), None, draw)
+                self.breaker.unreachable(now, entry.pass, Weight::alike(weight_milli), draw)
             }
             Verdict::Failure { weight_milli, not_before } => {
                 self.record.outcome(now, weight_milli > 0);

@@ -159,6 +159,7 @@ impl InvariantChecker {
                 | Reason::Failures { .. }
                 | Reason::FailureRate { .. }
                 | Reason::SlowRate { .. }
+                | Reason::SlowRun { .. }
                 | Reason::ProbeFailed
                 | Reason::ProbeSucceeded
         );

@@ -3,7 +3,7 @@
 //! Decides nothing. Invariant: it is asked just before the start, while what led to it is still on record.
 
 use hotspare_core::{Error, Moment};
-use hotspare_routing::{Reason, Start};
+use hotspare_routing::Start;
 
 use super::Call;
 use super::refusals::why_refused;
@@ -54,12 +54,8 @@ impl Call {
         if let Some((spent, why)) = self.overspent.as_ref().filter(|(spent, _)| *spent != place) {
             return Some(blocked(*spent, why));
         }
-        let order = |place: usize| self.route.members.iter().position(|&member| member == place);
-        let moved_back = |choice: &&PlannedTarget| {
-            let unusable = matches!(choice.reason, Reason::Unhealthy { usable: false, .. });
-            unusable && order(choice.target) < order(place)
-        };
-        let choice = self.waiting.iter().filter(moved_back).min_by_key(|choice| order(choice.target))?;
+        let moved_back = self.passed_over.filter(|blocked| *blocked != place)?;
+        let choice = self.waiting.iter().find(|choice| choice.target == moved_back)?;
         let why = self.overspent(now, world, choice).or_else(|| {
             let refusal = world.obstacle(now, choice.target, choice.prompt_tokens)?;
             Some(why_refused(now, &refusal, world.why_disabled(refusal.scope)))

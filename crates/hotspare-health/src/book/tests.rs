@@ -340,7 +340,7 @@ fn suspected_network_exonerates_an_open_host() {
         let permit = granted(book.admit(now, &[host]));
         book.settle(now, permit, Outcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }), 0)
     };
-    for _ in 0..4 {
+    for _ in 0..3 {
         lost(&mut book, at(10), a);
     }
     assert_eq!(book.view(at(10), &[a], 0).state, BreakerState::Open, "a single host is to blame");

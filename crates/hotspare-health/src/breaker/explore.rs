@@ -156,7 +156,7 @@ impl World {
                 let weight = Weight { felt: 1_000, evidence: 0 };
                 change = self.breaker.failure(self.now, call.pass, weight, None, 0);
                 self.judge(&before, call.pass, change)?;
-                let late = change.is_some_and(|(_, _, reason)| matches!(reason, Reason::SlowRate { .. }));
+                let late = change.is_some_and(|(_, _, reason)| reason.is_slowness());
                 if before.state() == BreakerState::Closed && change.is_some() && !late {
                     return Err("opened by a refusal that is not evidence".into());
                 }
@@ -241,16 +241,18 @@ impl World {
 
     /// The share of late calls in this generation, each counted once; of those in a row, however long ago, if the window
     /// has too few.
-    fn late_share(&self) -> (u32, u32) {
+    /// The reason to open because of late calls, if any, and the share of late calls.
+    fn slowness(&self) -> (Option<Reason>, (u32, u32)) {
         let bucket = |moment: Moment| moment.saturating_since(Moment::ZERO).as_secs() / 2;
         let recent = self.timed.iter().filter(|(at, _)| bucket(self.now) - bucket(*at) < 10);
         let late = recent.clone().filter(|(_, late)| *late).count() as u64;
         let calls = u32::try_from(recent.count()).unwrap();
         let run = self.late_in_a_row();
         if calls < self.breaker.config.min_calls && run >= self.breaker.config.min_calls {
-            return (10_000, run);
+            return (Some(Reason::SlowRun { calls: run }), (10_000, run));
         }
-        (rate_bp(late * 1_000, calls), calls)
+        let rate_bp = rate_bp(late * 1_000, calls);
+        ((rate_bp >= 6_000).then_some(Reason::SlowRate { rate_bp, calls }), (rate_bp, calls))
     }
 
     fn judge(&self, before: &Breaker, pass: Pass, change: Option<Change>) -> Result<(), String> {
@@ -277,8 +279,8 @@ impl World {
             return Err("closed without having been half-open".into());
         }
         if let Some((BreakerState::Closed, BreakerState::Open, reason)) = change {
-            let (rate_bp, calls) = self.late_share();
-            let late = reason == Reason::SlowRate { rate_bp, calls } && rate_bp >= 6_000;
+            let (slowness, (rate_bp, calls)) = self.slowness();
+            let late = slowness == Some(reason);
             if self.failures_in_a_row < 1 && !late {
                 return Err(format!("opened by {reason}; {rate_bp} of {calls} were late"));
             }

@@ -112,6 +112,45 @@ fn opens_when_nearly_all_calls_are_rescued_by_others() {
     assert!(breaker.slow(now, probe, 0).is_some(), "a late probe proves nothing");
 }
 
+/// Where there is too little traffic for a share, the reason names the run and no rate within the window.
+#[test]
+fn run_of_late_calls_at_low_traffic_is_reported_as_a_run() {
+    let mut breaker = Breaker::new(Config::default());
+    let mut opened = None;
+    for call in 0..10 {
+        let now = at(call * 60_000);
+        let mut pass = breaker.admit(now, false);
+        breaker.late(now, &mut pass);
+        assert_eq!(opened, None, "after {call} calls");
+        opened = breaker.success(now, pass, 0);
+    }
+    let (_, _, reason) = opened.unwrap();
+    assert_eq!(
+        (reason, reason.to_string().as_str()),
+        (Reason::SlowRun { calls: 10 }, "the last 10 calls were late")
+    );
+}
+
+/// As opposed to any other failure: four in a row. Where calls succeed, single ones open nothing.
+#[test]
+fn three_refused_connections_in_a_row_open_but_single_ones_among_answers_do_not() {
+    let mut breaker = Breaker::new(Config::default());
+    let unreachable = |breaker: &mut Breaker, millis| {
+        let pass = breaker.admit(at(millis), false);
+        breaker.unreachable(at(millis), pass, Weight::alike(1_000), 0)
+    };
+    for round in 0..1_000 {
+        assert_eq!(unreachable(&mut breaker, round * 1_000), None, "{round}");
+        for call in 1..8 {
+            let now = at(round * 1_000 + call);
+            let pass = breaker.admit(now, false);
+            assert_eq!(breaker.success(now, pass, 0), None);
+        }
+    }
+    let opened = [1, 2, 3].map(|call| unreachable(&mut breaker, 1_000_000 + call).is_some());
+    assert_eq!(opened, [false, false, true]);
+}
+
 /// Opens it at `now` and returns the pause that follows in seconds, without the random half.
 fn pause_of(breaker: &mut Breaker, now: Moment) -> u64 {
     let pass = breaker.admit(now, false);

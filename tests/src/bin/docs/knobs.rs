@@ -194,7 +194,7 @@ const BREAKER: &[Row] = &[
         "evidence",
         "breaker.evidence",
         "on: opens at four failures in a row at any rate of traffic, rarely falsely (docs/decisions/0010)",
-        "a sum in nats, or `breaker = \"evidence\"` for the default: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five",
+        "a sum in nats, or `breaker = \"evidence\"` for the default: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five; of refused connections, at three, three and four",
     ),
     (
         "degrade",
@@ -263,6 +263,12 @@ const EVIDENCE: &[Row] = &[
         "failure",
         "–",
         "ln 0.5/0.02: likelihood from a target that fails half of its calls, compared with one in fifty",
+        "–",
+    ),
+    (
+        "unreachable",
+        "–",
+        "ln 0.5/0.008: healthy hosts refuse connections more rarely than they fail (docs/decisions/0039)",
         "–",
     ),
     ("success", "–", "ln 0.98/0.5", "–"),

@@ -18,6 +18,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-engine",
     },
     Mutant {
+        name: "a failover looks like a first choice",
+        file: "crates/hotspare-engine/src/call.rs",
+        from: "passed_over: plan.passed_over,",
+        to: "passed_over: None,",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "an objection outlives the answer that refutes it",
         file: "crates/hotspare-engine/src/call/commit.rs",
         from: "(self.stopped, self.restricted) = (false, None);",

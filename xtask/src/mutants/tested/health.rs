@@ -4,6 +4,13 @@ use super::Mutant;
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "a refused connection counts as any failure",
+        file: "crates/hotspare-health/src/breaker.rs",
+        from: "self.config.evidence.map_or(0, |rule| rule.unreachable)",
+        to: "self.config.evidence.map_or(0, |rule| rule.failure)",
+        package: "hotspare-health",
+    },
+    Mutant {
         name: "a late reply changes the breaker",
         file: "crates/hotspare-health/src/breaker.rs",
         from: "self.slow &= self.state == State::Closed;\n            return None;\n        }\n        self.window.failure(now, weight, pass.timed);",

@@ -292,6 +292,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         draws,
         prompt_tokens,
         nobody: _,
+        passed_over: _,
         waiting,
         refused,
         refused_at,

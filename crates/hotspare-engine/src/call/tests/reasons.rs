@@ -1,7 +1,7 @@
 //! Why an attempt starts, in the words of the log and the trail.
 
 use hotspare_core::Price;
-use hotspare_routing::HealthAware;
+use hotspare_routing::{Cheapest, Fastest, HealthAware, MostReliable, RoundRobin, Tiered, Weighted};
 
 use super::*;
 use crate::counts::CostKind;
@@ -60,6 +60,32 @@ fn spare_of_a_target_that_the_strategy_moved_back_is_a_failover() {
     let mut setup = Setup::new(&["a", "b"]);
     (setup.strategy, setup.ills) = (Arc::new(HealthAware::new(["a", "b"])), &[(1, Ill::Open(60))]);
     assert_eq!(setup.rig().begun[0].kind, StartKind::First, "the blocked one ranks after it");
+}
+
+/// Strategies move blocked targets back in their own ways. With this draw, weights choose the first; it is its turn in the
+/// rotation, and it is the cheapest and fastest as long as they are equal.
+#[test]
+fn spare_of_a_blocked_first_choice_is_a_failover_under_every_strategy() {
+    let names = ["a", "b"];
+    let strategies: [Arc<dyn Strategy>; 7] = [
+        Arc::new(Weighted::new(names.map(|name| (name, 1)))),
+        Arc::new(RoundRobin::new(names)),
+        Arc::new(Cheapest::new(names)),
+        Arc::new(Fastest::new(names)),
+        Arc::new(MostReliable::new(names)),
+        Arc::new(Tiered::new(vec![Box::new(Weighted::new([("a", 1)])), Box::new(Sequential::new(["b"]))])),
+        Arc::new(Hedged::new(Weighted::new([("a", 3), ("b", 1)]), Hedge::after(Duration::from_secs(1)))),
+    ];
+    for strategy in strategies {
+        let name = strategy.name();
+        let mut setup = Setup::new(&["a", "b"]);
+        (setup.strategy, setup.ills) = (Arc::clone(&strategy), &[(0, Ill::Held(9))]);
+        let rig = setup.rig();
+        let [(StartKind::Failover, why)] = started(&rig)[..] else { panic!("{name}: {:?}", started(&rig)) };
+        assert!(why.starts_with("a is blocked (it is rate limited for 9.0 s more); "), "{name}: {why}");
+        setup.ills = &[(1, Ill::Held(9))];
+        assert_eq!(setup.rig().begun[0].kind, StartKind::First, "{name}: the blocked one would come second");
+    }
 }
 
 #[test]
