@@ -111,6 +111,9 @@ async fn each_key_can_be_checked_individually() {
     assert_eq!(client.check_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
     client.check_key(&target.id, 1).await.unwrap();
     assert_eq!(client.check_key("nobody", 0).await.unwrap_err().kind(), Kind::Config);
+    let absent = client.check_key(&target.id, 2).await.unwrap_err();
+    assert_eq!(absent.kind(), Kind::Config);
+    assert!(absent.message().contains("there is no key 2"), "{absent}");
     assert!(client.targets()[0].view.usable, "health is unaffected");
 }
 

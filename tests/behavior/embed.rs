@@ -55,7 +55,7 @@ async fn embeddings_charge_only_for_input() {
     for wire in [WireFormat::OpenAi, WireFormat::Gemini] {
         let server = ChaosServer::start(Settings::new(wire)).await.unwrap();
         let mut profile = ModelProfile::default();
-        profile.price = Some(Price::per_million(1_000_000, 1_000_000));
+        profile.price = Some(Price::micros_per_million(1_000_000, 1_000_000));
         let target = match wire {
             WireFormat::Gemini => gemini::target("e").base_url(server.base_url()).into(),
             _ => target(&server, "e"),

@@ -191,7 +191,7 @@ async fn error_lists_every_attempt_when_all_fail() {
 
 #[tokio::test]
 async fn fastest_racer_serves_and_losers_are_cancelled_upstream() {
-    let rig = Rig::strategy(&WIRES, Race::new(["main", "spare", "third"]).width(3)).await;
+    let rig = Rig::strategy(&WIRES, Race::new(["main", "spare", "third"]).at_once(3)).await;
     rig.servers[0].set_fault(Some(Fault::Status(500))).await;
     rig.servers[2].set_fault(Some(Fault::SlowFirstToken(Duration::from_secs(30)))).await;
     let answer = rig.client.chat(sample_request()).await.unwrap();

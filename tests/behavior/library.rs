@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hotspare::{
     CallEnd, ChatRequest, Client, Cost, Endpoint, Event, FinishReason, Json, Key, Kind, ModelProfile,
-    OutputFormat, Price, Provider, Secret, Sequential, Sticky, Weighted, openai,
+    Outcome, OutputFormat, Price, Provider, Secret, Sequential, Sticky, Weighted, openai,
 };
 use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -76,7 +76,7 @@ fn validators_may_block_and_use_their_client() {
 #[tokio::test]
 async fn public_message_names_neither_targets_nor_costs() {
     let mut profile = ModelProfile::default();
-    profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+    profile.price = Some(Price::micros_per_million(1_000_000, 2_000_000));
     let target = scripted(Scripted::new().text("hi")).profile(profile);
     let client = Client::builder()
         .target("acme-prod-eu", target)
@@ -154,13 +154,15 @@ async fn every_ended_call_is_reported_once() {
             _ => "dropped".to_owned(),
         };
         let begun = report.first_content().is_some();
+        let under_way = report.trail.attempts.iter().any(|attempt| attempt.outcome == Outcome::Running);
+        assert!(!under_way, "every attempt has its duration, tokens and cost: {}", report.trail);
         listener.lock().unwrap().push((report.route.clone(), end, report.trail.attempts.len(), begun));
     });
     client.chat(sample_request()).await.unwrap();
     client.chat(sample_request()).await.unwrap_err();
     drop(client.stream(sample_request()).await.unwrap());
     client.chat(ChatRequest::to("nowhere").user("x")).await.unwrap_err();
-    let expected = [("spare", 2, true), ("invalid_request", 2, false), ("dropped", 1, false)];
+    let expected = [("spare", 2, true), ("invalid_request", 2, false), ("dropped", 1, true)];
     let expected =
         expected.map(|(end, attempts, begun)| ("chat".to_owned(), end.to_owned(), attempts, begun));
     assert_eq!(*heard.lock().unwrap(), expected);

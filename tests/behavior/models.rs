@@ -79,7 +79,7 @@ fn with_window(window: u64) -> ModelProfile {
 fn with_price(dollars_per_million: u64) -> ModelProfile {
     let mut profile = ModelProfile::default();
     let micros = dollars_per_million * 1_000_000;
-    profile.price = Some(Price::per_million(micros, micros));
+    profile.price = Some(Price::micros_per_million(micros, micros));
     profile
 }
 

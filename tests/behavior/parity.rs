@@ -65,7 +65,7 @@ const CUT: &str = "a connection that ends in the middle";
 /// A target that costs 1 and 2 dollars per million tokens.
 fn priced_endpoint(server: &ChaosServer, wire: WireFormat) -> Endpoint {
     let mut profile = ModelProfile::default();
-    profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+    profile.price = Some(Price::micros_per_million(1_000_000, 2_000_000));
     hotspare_tests::endpoint(server, wire).profile(profile)
 }
 
@@ -414,7 +414,7 @@ fn invalid_template_is_a_config_error() {
 async fn cost_is_counted_and_can_be_limited() {
     let scripted = Arc::new(Scripted::new().status(500).text("four words of text"));
     let mut profile = ModelProfile::default();
-    profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+    profile.price = Some(Price::micros_per_million(1_000_000, 2_000_000));
     let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
     let client = Client::builder()
         .target("main", Endpoint::custom(provider, "m").profile(profile))

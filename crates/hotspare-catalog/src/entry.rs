@@ -79,7 +79,7 @@ impl Entry {
 
     fn price(&self) -> Option<Price> {
         let known = |index: usize| self.fields.price.get(index).copied().flatten();
-        let mut price = Price::per_million(known(0)?, known(1)?);
+        let mut price = Price::micros_per_million(known(0)?, known(1)?);
         price.cached = known(2);
         price.cache_write = known(3);
         if let [above, input, output, ref cached @ ..] = *self.fields.long.as_slice() {

@@ -245,10 +245,26 @@ impl LongPrice {
 }
 
 impl Price {
-    /// Prices per million tokens in micro-dollars.
+    /// Prices of prompt and answer in micro-dollars per million tokens.
     #[must_use]
-    pub const fn per_million(input: u64, output: u64) -> Self {
+    pub const fn micros_per_million(input: u64, output: u64) -> Self {
         Self { input, output, cached: None, cache_write: None, reasoning: None, long: None }
+    }
+
+    /// Prices of prompt and answer in dollars per million tokens, as providers publish them; `None` if one is negative, not
+    /// a number, or above a billion.
+    ///
+    /// ```
+    /// use hotspare_core::Price;
+    ///
+    /// assert_eq!(Price::dollars_per_million(3.0, 0.15), Some(Price::micros_per_million(3_000_000, 150_000)));
+    /// ```
+    #[must_use]
+    pub fn dollars_per_million(input: f64, output: f64) -> Option<Self> {
+        Some(Self::micros_per_million(
+            Cost::from_dollars(input)?.micros(),
+            Cost::from_dollars(output)?.micros(),
+        ))
     }
 
     /// The cost of `usage`, rounded down to a micro-dollar; unknown counts cost nothing.
@@ -308,7 +324,7 @@ mod tests {
 
     #[test]
     fn cost_counts_cached_tokens_once() {
-        let mut price = Price::per_million(3_000_000, 15_000_000);
+        let mut price = Price::micros_per_million(3_000_000, 15_000_000);
         price.cached = Some(300_000);
         let mut usage = Usage::reported(Some(1_000_000), Some(100_000));
         usage.cached = Some(500_000);
@@ -318,7 +334,7 @@ mod tests {
 
     #[test]
     fn longest_affordable_answer_costs_no_more_than_the_limit() {
-        let mut price = Price::per_million(1_000_000, 2_000_000);
+        let mut price = Price::micros_per_million(1_000_000, 2_000_000);
         price.reasoning = Some(3_000_000);
         price.long = Some(LongPrice::above(200_000, 2_000_000, 4_000_000));
         for (most, prompt, longest) in [
@@ -339,7 +355,7 @@ mod tests {
 
     #[test]
     fn cache_writes_reasoning_and_long_prompts_have_own_prices() {
-        let mut price = Price::per_million(1_000_000, 2_000_000);
+        let mut price = Price::micros_per_million(1_000_000, 2_000_000);
         price.cache_write = Some(1_250_000);
         price.reasoning = Some(3_000_000);
         price.long = Some(LongPrice::above(200_000, 2_000_000, 3_000_000));

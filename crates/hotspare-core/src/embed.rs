@@ -86,6 +86,13 @@ impl EmbedRequest {
         self
     }
 
+    /// Starts another target if the vectors are not there within this time over all attempts.
+    #[must_use]
+    pub fn first_content_deadline(mut self, within: Duration) -> Self {
+        self.options.first_content_deadline = Some(within);
+        self
+    }
+
     /// Starts no attempt that would raise the call's expected cost above this, at list price; targets without a known
     /// price are skipped.
     #[must_use]
@@ -133,6 +140,13 @@ impl EmbedRequest {
     #[must_use]
     pub fn no_failover(mut self) -> Self {
         self.options.no_failover = true;
+        self
+    }
+
+    /// Never starts a second target while the first may still answer.
+    #[must_use]
+    pub fn no_hedge(mut self) -> Self {
+        self.options.no_hedge = true;
         self
     }
 }

@@ -40,7 +40,7 @@ impl Budget {
     #[must_use]
     pub const fn hedges(share_bp: u32) -> Self {
         Self {
-            saved: START,
+            saved: if share_bp == 0 { 0 } else { START },
             cap: 10 * START,
             deposit: share_bp as u64,
             floor_every: None,
@@ -107,6 +107,11 @@ mod tests {
         assert!(!budget.try_take(at(4)));
         assert_eq!(budget.ready_at(at(4)), Some(at(5)));
         assert!(budget.try_take(at(5)));
+    }
+
+    #[test]
+    fn no_share_allows_no_hedge() {
+        assert!(!Budget::hedges(0).try_take(Moment::ZERO));
     }
 
     #[test]

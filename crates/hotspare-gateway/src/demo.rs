@@ -132,7 +132,7 @@ impl Embedded {
                 _ => (openai::target(model).base_url(url).key(key).into_any(), (2, 10)),
             };
             let mut profile = ModelProfile::default();
-            profile.price = Some(Price::per_million(price.0 * 1_000_000, price.1 * 1_000_000));
+            profile.price = Some(Price::micros_per_million(price.0 * 1_000_000, price.1 * 1_000_000));
             (*name, endpoint.profile(profile))
         })
     }

@@ -136,14 +136,10 @@ pub fn options(raw: &RawValue) -> Result<CallOptions, Error> {
     options.no_failover = dto.no_failover;
     options.no_hedge = dto.no_hedge;
     if let Some(dollars) = dto.max_cost_usd {
-        if !(0.0..=1e6).contains(&dollars) {
-            return Err(invalid(format!(
-                "`hotspare.max_cost_usd` is {dollars}; write dollars, such as 0.05"
-            )));
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
-        let micros = (dollars * 1e6) as u64;
-        options.max_cost = Some(Cost::from_micros(micros));
+        let cost = Cost::from_dollars(dollars).ok_or_else(|| {
+            invalid(format!("`hotspare.max_cost_usd` is {dollars}; write dollars, such as 0.05"))
+        })?;
+        options.max_cost = Some(cost);
     }
     options.deadline = deadline("deadline", dto.deadline)?;
     options.first_content_deadline = deadline("first_content_deadline", dto.first_content_deadline)?;

@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderName};
 /// The header with the count.
 pub static HOPS_HEADER: HeaderName = HeaderName::from_static("x-hotspare-hops");
 
+/// The header that tells a gateway the time left. A host that is sent it is a gateway, wherever it is.
+pub static DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-hotspare-deadline");
+
 /// Adds the count to a request for `url`, if that may be another gateway.
 pub(crate) fn announce(headers: &mut HeaderMap, options: &CallOptions, url: &str, is_gateway: bool) {
     if is_gateway || is_local(url) {

@@ -81,7 +81,8 @@ impl<W: Wire> HttpProvider<W> {
             }
         }
         let options = call.request.options();
-        hops::announce(&mut request.headers, options, &request.url, self.deadline_header.is_some());
+        let is_gateway = self.deadline_header.as_ref().is_some_and(|name| *name == hops::DEADLINE_HEADER);
+        hops::announce(&mut request.headers, options, &request.url, is_gateway);
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }

@@ -37,7 +37,7 @@ pub use emit::Emit;
 pub use framing::{
     BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole, write_event,
 };
-pub use hops::HOPS_HEADER;
+pub use hops::{DEADLINE_HEADER, HOPS_HEADER};
 pub use http_provider::{HttpProvider, failure};
 pub use json_object::{JsonObject, function_tools};
 pub use lacks::{DROPPED_REASONING, Lacks, result_text, unsigned_reasoning, unwritten_fields, written_stops};

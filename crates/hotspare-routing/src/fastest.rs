@@ -41,7 +41,9 @@ impl Strategy for Fastest {
     fn rank(&self, scene: &Scene<'_>) -> Ranking {
         let view = |index: usize| &scene.candidates[index].view;
         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
-        order.sort_by_key(|&index| (!view(index).usable, load(view(index))));
+        let known = scene.candidates.iter().filter(|candidate| candidate.view.usable);
+        let best = known.filter_map(|candidate| candidate.view.latency).min();
+        order.sort_by_key(|&index| (!view(index).usable, load(view(index), best)));
         let usable = scene.candidates.iter().filter(|candidate| candidate.view.usable).count();
         if let Some(draw) = scene.draw.filter(|_| usable > 2) {
             // The faster of the two drawn comes first; the rest stay in order of speed.
@@ -66,8 +68,14 @@ impl Strategy for Fastest {
     }
 }
 
-/// Expected wait: the usual latency times the calls in flight, this one included. Unknown latency counts as zero, so
-/// that the target is tried.
-fn load(view: &TargetView) -> Duration {
-    view.latency.unwrap_or(Duration::ZERO).saturating_mul(view.in_flight.saturating_add(1))
+/// Expected wait: the usual latency times the calls in flight, this one included. A target of unknown latency is tried at
+/// once by one call; until that has shown its latency, others take it to be as fast as the best, so that they do not all
+/// gather at it.
+fn load(view: &TargetView, best: Option<Duration>) -> Duration {
+    let latency = match view.latency {
+        Some(latency) => latency,
+        None if view.in_flight == 0 => Duration::ZERO,
+        None => best.unwrap_or(Duration::from_millis(1)),
+    };
+    latency.saturating_mul(view.in_flight.saturating_add(1))
 }

@@ -25,7 +25,7 @@ impl Race {
 
     /// Sets how many start at once; at least one.
     #[must_use]
-    pub fn width(mut self, width: usize) -> Self {
+    pub fn at_once(mut self, width: usize) -> Self {
         self.width = width.max(1);
         self
     }

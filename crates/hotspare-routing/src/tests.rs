@@ -18,7 +18,7 @@ fn all() -> Vec<Box<dyn Strategy>> {
         Box::new(Fastest::new(NAMES)),
         Box::new(HealthAware::new(NAMES)),
         Box::new(Hedged::new(Sequential::new(NAMES), Hedge::after(Duration::from_millis(400)))),
-        Box::new(Race::new(NAMES).width(3)),
+        Box::new(Race::new(NAMES).at_once(3)),
         Box::new(RoundRobin::new(NAMES)),
         Box::new(Sequential::new(NAMES)),
         Box::new(MostReliable::new(NAMES)),
@@ -129,6 +129,28 @@ fn target_failing_one_call_in_ten_is_ranked_last() {
     views[0].1.samples = 5;
     assert_eq!(order(&HealthAware::new(NAMES), &views, 7, 0, None)[0], "a", "five calls prove nothing");
     assert_eq!(order(&Sequential::new(NAMES), &views, 7, 0, None)[0], "a");
+}
+
+/// Until its first call has shown how fast it is, other calls must not gather at it.
+#[test]
+fn unknown_target_gets_one_call_before_its_latency_is_known() {
+    let mut views = vec![("new", TargetView::default()), ("known", TargetView::default())];
+    views[1].1.latency = Some(Duration::from_millis(400));
+    let first = |views: &[_]| order(&Fastest::new(["new", "known"]), views, 1, 0, None)[0].clone();
+    assert_eq!(first(&views), "new");
+    views[0].1.in_flight = 10;
+    assert_eq!(first(&views), "known");
+}
+
+/// The lower tier starts in its own way if the upper one has no candidate, so its width and budget count too.
+#[test]
+fn tiers_are_as_wide_as_the_widest() {
+    let hedged = Hedged::new(Sequential::new(["d"]), Hedge::after(Duration::from_millis(400)));
+    let race = Race::new(["b", "c"]).at_once(2);
+    let budget = hedged.hedge_budget_bp();
+    let tiered = Tiered::new(vec![Box::new(Sequential::new(["a"])), Box::new(race), Box::new(hedged)]);
+    assert!(budget.is_some());
+    assert_eq!((tiered.width(), tiered.hedge_budget_bp()), (2, budget));
 }
 
 #[test]
@@ -253,7 +275,7 @@ fn equal_targets_share_the_traffic() {
 #[test]
 fn degraded_targets_disable_hedges_and_races() {
     let hedged = Hedged::new(Sequential::new(NAMES), Hedge::after(Duration::from_millis(400)));
-    let race = Race::new(NAMES).width(3);
+    let race = Race::new(NAMES).at_once(3);
     let mut views = well();
     let twice = |strategy: &dyn Strategy, views: &[(&'static str, TargetView)]| {
         let early = |choice: &&Choice| choice.start != Start::AfterFailure;
@@ -380,7 +402,7 @@ fn cheapest_uses_the_tokens_that_each_target_counts() {
     let names = [TargetId::from("a"), TargetId::from("b")];
     let priced = |input: u64| {
         let mut profile = ModelProfile::default();
-        profile.price = Some(Price::per_million(input, 0));
+        profile.price = Some(Price::micros_per_million(input, 0));
         profile
     };
     let profiles = [priced(1_000_000), priced(1_100_000)];

@@ -53,7 +53,8 @@ impl Strategy for Tiered {
                     continue;
                 }
                 choice.index = place;
-                // A lower tier waits for the one above it to fail, however it would start on its own.
+                // A lower tier waits for the one above it to fail, however it would start on its own: it starts like that
+                // only if none above it has a candidate.
                 if level > 0 && !ranking.choices.is_empty() {
                     choice.start = Start::AfterFailure;
                 }
@@ -64,10 +65,10 @@ impl Strategy for Tiered {
     }
 
     fn width(&self) -> usize {
-        self.tiers.first().map_or(1, |tier| tier.width())
+        self.tiers.iter().map(|tier| tier.width()).max().unwrap_or(1)
     }
 
     fn hedge_budget_bp(&self) -> Option<u32> {
-        self.tiers.first().and_then(|tier| tier.hedge_budget_bp())
+        self.tiers.iter().filter_map(|tier| tier.hedge_budget_bp()).max()
     }
 }

@@ -208,7 +208,6 @@ impl TargetDto {
 
 impl PriceDto {
     pub(crate) fn price(self) -> Price {
-        let micros = |dollars: f64| (dollars.clamp(0.0, 1e6) * 1e6) as u64;
-        Price::per_million(micros(self.input), micros(self.output))
+        Price::dollars_per_million(self.input, self.output).unwrap_or_default()
     }
 }

@@ -129,9 +129,18 @@ impl Client {
     /// affects neither. It has no timeout of its own; set one around it.
     ///
     /// # Errors
-    /// Whatever the target answers; [`Kind::Config`] if there is no such target.
+    /// Whatever the target answers; [`Kind::Config`] if there is no such target or key. A target without keys is asked
+    /// without one as key 0.
     pub async fn check_key(&self, target: impl AsRef<str>, key: usize) -> Result<(), Error> {
         let index = self.target_index(target.as_ref())?;
+        let keys = self.shared.targets[index].keys.len();
+        if key >= keys.max(1) {
+            let what = format!(
+                "target `{}` has {keys} keys; there is no key {key}, counted from 0",
+                target.as_ref()
+            );
+            return Err(Error::new(Kind::Config, what));
+        }
         prober_task::probe(&self.shared, index, key).await
     }
 
@@ -218,15 +227,22 @@ impl Client {
 
     /// Puts rejected keys back into service once their sources hold a new one.
     async fn take_new_keys(&self, route: &Route, now: Moment) {
+        let shared = &self.shared;
+        let mut rereads = Vec::new();
         for &index in &route.members {
-            let target = &self.shared.targets[index];
+            let target = &shared.targets[index];
             for (key, slot) in target.keys.iter().enumerate().filter(|(_, slot)| slot.is_rejected()) {
-                // Boxed because it is rare and large.
-                if Box::pin(slot.was_replaced(now)).await {
-                    tracing::info!(target: "hotspare", target = %target.id, key = key + 1, "key replaced");
-                    self.shared.with_world(|world| world.renew_key(index, key));
-                }
+                rereads.push(async move {
+                    if slot.was_replaced(now).await {
+                        tracing::info!(target: "hotspare", target = %target.id, key = key + 1, "key replaced");
+                        shared.with_world(|world| world.renew_key(index, key));
+                    }
+                });
             }
+        }
+        if !rereads.is_empty() {
+            // At once, so that several slow sources delay a call no longer than one; boxed because it is rare and large.
+            Box::pin(futures::future::join_all(rereads)).await;
         }
     }
 

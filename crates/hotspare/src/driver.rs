@@ -361,8 +361,9 @@ impl Drop for Driver {
         if !self.finished {
             self.attempts.clear();
             let now = self.shared.clock.now();
-            self.report(now, || (CallEnd::Dropped, self.trail().clone()));
+            // Settled first: the report has what the attempts under way have cost, and a slow listener holds nothing up.
             self.dispatch(now, Input::CallerGone);
+            self.report(now, || (CallEnd::Dropped, self.trail().clone()));
         }
         if let Some((ticket, _)) = self.wake.take() {
             self.shared.wake_signals.remove(ticket);

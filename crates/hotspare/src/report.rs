@@ -18,18 +18,22 @@ pub struct CallReport {
     pub stream: bool,
     /// How it ended.
     pub end: CallEnd,
-    /// Its attempts, with their times, tokens and cost. If the call was dropped, those under way are still
-    /// [`Running`](hotspare_core::Outcome::Running).
+    /// Its attempts, with their times, tokens and cost. If the call was dropped, those under way are
+    /// [`Cancelled`](hotspare_core::Outcome::Cancelled).
     pub trail: Trail,
     /// Time from its start to its end.
     pub duration: Duration,
 }
 
 impl CallReport {
-    /// Time from the call's start to the first content of the attempt that served; `None` if none did.
+    /// Time from the call's start to the first content of the attempt that served, or was serving when the call was dropped;
+    /// `None` if none did.
     #[must_use]
     pub fn first_content(&self) -> Option<Duration> {
-        let serving = self.trail.serving()?;
+        let serving = match self.end {
+            CallEnd::Dropped => self.trail.attempts.iter().rfind(|attempt| attempt.first_content.is_some()),
+            CallEnd::Failed(_) | CallEnd::Served(_) => self.trail.serving(),
+        }?;
         Some(serving.started + serving.first_content?)
     }
 }

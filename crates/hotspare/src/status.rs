@@ -8,6 +8,7 @@ use hotspare_core::{Cost, Error, Kind, ModelProfile, TargetId, TargetView};
 use hotspare_engine::{Counts, KeyStatus, Route};
 
 use crate::client::Client;
+use crate::nearest::nearest;
 
 /// A target's state, for display and metrics.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,6 +159,10 @@ impl Client {
 
     pub(crate) fn target_index(&self, target: &str) -> Result<usize, Error> {
         let index = self.shared().fleet.find(target);
-        index.ok_or_else(|| Error::new(Kind::Config, format!("there is no target `{target}`")))
+        index.ok_or_else(|| {
+            let names = self.shared().targets.iter().map(|target| target.id.to_string()).collect();
+            let what = format!("unknown target `{target}`; did you mean {}?", nearest(target, names));
+            Error::new(Kind::Config, what)
+        })
     }
 }

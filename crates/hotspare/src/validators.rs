@@ -57,16 +57,16 @@ impl Validators {
         }
     }
 
-    /// The checks for tool arguments. A tool whose schema cannot be used, or exceeds the remaining budget, is left to
-    /// its provider to judge.
+    /// The checks for tool arguments. A tool whose schema cannot be used is left to its provider to judge, and so are the
+    /// tools from the one on that exceeds the budget: none of them is compiled.
     pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
         let mut budget = MAX_TOOL_BYTES;
         let mut checks = Vec::with_capacity(tools.len());
         for tool in tools {
             let Ok(Compiled { validator, weight }) = self.compiled(&tool.parameters) else { continue };
-            checks.push((tool.name.clone(), OutputCheck::validated(validator)));
             let Some(rest) = budget.checked_sub(weight) else { break };
             budget = rest;
+            checks.push((tool.name.clone(), OutputCheck::validated(validator)));
         }
         checks
     }

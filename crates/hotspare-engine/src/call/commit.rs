@@ -16,7 +16,7 @@ impl Call {
         let attempt = &self.attempts[id.0];
         let due = match self.route.rules.commit {
             Commit::FirstContent => attempt.first_content.is_some(),
-            Commit::Events(count) => attempt.contents >= count,
+            Commit::Events(count) => attempt.first_content.is_some() && attempt.contents >= count,
             Commit::After(_) | Commit::Whole => false,
         };
         let due = due || self.commit_at(attempt).is_some_and(|at| now >= at);

@@ -156,7 +156,7 @@ fn fast_error_never_wins_a_race() {
 #[test]
 fn race_losers_are_cancelled_and_their_usage_counts() {
     let mut setup = Setup::new(&["a", "b", "c"]);
-    setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(3));
+    setup.strategy = Arc::new(Race::new(["a", "b", "c"]).at_once(3));
     let mut rig = setup.rig();
     rig.says(2, Event::Started { id: None, model: None });
     rig.text(1, "first");
@@ -174,7 +174,7 @@ fn silent_loser_is_billed_for_its_prompt() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.strategy = Arc::new(Race::new(["a", "b"]));
     (setup.prompt_tokens, setup.profile.price) =
-        (1_000_000, Some(hotspare_core::Price::per_million(3_000_000, 0)));
+        (1_000_000, Some(hotspare_core::Price::micros_per_million(3_000_000, 0)));
     let mut rig = setup.rig();
     rig.text(1, "x");
     rig.finishes(1);
@@ -187,7 +187,7 @@ fn silent_loser_is_billed_for_its_prompt() {
 #[test]
 fn tokens_of_several_models_are_priced_by_model() {
     let mut setup = Setup::new(&["a"]);
-    setup.profile.price = Some(hotspare_core::Price::per_million(3_000_000, 0));
+    setup.profile.price = Some(hotspare_core::Price::micros_per_million(3_000_000, 0));
     let mut rig = setup.rig();
     rig.text(0, "x");
     let counts = hotspare_core::Usage::reported(Some(1_000_000), Some(0));
@@ -208,7 +208,7 @@ fn tokens_of_several_models_are_priced_by_model() {
 fn a_targets_own_model_has_its_price_under_a_dated_name() {
     let mut setup = Setup::new(&["a"]);
     setup.models = &["claude-opus-4-5"];
-    setup.profile.price = Some(hotspare_core::Price::per_million(3_000_000, 0));
+    setup.profile.price = Some(hotspare_core::Price::micros_per_million(3_000_000, 0));
     let mut rig = setup.rig();
     rig.text(0, "x");
     let counts = hotspare_core::Usage::reported(Some(1_000_000), Some(0));
@@ -289,7 +289,7 @@ fn prompt_upper_bound_follows_learned_token_counts() {
 fn cheapest_target_is_the_one_that_is_known_to_count_fewer_tokens() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.strategy = Arc::new(hotspare_routing::Cheapest::new(["a", "b"]));
-    setup.profile.price = Some(hotspare_core::Price::per_million(1_000_000, 1_000_000));
+    setup.profile.price = Some(hotspare_core::Price::micros_per_million(1_000_000, 1_000_000));
     let rig = setup.rig();
     let request = ChatRequest::to("r").user("hi").into();
     let mut views = rig.world.views(rig.now, &rig.call.route, 10_000, true);

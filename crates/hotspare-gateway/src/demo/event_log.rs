@@ -37,7 +37,6 @@ pub(crate) struct Splice {
     pub(crate) before: String,
     pub(crate) mark: String,
     pub(crate) after: String,
-    pub(crate) exact: bool,
 }
 
 impl EventLog {
@@ -152,7 +151,6 @@ async fn read(client: &Client, expected: &str) -> Result<Option<Splice>, String>
         before: text[..at].to_owned(),
         mark: format!("{who}, +{} ms", gap.as_millis()),
         after: text[at..].to_owned(),
-        exact: text == expected,
     }))
 }
 

@@ -87,6 +87,6 @@ mod tests {
             builder.route("chat", route).build().unwrap()
         };
         assert_eq!(widest_start(&client(RouteSpec::new(Sequential::new(["a", "b", "c"])))), 1);
-        assert_eq!(widest_start(&client(RouteSpec::new(Race::new(["a", "b", "c"]).width(3)))), 3);
+        assert_eq!(widest_start(&client(RouteSpec::new(Race::new(["a", "b", "c"]).at_once(3)))), 3);
     }
 }

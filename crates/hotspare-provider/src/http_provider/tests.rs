@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use super::*;
 use crate::describe::Describe;
 use crate::framing::Ndjson;
+use crate::hops::HOPS_HEADER;
 use crate::transport::{HttpRequest, HttpResponse};
 use crate::wire::Decoder;
 
@@ -29,7 +30,7 @@ impl Describe for Lines {
 
 impl Wire for Lines {
     fn encode(&self, _: &Outbound) -> Result<HttpRequest, Error> {
-        Ok(HttpRequest::post_json("http://host/".into(), "{}"))
+        Ok(HttpRequest::post_json("http://api.host/".into(), "{}"))
     }
 
     fn decoder(&self, _: &Outbound, _: &Head) -> Result<Decoding, Error> {
@@ -158,6 +159,7 @@ fn chunks_before_a_broken_frame_are_delivered() {
 #[test]
 fn remaining_time_is_sent_only_in_a_configured_header() {
     let transport = Arc::new(Canned(200, "", Mutex::default(), HeaderMap::new()));
+    let is_gateway = |request: &HttpRequest| request.headers.contains_key(&HOPS_HEADER);
     for name in [None, Some("x-hotspare-deadline"), Some("x-rq-timeout-ms")] {
         let mut provider = HttpProvider::new(Lines, Arc::clone(&transport) as Arc<dyn Transport>);
         if let Some(name) = name {
@@ -174,6 +176,8 @@ fn remaining_time_is_sent_only_in_a_configured_header() {
     };
     let told: Vec<Vec<String>> = sent.iter().map(told).collect();
     assert_eq!(told, [vec![], vec!["20500ms".to_owned()], vec!["20500".to_owned()]]);
+    let gateways: Vec<bool> = sent.iter().map(is_gateway).collect();
+    assert_eq!(gateways, [false, true, false], "only a gateway gets the count of gateways");
 }
 
 /// The error of a reply with a header.

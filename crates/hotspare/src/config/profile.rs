@@ -3,7 +3,7 @@
 //! Invariant: what is written here overrides the catalogue's entry: the model's own, or the one named by `like`.
 
 use hotspare_catalog::Catalog;
-use hotspare_core::{Encoding, LongPrice, ModelProfile, Price, ReasoningMode};
+use hotspare_core::{Cost, Encoding, LongPrice, ModelProfile, Price, ReasoningMode};
 use serde::Deserialize;
 
 #[derive(Debug, Default, Deserialize)]
@@ -119,13 +119,11 @@ impl ProfileDto {
 impl PriceDto {
     fn price(self) -> Result<Price, String> {
         let micros = |dollars: f64| {
-            let sane = (0.0..=1_000_000.0).contains(&dollars);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
-            let micros = (dollars * 1e6).round() as u64;
-            sane.then_some(micros)
+            Cost::from_dollars(dollars)
+                .map(Cost::micros)
                 .ok_or_else(|| format!("profile.price is {dollars}; it is dollars per million tokens"))
         };
-        let mut price = Price::per_million(micros(self.input)?, micros(self.output)?);
+        let mut price = Price::micros_per_million(micros(self.input)?, micros(self.output)?);
         price.cached = self.cached.map(micros).transpose()?;
         price.cache_write = self.cache_write.map(micros).transpose()?;
         price.reasoning = self.reasoning.map(micros).transpose()?;

@@ -225,7 +225,7 @@ impl RouteDto {
     fn strategy_over(&self, name: &str, targets: Vec<String>) -> Box<dyn Strategy> {
         match name {
             "health-aware" => Box::new(HealthAware::new(targets)),
-            "race" => Box::new(Race::new(targets).width(self.width.unwrap_or(2).max(1))),
+            "race" => Box::new(Race::new(targets).at_once(self.width.unwrap_or(2).max(1))),
             "weighted" => Box::new(Weighted::new(self.with_weights(targets))),
             "round-robin" => Box::new(RoundRobin::new(targets)),
             "fastest" => Box::new(Fastest::new(targets)),
@@ -305,7 +305,7 @@ impl RouteDto {
             Some("whole") => Commit::Whole,
             Some(text) => match (duration(text), text.strip_suffix(" events").map(str::parse)) {
                 (Some(span), _) => Commit::After(span),
-                (None, Some(Ok(count))) => Commit::Events(count),
+                (None, Some(Ok(count @ 1..))) => Commit::Events(count),
                 _ => {
                     let known = "\"first_content\", \"whole\", a duration, or \"8 events\"";
                     mistakes.push(format!("unknown commit `{text}`; it is {known}"));

@@ -101,7 +101,7 @@ impl<W> Endpoint<W> {
     ///
     /// // A negotiated price; window and capabilities stay as listed.
     /// let target = openai::target("gpt-4o").adjust_profile(|profile| {
-    ///     profile.price = Some(Price::per_million(2_000_000, 8_000_000));
+    ///     profile.price = Some(Price::micros_per_million(2_000_000, 8_000_000));
     /// });
     /// ```
     #[must_use]

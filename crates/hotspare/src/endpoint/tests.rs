@@ -66,7 +66,7 @@ fn invalid_headers_and_addresses_are_reported_together() {
 
 #[test]
 fn adjusting_keeps_what_the_catalogue_knows() {
-    let price = Price::per_million(1, 2);
+    let price = Price::micros_per_million(1, 2);
     let listed = openai::target("gpt-4o").model_profile();
     assert!(listed.context_window.is_some() && listed.price != Some(price));
     let mut expected = listed;

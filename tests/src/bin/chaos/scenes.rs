@@ -448,7 +448,7 @@ async fn race_losers() -> Vec<Mark> {
     let route = RouteSpec::new(Race::new(["t0", "t1"])).limits(Limits::default());
     let rig = Fixture::with(vec![fast, slow.pace(ms(5_000), Duration::ZERO)], route, |_, _, target| {
         let mut profile = ModelProfile::default();
-        profile.price = Some(Price::per_million(1_000_000, 2_000_000));
+        profile.price = Some(Price::micros_per_million(1_000_000, 2_000_000));
         target.profile(profile)
     })
     .await;

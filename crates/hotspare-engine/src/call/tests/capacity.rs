@@ -241,6 +241,18 @@ fn token_overuse_is_repaid_before_the_next_call() {
 }
 
 #[test]
+fn call_never_commits_before_content() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.rules.commit = Commit::Events(0);
+    let mut rig = setup.rig();
+    rig.says(0, Event::Mark);
+    rig.fails(0, Kind::Truncated);
+    rig.text(1, "whole");
+    rig.finishes(1);
+    assert_eq!((rig.said().as_str(), rig.done[0].is_ok()), ("whole", true));
+}
+
+#[test]
 fn held_back_events_are_bounded() {
     let note = || Event::Annotation(hotspare_core::Json::parse("{\"at\":1}").unwrap());
     let frame = || {
@@ -314,9 +326,9 @@ fn waits_for_a_slot_until_the_deadline() {
 #[test]
 fn in_flight_attempts_count_towards_the_cost_limit() {
     let mut setup = Setup::new(&["a", "b", "c"]);
-    setup.strategy = Arc::new(hotspare_routing::Race::new(["a", "b", "c"]).width(3));
+    setup.strategy = Arc::new(hotspare_routing::Race::new(["a", "b", "c"]).at_once(3));
     setup.prompt_tokens = 1_000;
-    setup.profile.price = Some(hotspare_core::Price::per_million(1_000_000_000, 0));
+    setup.profile.price = Some(hotspare_core::Price::micros_per_million(1_000_000_000, 0));
     setup.max_cost = Some(Cost::from_micros(2_000_001));
     let mut rig = setup.rig();
     assert_eq!(rig.targets(), [0, 1], "two prompts of 1 USD each");

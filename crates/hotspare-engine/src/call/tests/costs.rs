@@ -8,7 +8,7 @@ use super::*;
 fn setup(names: &'static [&'static str], most: u64) -> Setup {
     let mut setup = Setup::new(names);
     setup.prompt_tokens = 1_000;
-    setup.profile.price = Some(Price::per_million(1_000_000, 1_000_000_000));
+    setup.profile.price = Some(Price::micros_per_million(1_000_000, 1_000_000_000));
     setup.max_cost = Some(Cost::from_micros(most));
     setup
 }
@@ -56,9 +56,9 @@ fn spare_that_cannot_be_paid_beside_a_late_attempt_is_asked_after_it() {
 #[test]
 fn spare_that_can_be_paid_is_asked_before_one_that_has_to_wait() {
     const PRICES: [Price; 3] = [
-        Price::per_million(0, 1_000_000_000),
-        Price::per_million(0, 1_000_000_000),
-        Price::per_million(0, 1_000),
+        Price::micros_per_million(0, 1_000_000_000),
+        Price::micros_per_million(0, 1_000_000_000),
+        Price::micros_per_million(0, 1_000),
     ];
     let mut setup = setup(&["a", "b", "c"], 1_500_000);
     setup.prices = &PRICES;

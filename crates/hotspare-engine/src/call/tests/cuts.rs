@@ -36,7 +36,7 @@ fn cancelled_spare_continues_the_winners_cut_stream() {
 #[test]
 fn best_ranked_loser_continues_the_cut_stream() {
     let mut setup = Setup::new(&["a", "b", "c"]);
-    setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(3));
+    setup.strategy = Arc::new(Race::new(["a", "b", "c"]).at_once(3));
     let mut rig = setup.rig();
     rig.text(0, "the standby took");
     rig.fails(0, Kind::Truncated);
@@ -96,7 +96,7 @@ fn a_target_too_small_for_the_answer_so_far_does_not_continue_it() {
 #[test]
 fn a_continuation_counts_what_its_prompt_costs() {
     let mut setup = Setup::new(&["a", "b"]);
-    setup.profile.price = Some(Price::per_million(1_000_000, 0));
+    setup.profile.price = Some(Price::micros_per_million(1_000_000, 0));
     setup.profile.capabilities.assistant_prefill = Some(true);
     let mut targets = |most: u64| {
         setup.max_cost = Some(Cost::from_micros(most));

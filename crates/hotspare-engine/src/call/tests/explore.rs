@@ -384,7 +384,7 @@ fn invariants_hold_for_every_event_order() {
                 let mut setup = Setup::new(&["a", "b", "c"]);
                 setup.stream = stream;
                 setup.rules.on_cut = on_cut;
-                setup.strategy = Arc::new(Race::new(["a", "b", "c"]).width(width));
+                setup.strategy = Arc::new(Race::new(["a", "b", "c"]).at_once(width));
                 setups.push(setup);
             }
         }
@@ -407,7 +407,7 @@ fn invariants_hold_for_every_event_order() {
     at_end.rules.validate_output = ValidateOutput::AtEnd;
     let mut together = Setup::new(&["a", "b", "c"]);
     (together.stream, together.judges_later) = (false, true);
-    together.strategy = Arc::new(Race::new(["a", "b", "c"]).width(2));
+    together.strategy = Arc::new(Race::new(["a", "b", "c"]).at_once(2));
     setups.extend([at_end, together]);
     // A second key per target; a route that streams upstream; a hedge; and targets with room for one call.
     let mut keys = Setup::new(&["a", "b", "c"]);

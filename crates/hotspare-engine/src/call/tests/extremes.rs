@@ -89,7 +89,7 @@ fn longest_limits_are_no_panic_and_every_wait_has_a_timer() {
 #[test]
 fn clock_that_goes_backwards_neither_panics_nor_ends_a_call() {
     let mut setup = Setup::new(&["a", "b"]);
-    setup.strategy = Arc::new(Race::new(["a", "b"]).width(2));
+    setup.strategy = Arc::new(Race::new(["a", "b"]).at_once(2));
     let mut rig = setup.rig();
     rig.now = Moment::ZERO;
     rig.run();
@@ -110,7 +110,7 @@ fn clock_that_goes_backwards_neither_panics_nor_ends_a_call() {
 #[test]
 fn target_taken_out_of_service_finishes_what_it_has_begun() {
     let mut setup = Setup::new(&["a", "b"]);
-    setup.profile.price = Some(hotspare_core::Price::per_million(1_000_000, 1_000_000));
+    setup.profile.price = Some(hotspare_core::Price::micros_per_million(1_000_000, 1_000_000));
     let mut rig = setup.rig();
     rig.text(0, "x");
     rig.world.set_cordoned(0, true);

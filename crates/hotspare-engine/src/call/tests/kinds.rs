@@ -29,7 +29,7 @@ fn next_key_is_a_retry() {
 #[test]
 fn racers_do_not_fail_over_but_the_target_after_them_does() {
     let mut setup = Setup::new(&["a", "b", "c", "d"]);
-    setup.strategy = Arc::new(Race::new(["a", "b", "c", "d"]).width(3));
+    setup.strategy = Arc::new(Race::new(["a", "b", "c", "d"]).at_once(3));
     let mut rig = setup.rig();
     assert_eq!(kinds(&rig), [StartKind::First, StartKind::Race, StartKind::Race]);
     for racer in 0..3 {

@@ -98,7 +98,7 @@ fn trail_shows_when_a_blocked_target_may_be_tried() {
 #[test]
 fn exhausted_spend_limit_reports_when_it_frees_up() {
     let mut setup = Setup::new(&["a"]);
-    setup.profile.price = Some(Price::per_million(200_000_000_000, 0));
+    setup.profile.price = Some(Price::micros_per_million(200_000_000_000, 0));
     let mut rig = setup.rig();
     rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
     rig.finishes_with_text(0);

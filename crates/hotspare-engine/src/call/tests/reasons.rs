@@ -31,7 +31,7 @@ fn target_that_spent_its_limit_is_unusable_and_its_spare_a_failover() {
     for strategy in strategies {
         let mut setup = Setup::new(&["a", "b"]);
         setup.strategy = strategy;
-        setup.profile.price = Some(Price::per_million(1_000_000, 0));
+        setup.profile.price = Some(Price::micros_per_million(1_000_000, 0));
         let mut rig = setup.rig();
         assert!(rig.world.view(rig.now, 0, 0).usable);
         overspend(&mut rig);
@@ -136,7 +136,7 @@ fn continuation_says_what_cut_the_answer() {
 #[test]
 fn attempts_in_flight_at_the_deadline_have_failed_by_it() {
     let mut setup = Setup::new(&["a", "b"]);
-    setup.profile.price = Some(Price::per_million(1_000_000, 0));
+    setup.profile.price = Some(Price::micros_per_million(1_000_000, 0));
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(121));
     assert_eq!(rig.error().kind(), Kind::Deadline);
@@ -151,7 +151,7 @@ fn attempts_in_flight_at_the_deadline_have_failed_by_it() {
 #[test]
 fn attempt_whose_caller_left_is_abandoned_and_no_loser() {
     let mut setup = Setup::new(&["a", "b"]);
-    setup.profile.price = Some(Price::per_million(1_000_000, 0));
+    setup.profile.price = Some(Price::micros_per_million(1_000_000, 0));
     let mut rig = setup.rig();
     rig.tell(Input::CallerGone);
     let counts = rig.world.counts(0);

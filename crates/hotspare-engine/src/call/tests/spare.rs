@@ -151,7 +151,7 @@ fn pending_retry_is_dropped_once_another_target_serves() {
 fn request_without_hedges_starts_one_target_until_that_is_late() {
     let hedge = Hedge::after(Duration::from_secs(1)).budget_bp(10_000);
     let strategies: [Arc<dyn Strategy>; 2] = [
-        Arc::new(Race::new(["a", "b", "c"]).width(3)),
+        Arc::new(Race::new(["a", "b", "c"]).at_once(3)),
         Arc::new(Hedged::new(Sequential::new(["a", "b", "c"]), hedge)),
     ];
     for strategy in strategies {

@@ -250,7 +250,7 @@ fn commit_whole_delivers_only_complete_streams() {
 #[test]
 fn no_attempt_starts_above_the_cost_limit() {
     let mut setup = setup(false);
-    setup.profile.price = Some(Price::per_million(1_000_000_000, 0));
+    setup.profile.price = Some(Price::micros_per_million(1_000_000_000, 0));
     setup.max_cost = Some(Cost::from_micros(1));
     let rig = setup.rig();
     let error = rig.done[0].as_ref().unwrap_err();
@@ -271,7 +271,7 @@ fn trail_records_reasks_skipped_for_cost() {
     };
     let dear = || {
         let mut setup = setup(false);
-        setup.profile.price = Some(Price::per_million(1_000_000_000, 0));
+        setup.profile.price = Some(Price::micros_per_million(1_000_000_000, 0));
         setup
     };
     // Five tokens cost 0.005 USD: the first request is affordable, another is not.
