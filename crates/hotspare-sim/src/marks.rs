@@ -266,6 +266,48 @@ impl Measure {
         bound.unit == self.unit() && (0.0..=most).contains(&bound.value)
     }
 
+    /// What it measures, in a sentence for people.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Affected => {
+                "Requests that another target answered because the first one tried failed or had a fault, and lost requests."
+            }
+            Self::Amplification => {
+                "The most requests sent to providers per arriving request within ten seconds."
+            }
+            Self::Attempts => "Requests sent to providers per request of a caller.",
+            Self::Available => "Share of requests answered in full.",
+            Self::Cost => "Dollars spent per thousand requests.",
+            Self::Cut => "Share of requests whose answer broke off after its first content.",
+            Self::DegradesOfTheWell => "How often a target that was healthy throughout was taken for slow.",
+            Self::FirstTry => {
+                "Share answered by the first target tried, or by a faster second attempt while the first was healthy."
+            }
+            Self::Hedged => {
+                "Share of requests for which a second attempt was raced against a slow first one."
+            }
+            Self::Lost => "Requests that were not answered.",
+            Self::OpenAfter => "Time from the start of the faults until the target's breaker opened.",
+            Self::Opens => "How often the target's breaker opened.",
+            Self::OpensOfTheWell => "How often the breaker of a target opened that was healthy throughout.",
+            Self::OutcomesToOpen => "Calls to the target that ended before its breaker opened.",
+            Self::RecoveredAfter => {
+                "Time from the end of the faults until the target has 90 % of its former share of requests again."
+            }
+            Self::Refused => "Share of the requests to the target that it rate-limited.",
+            Self::ToldAfter => "99 of 100 callers that got an error waited at most this long for it.",
+            Self::Share => "Share of requests for which the target was tried first.",
+            Self::Silence => "Longest pause in a stream before it continued or ended.",
+            Self::Starts => "Requests sent to the target.",
+            Self::TtftP50 => "Half of the callers waited at most this long for first content.",
+            Self::TtftP95 => "95 of 100 callers waited at most this long for first content.",
+            Self::TtftP99 => "99 of 100 callers waited at most this long for first content.",
+            Self::Used => "Share of the target's quota that was used.",
+            Self::Waste => "Share of the spend that paid for no answer.",
+        }
+    }
+
     /// A value formatted for display.
     #[must_use]
     pub fn show(self, value: f64) -> String {

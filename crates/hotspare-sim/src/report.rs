@@ -3,6 +3,7 @@
 //! Computes no figures: it shows those of the summary. Invariant: no script, font or URL is loaded; what colour shows
 //! is also stated in words; text from files is escaped.
 
+mod guide;
 mod markdown;
 mod svg;
 mod verdict_text;
@@ -15,7 +16,7 @@ use crate::summary::{MarkResult, ScenarioRuns};
 pub use markdown::{regret_table, replace_section, tables};
 pub use verdict_text::verdict_text;
 
-use verdict_text::overall_regret;
+use verdict_text::{overall_regret, scenario_text};
 
 /// What was run, how, and how long it took.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,7 @@ pub fn html(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Hotspare: simulated outages</title>\n<style>{STYLE}</style>\n<main>"
     );
     verdict(&mut page, provenance, runs);
+    guide::draw(&mut page, runs);
     versus(&mut page, runs);
     index(&mut page, runs);
     for run in runs {
@@ -158,10 +160,14 @@ fn section(page: &mut String, run: &ScenarioRuns) {
         escape(&sentence(&run.what)),
         run.shortened().map_or_else(String::new, |part| format!(" ({part})"))
     );
+    for text in scenario_text(run) {
+        let _ = write!(page, "<p class=\"result\">{}</p>", escape(&text));
+    }
     if let Some(timeline) = run.under_test().iter().find_map(|digest| digest.timeline.as_ref()) {
         svg::draw(page, timeline);
     }
-    page.push_str("<div class=\"pair\"><div class=\"scroll\">");
+    let class = if run.players.len() > 1 { "pair" } else { "alone" };
+    let _ = write!(page, "<div class=\"{class}\"><div class=\"scroll\">");
     for (name, digests) in run.tested() {
         let heading = if run.tested().len() > 1 { escape(name) } else { "mark".to_owned() };
         let _ = write!(
@@ -202,7 +208,8 @@ fn row(page: &mut String, mark: &MarkResult) {
     let show = |value: f64| if mark.values.is_empty() { "never".into() } else { mark.measure.show(value) };
     let _ = write!(
         page,
-        "<tr class=\"{class}\"><th>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+        "<tr class=\"{class}\"><th title=\"{}\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+        escape(mark.measure.what()),
         escape(&mark.mark),
         show(median),
         show(worst),
@@ -222,7 +229,9 @@ fn players(page: &mut String, run: &ScenarioRuns) {
         let cell = |measure: Measure| {
             run.estimate(name, measure).map_or("–".into(), |value| measure.show(value.mean))
         };
-        let regret = run.regret(name).map_or("–".into(), |regret| format!("{:.3}", regret.mean));
+        let regret = run.regret(name).map_or("–".into(), |regret| {
+            format!("{:.3} <small>{:.3} to {:.3}</small>", regret.mean, regret.low, regret.high)
+        });
         let class = if index < run.tested().len() { " class=\"ours\"" } else { "" };
         let _ = write!(
             page,

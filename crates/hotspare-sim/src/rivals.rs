@@ -101,6 +101,39 @@ impl RivalKind {
         }
     }
 
+    /// What it does, in a sentence for people.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::BestFixed => "The one order that was best over all of the outage, known in advance.",
+            Self::Clairvoyant => {
+                "Knows the outcome of each request at each target in advance: no policy can be better."
+            }
+            Self::Ewma => "Best target first, by a moving average of its own outcomes.",
+            Self::EnvoyLike => {
+                "A proxy's outlier detection with its defaults: five failures in a row eject a target for 30 s, longer each time."
+            }
+            Self::Oracle => {
+                "Knows each provider's state and free capacity at every moment, but not the outcome of single requests."
+            }
+            Self::Oracle1s => "Knows each provider's state of a second ago.",
+            Self::Oracle5s => "Knows each provider's state of 5 s ago.",
+            Self::Oracle30s => "Knows each provider's state of 30 s ago.",
+            Self::Oracle120s => "Knows each provider's state of two minutes ago.",
+            Self::Oracle900s => "Knows each provider's state of 15 minutes ago, as from a status page.",
+            Self::OracleAtFailures => {
+                "Learns the state of all providers whenever one of its own requests fails."
+            }
+            Self::Random => "A random order for each request.",
+            Self::Resilience4jLike => {
+                "A library's circuit breaker with its defaults: opens for 60 s when half of 100 calls fail; ten probes."
+            }
+            Self::RetrySame => "The first target, up to three times: what a client does without failover.",
+            Self::SimpleBreaker => "The textbook's breaker: three failures within 60 s open it for 60 s.",
+            Self::Static => "The targets in the configured order, for every request.",
+        }
+    }
+
     /// Finds a rival by its name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {

@@ -71,6 +71,43 @@ fn marks_text(runs: &[ScenarioRuns]) -> String {
     }
 }
 
+/// One scenario in a few sentences, for each player under test.
+pub(super) fn scenario_text(run: &ScenarioRuns) -> Vec<String> {
+    let one = run.tested().len() == 1;
+    let is_compared = |name: &str| name != "oracle" && run.runs("oracle").is_some();
+    let text = |(name, digests): &(String, Vec<Digest>)| {
+        let with_oracle = |measure: Measure| {
+            let own = run.estimate(name, measure)?.mean;
+            let oracle = run.estimate("oracle", measure).filter(|_| is_compared(name));
+            let oracle = oracle.map(|oracle| format!(" (oracle: {})", measure.show(oracle.mean)));
+            Some((own, format!("{}{}", measure.show(own), oracle.unwrap_or_default())))
+        };
+        let lost: f64 = digests.iter().filter_map(|run| run.value(Measure::Lost)).sum();
+        let (available, answered) = with_oracle(Measure::Available)?;
+        let mut text = if one { String::new() } else { format!("{name}: ") };
+        text.push_str(&match available {
+            all if all >= 1.0 && lost == 0.0 => "Every request was answered.".to_owned(),
+            _ => format!("{answered} of requests were answered; {} were lost.", grouped(lost as u64)),
+        });
+        if let Some((_, first)) = with_oracle(Measure::FirstTry) {
+            text.push_str(&format!(" The first target tried answered {first}."));
+        }
+        if let Some((_, wait)) = with_oracle(Measure::TtftP99) {
+            text.push_str(&format!(" 99 of 100 callers waited at most {wait} for first content."));
+        }
+        if let Some((starts, _)) = with_oracle(Measure::Attempts) {
+            text.push_str(&match (starts - 1.0) * 100.0 {
+                more if more >= 0.05 => {
+                    format!(" Providers got {more:.1} % more requests than callers sent.")
+                }
+                _ => " Providers got no more requests than callers sent.".to_owned(),
+            });
+        }
+        Some(text)
+    };
+    run.tested().iter().filter_map(text).collect()
+}
+
 /// How many requests each player under test lost.
 fn losses_text(runs: &[ScenarioRuns]) -> String {
     let tested = runs.first().map_or(&[][..], ScenarioRuns::tested);
@@ -143,6 +180,32 @@ mod tests {
         assert!(short.contains("requests were not answered. One mark was not judged"), "{short}");
         assert!(!short.contains("reached"), "{short}");
         assert!(text("", 20, 1).contains("requests were not answered."));
+    }
+
+    #[test]
+    fn a_scenario_is_told_in_sentences() {
+        let mut runs = runs("", 20, 2);
+        let own = scenario_text(&runs).concat();
+        assert!(own.starts_with("Every request was answered. The first target tried answered "), "{own}");
+        assert!(own.contains("99 of 100 callers waited at most ") && !own.contains("oracle"), "{own}");
+        let digests = runs.players[0].1.clone();
+        runs.players.push(("oracle".into(), digests));
+        let compared = scenario_text(&runs).concat();
+        assert_eq!(compared.matches(" (oracle: ").count(), 2, "{compared}");
+        let at = |measure| crate::DIGEST_MEASURES.iter().position(|one| *one == measure).unwrap();
+        for digest in &mut runs.players[0].1 {
+            digest.values[at(Measure::Available)] = Some(0.9);
+            digest.values[at(Measure::Lost)] = Some(1_000.0);
+            digest.values[at(Measure::Attempts)] = Some(1.25);
+        }
+        let lossy = scenario_text(&runs).concat();
+        assert!(
+            lossy.starts_with(
+                "90.000 % (oracle: 100.000 %) of requests were answered; 2\u{202f}000 were lost."
+            ),
+            "{lossy}"
+        );
+        assert!(lossy.contains("25.0 % more requests"), "{lossy}");
     }
 
     #[test]
