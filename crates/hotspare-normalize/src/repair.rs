@@ -102,7 +102,7 @@ pub fn parse_json(text: &str, finish: &FinishReason) -> Result<(Value, Vec<Repai
 /// The JSON text in an answer, with its own key order and spacing, and the repairs made, one for each place.
 ///
 /// Any valid JSON value is returned unchanged. Otherwise the text must contain exactly one object (or, without objects,
-/// one array); brackets are closed only if `finish` is [`FinishReason::Length`].
+/// one array), or be a code fence around a scalar; brackets are closed only if `finish` is [`FinishReason::Length`].
 ///
 /// # Errors
 /// If no value is found, more than one, or one that cannot be repaired without guessing; nesting is limited to 127.
@@ -122,7 +122,10 @@ pub(crate) fn read_json<'a>(
 }
 
 fn repair(text: &str, finish: &FinishReason) -> Result<(Value, String, Vec<Repair>), BadJson> {
-    let found = find(text, *finish == FinishReason::Length)?;
+    let found = match find(text, *finish == FinishReason::Length) {
+        Ok(found) => found,
+        Err(bad) => return fenced_scalar(text).ok_or(bad),
+    };
     let mut repairs = surroundings(text, &found)?;
     repairs.extend(found.repairs);
     // The scanner checks brackets and strings; the parser checks numbers and escapes.
@@ -130,6 +133,18 @@ fn repair(text: &str, finish: &FinishReason) -> Result<(Value, String, Vec<Repai
         Ok(value) => Ok((value, found.json, repairs)),
         Err(_) => Err(BadJson::new("a number or an escape is malformed", found.start)),
     }
+}
+
+/// The text, number or other scalar that is all there is in a code fence that is all there is in the answer. In prose it
+/// could not be told from a word.
+fn fenced_scalar(text: &str) -> Option<(Value, String, Vec<Repair>)> {
+    let fenced = |mark: &str| text.trim().strip_prefix(mark)?.strip_suffix(mark)?.split_once('\n');
+    let (language, inside) = fenced("```").or_else(|| fenced("~~~"))?;
+    let json = inside.trim();
+    let value: Value = serde_json::from_str(json).ok()?;
+    let is_plain = language.trim_end().bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_scalar = !value.is_object() && !value.is_array();
+    (is_plain && is_scalar).then(|| (value, json.to_owned(), vec![Repair::CodeFence]))
 }
 
 /// Finds the one value that the answer contains.

@@ -33,6 +33,29 @@ fn each_repair_is_reported_by_name() {
     }
 }
 
+/// A schema may ask for one word or a number.
+#[test]
+fn a_scalar_is_taken_out_of_a_fence_but_not_out_of_prose() {
+    for (text, value) in [
+        ("```json\n\"low\"\n```", json!("low")),
+        (" ```\r\n42\r\n```\n", json!(42)),
+        ("~~~\ntrue\n~~~", json!(true)),
+    ] {
+        assert_eq!(parse(text).unwrap(), (value, vec![Repair::CodeFence]), "{text:?}");
+        assert_eq!(repair_json(text, &STOP).unwrap().0, text.trim().lines().nth(1).unwrap());
+    }
+    for text in [
+        "The answer is 42",
+        "```json\nlow\n```",
+        "```json\n4",
+        "```\n4\n~~~",
+        "So: ```\n4\n```",
+        "```\n4\n5\n```",
+    ] {
+        assert!(parse(text).is_err(), "{text:?}");
+    }
+}
+
 #[test]
 fn missing_brackets_are_closed_only_after_a_length_limit() {
     for (text, value) in [
