@@ -23,7 +23,7 @@ const PLANTED_KEY: &str = "sk-planted-0123456789";
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// A configuration, and what the error must contain.
-const CONFIGS: [(&str, &str); 47] = [
+const CONFIGS: [(&str, &str); 48] = [
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\nproxy = \"socks5://u:hunter2@h:1\"",
         "line 1: target `a`: the proxy's address must be http://",
@@ -83,6 +83,10 @@ const CONFIGS: [(&str, &str); 47] = [
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nhedge = { at = \"p95\" }",
         "a hedge needs a second target",
+    ),
+    (
+        "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\ncommit = \"0 events\"",
+        "unknown commit `0 events`",
     ),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nanswers_to = [\"\"]",

@@ -42,7 +42,7 @@ pub struct TargetSpec {
     pub requests_per_minute: Option<u64>,
     /// Maximum tokens per minute, with prompts as estimated.
     pub tokens_per_minute: Option<u64>,
-    /// When its breakers open.
+    /// When its breakers open. A breaker that several targets share, as their host's, takes the first target's.
     pub health: Config,
     /// Whether it is probed in the background while it is unhealthy.
     pub probe: bool,
@@ -160,7 +160,7 @@ impl TargetScopes {
 #[derive(Debug)]
 pub struct Fleet {
     targets: Vec<Target>,
-    scopes: BTreeMap<u32, (Scope, String)>,
+    scopes: BTreeMap<ScopeId, (Scope, String)>,
 }
 
 impl Fleet {
@@ -181,7 +181,7 @@ impl Fleet {
                             (Scope::Model, Some(host)) => book.add_part(spec.health.clone(), host),
                             _ => book.add_shared_scope(spec.health.clone()),
                         };
-                        scopes.insert(id.0, (level, name));
+                        scopes.insert(id, (level, name));
                         id
                     })
                 };
@@ -248,7 +248,7 @@ impl Fleet {
     /// A scope's level and display name.
     #[must_use]
     pub fn scope_name(&self, scope: ScopeId) -> Option<(Scope, &str)> {
-        self.scopes.get(&scope.0).map(|(level, name)| (*level, name.as_str()))
+        self.scopes.get(&scope).map(|(level, name)| (*level, name.as_str()))
     }
 
     /// The targets that use a scope.

@@ -10,7 +10,15 @@ use hotspare_core::{BreakerState, Moment};
 
 /// Something that can fail as a unit: an endpoint, a model there, a key. Opaque to this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeId(pub u32);
+pub struct ScopeId(pub(crate) u32);
+
+impl ScopeId {
+    /// Its place in the order in which the scopes of its book were added, from 0.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Permission to make one call.
 ///

@@ -83,7 +83,7 @@ impl InvariantChecker {
         for (target, limits) in fleet.targets().iter().zip(limits) {
             for key in 0..target.key_count() {
                 for scope in target.scopes(key).as_array() {
-                    let at = scope.0 as usize;
+                    let at = scope.index();
                     let new = Scope {
                         state: BreakerState::Closed,
                         generation: 0,
@@ -124,13 +124,13 @@ impl InvariantChecker {
 
     /// The worst breaker state among these scopes.
     pub(crate) fn state(&self, scopes: &[ScopeId]) -> BreakerState {
-        scopes.iter().map(|scope| self.scopes[scope.0 as usize].state).max().unwrap_or_default()
+        scopes.iter().map(|scope| self.scopes[scope.index()].state).max().unwrap_or_default()
     }
 
     /// A breaker changed its state when a call with these attempts was advanced.
     pub(crate) fn transition(&mut self, change: &Transition, attempts: impl Iterator<Item = AttemptScopes>) {
         self.check_generation(change, attempts);
-        let scope = &mut self.scopes[change.scope.0 as usize];
+        let scope = &mut self.scopes[change.scope.index()];
         scope.stirred_at = change.at;
         scope.closed_at = (change.to == BreakerState::Closed).then_some(change.at);
         let known = scope.state;
@@ -166,7 +166,7 @@ impl InvariantChecker {
         if !is_caused_by_an_end {
             return;
         }
-        let current = self.scopes[change.scope.0 as usize].generation;
+        let current = self.scopes[change.scope.index()].generation;
         let known: Vec<u32> = attempts
             .flatten()
             .filter(|(scope, ..)| *scope == change.scope)
@@ -186,7 +186,7 @@ impl InvariantChecker {
     /// The share of first tries that a target may get now; 1 if it is in no ramp.
     pub(crate) fn ramp_share(&self, now: Moment, scopes: &[ScopeId]) -> f64 {
         let share = |scope: &ScopeId| {
-            let scope = &self.scopes[scope.0 as usize];
+            let scope = &self.scopes[scope.index()];
             ramp::share(now, scope.closed_at?, scope.limits.ramp)
         };
         scopes.iter().filter_map(share).fold(1.0, f64::min)
@@ -201,7 +201,7 @@ impl InvariantChecker {
     pub(crate) fn call_arrived(&mut self, now: Moment, target: usize, scopes: &[ScopeId], view: &TargetView) {
         let is_ill = self.state(scopes) != BreakerState::Closed;
         let is_probed = scopes.iter().any(|scope| {
-            let scope = &self.scopes[scope.0 as usize];
+            let scope = &self.scopes[scope.index()];
             scope.probes.iter().any(|began| now < *began + scope.limits.lease)
         });
         // All slots in use: nothing that time alone changes.
@@ -210,7 +210,7 @@ impl InvariantChecker {
             self.waits[target].reset();
             return;
         }
-        let limits = self.scopes[scopes[0].0 as usize].limits;
+        let limits = self.scopes[scopes[0].index()].limits;
         if let Some(what) = self.waits[target].call(now, limits.cooldown + limits.window) {
             self.record(now, || format!("target {target} {what}"));
         }
@@ -243,7 +243,7 @@ impl InvariantChecker {
     ) -> AttemptScopes {
         let mut scopes = scopes.map(|scope| (scope, 0, None));
         for entry in &mut scopes {
-            let scope = &mut self.scopes[entry.0.0 as usize];
+            let scope = &mut self.scopes[entry.0.index()];
             if last_resort && scope.state == BreakerState::Open {
                 // The last resort acts as the probe, regardless of the cooldown.
                 scope.state = BreakerState::HalfOpen;
@@ -270,7 +270,7 @@ impl InvariantChecker {
 
     pub(crate) fn attempt_ended(&mut self, now: Moment, scopes: &AttemptScopes) {
         for (scope, generation, probe) in scopes {
-            let scope = &mut self.scopes[scope.0 as usize];
+            let scope = &mut self.scopes[scope.index()];
             if let Some(began) = probe
                 && scope.generation == *generation
                 && let Some(at) = scope.probes.iter().position(|other| other == began)
@@ -338,7 +338,7 @@ impl InvariantChecker {
             Some(kind) if end.may_fail_over && kind != Kind::Cancelled => {
                 let admits_since = |target: usize| {
                     let scopes = end.fleet.targets()[target].scopes(0).as_array();
-                    scopes.iter().map(|scope| self.scopes[scope.0 as usize].stirred_at).max()
+                    scopes.iter().map(|scope| self.scopes[scope.index()].stirred_at).max()
                 };
                 if let Some(target) = lost::missed(now, end, admits_since) {
                     let name = &end.fleet.targets()[target].id;

@@ -62,7 +62,9 @@ pub(super) fn why_refused(now: Moment, refusal: &Refusal, disabled_by: Option<Ki
         Some(kind) => format!("{cause} ({kind}: {})", kind.summary()),
         None => cause.to_owned(),
     };
-    match refusal.until {
+    // Nobody knows when another call ends: the time is only when to look again.
+    let known = refusal.until.filter(|_| !matches!(refusal.cause, Cause::Full | Cause::Queued));
+    match known {
         Some(until) => format!("{cause} for {:.1} s more", until.saturating_since(now).as_secs_f64()),
         None => cause,
     }

@@ -17,7 +17,7 @@ impl Simulation<'_> {
                 continue;
             }
             self.invariants.transition(&change, call.attempts.iter().filter_map(|attempt| attempt.scopes));
-            self.hash = crate::rng::mix(self.hash ^ u64::from(change.scope.0) ^ (change.to as u64) << 40);
+            self.hash = crate::rng::mix(self.hash ^ change.scope.index() as u64 ^ (change.to as u64) << 40);
             for &index in engine.targets_by_scope.get(&change.scope).into_iter().flatten() {
                 let target = &engine.fleet.targets()[index];
                 let state = (0..target.key_count())

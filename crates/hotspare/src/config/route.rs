@@ -20,17 +20,20 @@ use super::prompt::PromptDto;
 use super::units::{CostDto, DurationDto, PercentDto, SpendLimitDto, duration, optional_size};
 use crate::builder::RouteSpec;
 
-/// The names of the strategies.
-const STRATEGIES: [&str; 9] = [
-    "sequential",
-    "health-aware",
-    "race",
-    "weighted",
-    "round-robin",
-    "fastest",
-    "cheapest",
-    "most-reliable",
-    "sticky",
+/// Makes a strategy over targets by a route's settings.
+type MakeStrategy = fn(&RouteDto, Vec<String>) -> Box<dyn Strategy>;
+
+/// The strategies by name.
+const STRATEGIES: [(&str, MakeStrategy); 9] = [
+    ("sequential", |_, targets| Box::new(Sequential::new(targets))),
+    ("health-aware", |_, targets| Box::new(HealthAware::new(targets))),
+    ("race", |route, targets| Box::new(Race::new(targets).at_once(route.width.unwrap_or(2).max(1)))),
+    ("weighted", |route, targets| Box::new(Weighted::new(route.with_weights(targets)))),
+    ("round-robin", |_, targets| Box::new(RoundRobin::new(targets))),
+    ("fastest", |_, targets| Box::new(Fastest::new(targets))),
+    ("cheapest", |_, targets| Box::new(Cheapest::new(targets))),
+    ("most-reliable", |_, targets| Box::new(MostReliable::new(targets))),
+    ("sticky", |_, targets| Box::new(Sticky::new(targets))),
 ];
 
 #[derive(Debug, Deserialize)]
@@ -168,18 +171,20 @@ impl RouteDto {
         let flat = self.targets.iter().all(|tier| matches!(tier, TierDto::One(_)));
         let default = if flat { "sequential" } else { "weighted" };
         let name = self.strategy.as_deref().unwrap_or(default);
-        if STRATEGIES.contains(&name) {
+        // After an unknown name, any strategy will do to find the other mistakes.
+        let (known, make) = STRATEGIES.into_iter().find(|(known, _)| *known == name).unwrap_or(STRATEGIES[0]);
+        if known == name {
             self.check_strategy_settings(name, mistakes);
         } else {
-            mistakes.push(unknown("strategy", name, &STRATEGIES));
+            mistakes.push(unknown("strategy", name, &STRATEGIES.map(|(known, _)| known)));
         }
         self.check_targets(&all, mistakes);
         let strategy: Box<dyn Strategy> = if flat {
-            self.strategy_over(name, all)
+            make(self, all)
         } else {
             let tiers = self.targets.iter().map(|tier| match tier {
                 TierDto::One(name) => Box::new(Sequential::new([name.clone()])),
-                TierDto::Several(names) => self.strategy_over(name, names.clone()),
+                TierDto::Several(names) => make(self, names.clone()),
             });
             Box::new(Tiered::new(tiers.collect()))
         };
@@ -218,21 +223,6 @@ impl RouteDto {
         }
         if !self.weights.is_empty() && strategy != "weighted" {
             mistakes.push(format!("`weights` belong to the strategy weighted, not to {strategy}"));
-        }
-    }
-
-    /// One of [`STRATEGIES`]; the first if it is none of them.
-    fn strategy_over(&self, name: &str, targets: Vec<String>) -> Box<dyn Strategy> {
-        match name {
-            "health-aware" => Box::new(HealthAware::new(targets)),
-            "race" => Box::new(Race::new(targets).at_once(self.width.unwrap_or(2).max(1))),
-            "weighted" => Box::new(Weighted::new(self.with_weights(targets))),
-            "round-robin" => Box::new(RoundRobin::new(targets)),
-            "fastest" => Box::new(Fastest::new(targets)),
-            "cheapest" => Box::new(Cheapest::new(targets)),
-            "most-reliable" => Box::new(MostReliable::new(targets)),
-            "sticky" => Box::new(Sticky::new(targets)),
-            _ => Box::new(Sequential::new(targets)),
         }
     }
 

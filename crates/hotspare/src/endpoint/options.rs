@@ -157,7 +157,8 @@ impl<W> Endpoint<W> {
         self
     }
 
-    /// Sets when its breakers open.
+    /// Sets when its breakers open. Targets at one host share that host's breaker, and those with one key that key's: it takes
+    /// the settings of the target that was added first.
     #[must_use]
     pub fn breaker(mut self, config: Breaker) -> Self {
         self.options.breaker = config;

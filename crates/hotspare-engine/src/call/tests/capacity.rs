@@ -98,6 +98,7 @@ fn waiter_leaves_the_queue_at_its_deadline() {
     let error = rig.done[0].as_ref().unwrap_err();
     assert_eq!(error.kind(), Kind::NoTarget);
     assert!(error.message().contains("all its slots are in use"), "{error}");
+    assert!(!error.message().contains("s more"), "nobody knows for how long: {error}");
     assert_eq!(rig.world.queued(0), 0);
 }
 
