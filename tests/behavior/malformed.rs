@@ -86,7 +86,7 @@ const CONFIGS: [(&str, &str); 48] = [
     ),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\ncommit = \"0 events\"",
-        "unknown commit `0 events`",
+        "commit needs at least \"1 events\"",
     ),
     (
         "[targets.a]\nprovider = \"ollama\"\nmodel = \"m\"\n[routes.r]\ntargets = [\"a\"]\nanswers_to = [\"\"]",

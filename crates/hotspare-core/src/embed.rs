@@ -86,7 +86,7 @@ impl EmbedRequest {
         self
     }
 
-    /// Starts another target if the vectors are not there within this time over all attempts.
+    /// Sets the time within which all vectors must be there; other targets get their turn within it.
     #[must_use]
     pub fn first_content_deadline(mut self, within: Duration) -> Self {
         self.options.first_content_deadline = Some(within);

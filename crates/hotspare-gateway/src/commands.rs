@@ -221,7 +221,7 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
             client.explain(&ChatRequest::to(name).user("hello")).map_err(|error| error.to_string())?;
         if explanation.width > 1 {
             note(&format!(
-                "route {} starts {} targets at once; each one is billed",
+                "route {} starts up to {} targets at once; each one is billed",
                 explanation.route, explanation.width
             ));
         }

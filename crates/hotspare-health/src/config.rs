@@ -105,8 +105,8 @@ impl Config {
         }
     }
 
-    /// Opens on evidence and lateness alone: four failures in a row at any traffic rate, or the equivalent. The
-    /// default.
+    /// Opens on evidence and lateness alone: four failures in a row at any traffic rate, three if the host cannot be
+    /// reached, or the equivalent. The default.
     #[must_use]
     pub fn evidence() -> Self {
         Self::default()

@@ -3,8 +3,8 @@
 //! Why in addition to the window: a window needs a certain volume of calls to judge a share, and a count of failures
 //! ignores what lies between them. This sum (a CUSUM, Page 1954) needs neither: each outcome adds the log-likelihood
 //! ratio between a target that fails every second call and one that fails one in fifty. It trips after four failures
-//! in a row at any traffic rate, or three if the host cannot be reached, sooner or later for any failure rate above about one in six, and below that only by
-//! chance.
+//! in a row at any traffic rate, or three if the host cannot be reached, sooner or later for any failure rate above about
+//! one in six, and below that only by chance.
 //!
 //! Not a clock: old evidence fades when the next outcome arrives. Invariant: integers only, never below zero, and
 //! turning a success into a failure never delays the opening.

@@ -46,7 +46,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "route {} ({}), about {} prompt tokens", self.route, self.strategy, self.prompt_tokens)?;
         if self.width > 1 {
-            writeln!(f, "   {} targets start at once; each one is billed", self.width)?;
+            writeln!(f, "   up to {} targets start at once; each one is billed", self.width)?;
         }
         for (index, choice) in self.choices.iter().enumerate() {
             let view = &choice.view;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{Error, TargetId, Trail};
+use hotspare_core::{Error, Outcome, TargetId, Trail};
 
 /// A call that has ended.
 #[derive(Clone, Debug)]
@@ -26,12 +26,15 @@ pub struct CallReport {
 }
 
 impl CallReport {
-    /// Time from the call's start to the first content of the attempt that served, or was serving when the call was dropped;
-    /// `None` if none did.
+    /// Time from the call's start to the first content of the attempt that served, or of the last one under way when the
+    /// call was dropped, whether that content had been passed on or was still held; `None` if there is none.
     #[must_use]
     pub fn first_content(&self) -> Option<Duration> {
         let serving = match self.end {
-            CallEnd::Dropped => self.trail.attempts.iter().rfind(|attempt| attempt.first_content.is_some()),
+            CallEnd::Dropped => self.trail.attempts.iter().rfind(|attempt| {
+                attempt.first_content.is_some()
+                    && matches!(attempt.outcome, Outcome::Served | Outcome::Cancelled { .. })
+            }),
             CallEnd::Failed(_) | CallEnd::Served(_) => self.trail.serving(),
         }?;
         Some(serving.started + serving.first_content?)

@@ -58,7 +58,7 @@ impl Validators {
     }
 
     /// The checks for tool arguments. A tool whose schema cannot be used is left to its provider to judge, and so are the
-    /// tools from the one on that exceeds the budget: none of them is compiled.
+    /// tools from the one on that exceeds the budget: none after it is compiled.
     pub(crate) fn for_tools(&self, tools: &[Tool]) -> Vec<(String, OutputCheck)> {
         let mut budget = MAX_TOOL_BYTES;
         let mut checks = Vec::with_capacity(tools.len());

@@ -44,7 +44,8 @@ pub(super) fn setups(args: &SimulateArgs) -> Result<Vec<Setup>, String> {
     if matches!(&paths[..], [a, b] if a == b) {
         return Err(format!("--compare: both files are {}", paths[0].display()));
     }
-    let is_taken = |name: &str| RivalKind::find(name).is_some() || VARIANTS.contains(&name);
+    let is_taken =
+        |name: &str| name == "hotspare" || RivalKind::find(name).is_some() || VARIANTS.contains(&name);
     let names = unique_names(&paths, is_taken);
     let setup = |(path, name): (&PathBuf, String)| files::setup(path, name, args.route.as_deref());
     paths.iter().zip(names).map(setup).collect()

@@ -81,7 +81,7 @@ fn policies(runs: &[ScenarioRuns]) -> Entries {
 fn policy(name: &str) -> Option<&'static str> {
     Some(match name {
         "hotspare" => "Hotspare on the route that the scenario describes. The marks are for this one.",
-        "unhedged" => "The same route without second attempts beside a slow first one.",
+        "unhedged" => "The scenario's own route without second attempts beside a slow first one.",
         "defaults" => "Hotspare on a route that names only its targets: what you get without settings.",
         name => RivalKind::find(name)?.what(),
     })

@@ -295,7 +295,12 @@ impl RouteDto {
             Some("whole") => Commit::Whole,
             Some(text) => match (duration(text), text.strip_suffix(" events").map(str::parse)) {
                 (Some(span), _) => Commit::After(span),
-                (None, Some(Ok(count @ 1..))) => Commit::Events(count),
+                (None, Some(Ok(0))) => {
+                    mistakes
+                        .push("commit needs at least \"1 events\"; \"first_content\" is the earliest".into());
+                    Commit::FirstContent
+                }
+                (None, Some(Ok(count))) => Commit::Events(count),
                 _ => {
                     let known = "\"first_content\", \"whole\", a duration, or \"8 events\"";
                     mistakes.push(format!("unknown commit `{text}`; it is {known}"));

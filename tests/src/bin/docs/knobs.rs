@@ -193,13 +193,13 @@ const BREAKER: &[Row] = &[
     (
         "evidence",
         "breaker.evidence",
-        "on: opens at four failures in a row at any rate of traffic, rarely falsely (docs/decisions/0010)",
+        "on: opens at four failures in a row at any rate of traffic, or three refused connections, rarely falsely (docs/decisions/0010 and 0039)",
         "a sum in nats, or `breaker = \"evidence\"` for the default: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five; of refused connections, at three, three and four",
     ),
     (
         "degrade",
         "breaker.degrade",
-        "a frozen target is detected after five calls, without a failure",
+        "a frozen target is detected after five calls, without a failure, once a hundred are known",
         "off: slowness takes effect only through the limits",
     ),
     (
@@ -348,7 +348,7 @@ pub(crate) fn document() -> Result<String, String> {
          | `health_group` | scheme, host and path of `base_url` | targets with the same name share their health |\n\
          | `connect` (in code `connect_timeout`) | 1 s | short: a distant host is never reached; long: an unresponsive address costs this time |\n\
          | `probe` | false | true: while it is down the client probes it in the background, with 16 tokens at most once a second and key |\n\
-         | `deadline_header` | none | the header in which the target gets the time left |\n",
+         | `deadline_header` | none | the header in which the target gets the time left; `x-hotspare-deadline` also says that the target is a gateway, so that requests which go in circles are noticed |\n",
     );
     section(&mut out, "Gateway", &["default"], SERVER, &[ServeOptions::default()])?;
     Ok(out)
