@@ -53,7 +53,7 @@ pub(crate) struct Destination<'a> {
 
 /// Encodes the body of a request.
 pub(crate) fn body(request: &ChatRequest, to: &Destination<'_>) -> Result<Vec<u8>, Error> {
-    check(request)?;
+    check(request, to.host)?;
     let stops = written_stops(request)?;
     let head = request.messages.iter().take_while(|message| is_instruction(message)).count();
     let (head, rest) = request.messages.split_at(head);
@@ -115,10 +115,13 @@ fn requests_thinking(request: &ChatRequest) -> bool {
     own.is_some_and(|thinking| thinking.to_value()["type"] == "enabled")
 }
 
-fn check(request: &ChatRequest) -> Result<(), Error> {
+fn check(request: &ChatRequest, host: Host) -> Result<(), Error> {
     request.check_numbers()?;
     let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
+    if !host.url_sources && request.has_media_urls() {
+        return unsupported("this host accepts images and documents as bytes, not by URL");
+    }
     if sampling.frequency_penalty.is_some_and(|penalty| penalty != 0.0)
         || sampling.presence_penalty.is_some_and(|penalty| penalty != 0.0)
     {

@@ -24,6 +24,8 @@ pub struct Host {
     pub says_stream: bool,
     /// Whether betas are listed in the body instead of in a header.
     pub betas_in_body: bool,
+    /// Whether images and documents may be named by a URL; otherwise a request with one is refused.
+    pub url_sources: bool,
     /// Whether the limit of an answer's length counts against the quota up front, so that a high one blocks requests
     /// that would have had room.
     pub reserves_output: bool,
@@ -52,6 +54,7 @@ impl Host {
         version: None,
         says_stream: true,
         betas_in_body: false,
+        url_sources: true,
         reserves_output: false,
         auth: Auth::Header,
     };
@@ -64,6 +67,8 @@ impl Host {
         version: Some("bedrock-2023-05-31"),
         says_stream: false,
         betas_in_body: true,
+        // A recorded reply says so: `URL sources are not supported`.
+        url_sources: false,
         reserves_output: true,
         auth: Auth::Outside,
     };
@@ -74,6 +79,8 @@ impl Host {
         path: "/{model}:rawPredict",
         stream_path: "/{model}:streamRawPredict",
         version: Some("vertex-2023-10-16"),
+        // As at Bedrock (BerriAI/litellm#18430).
+        url_sources: false,
         auth: Auth::Bearer,
         ..Self::AUTHOR
     };

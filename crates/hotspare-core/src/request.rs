@@ -174,6 +174,12 @@ impl ChatRequest {
         self.parts().any(|part| matches!(part, Part::Document(_)))
     }
 
+    /// Whether any message contains an image or a document that is not in the request but at a URL.
+    #[must_use]
+    pub fn has_media_urls(&self) -> bool {
+        self.parts().any(|part| matches!(part, Part::Image(Media::Url(_)) | Part::Document(Media::Url(_))))
+    }
+
     /// The system and developer messages at the start of the conversation, joined by an empty line.
     #[must_use]
     pub fn instructions(&self) -> Option<String> {

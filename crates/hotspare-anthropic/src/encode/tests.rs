@@ -1,6 +1,6 @@
 //! Encoded requests, field by field.
 
-use hotspare_core::{Json, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
+use hotspare_core::{Json, Media, Origin, Reasoning, Signature, Tool, ToolCall, ToolResult};
 use serde_json::{Value, json};
 
 use super::*;
@@ -183,4 +183,26 @@ fn tool_loop_from_another_origin_continues_without_thinking() {
     assert_eq!(asked("enabled", None, false), (false, 1));
     assert_eq!(asked("enabled", None, true), (true, 0), "the loop is over");
     assert_eq!(asked("adaptive", None, false), (true, 0), "it decides for itself");
+}
+
+#[test]
+fn media_named_by_a_url_go_only_to_hosts_that_fetch_it() {
+    let to = |host| Destination { host, ..Destination::author(false) };
+    let url = || Part::Image(Media::from_url("https://x/a.png"));
+    let asked = ChatRequest::to("r").message(Message::new(Role::User, vec![url()]));
+    let found = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("1", "f", ""))]))
+        .message(Message::tool(ToolResult::from_parts("1", vec![url()])));
+    for request in [asked, found] {
+        body(&request, &to(Host::AUTHOR)).unwrap();
+        for host in [Host::BEDROCK, Host::VERTEX] {
+            let error = body(&request, &to(host)).unwrap_err();
+            let message = "this host accepts images and documents as bytes, not by URL";
+            assert_eq!((error.kind(), error.message()), (Kind::Unsupported, message), "{}", host.id);
+        }
+    }
+    let bytes = Part::Image(Media::from_url("data:image/png;base64,AAAA"));
+    let request = ChatRequest::to("r").message(Message::new(Role::User, vec![bytes]));
+    body(&request, &to(Host::VERTEX)).unwrap();
 }
