@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hotspare_core::{ChatRequest, Error, Json, Kind, Part, ToolChoice};
+use hotspare_core::{ChatRequest, Error, Json, Kind, Message, Part, Role, ToolChoice};
 
 use crate::WIRE;
 use crate::dialect::Dialect;
@@ -37,7 +37,9 @@ fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> impl 
 pub(crate) fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     let is_required = |name: &str| {
         let bound = request.bound.as_ref().filter(|bound| bound.wire == WIRE);
-        ESSENTIAL.contains(&name) || bound.is_some_and(|bound| bound.fields.iter().any(|field| field == name))
+        ESSENTIAL.contains(&name)
+            || set_specific_fields(request).any(|set| set == name)
+            || bound.is_some_and(|bound| bound.fields.iter().any(|field| field == name))
     };
     let missing = requested_fields(request, dialect).find(|name| is_required(name) && !dialect.takes(name));
     match missing {
@@ -51,6 +53,8 @@ fn refused_inside(request: &ChatRequest, dialect: &Dialect) -> BTreeSet<String> 
     let own =
         |extras: &BTreeMap<String, BTreeMap<String, Json>>| extras.get(WIRE).cloned().unwrap_or_default();
     let mut fields: Vec<(String, Json)> = Vec::new();
+    let names_speaker = |message: &Message| message.role != Role::Tool && message.name.is_some();
+    let names = !dialect.speaker_names && request.messages.iter().any(names_speaker);
     for message in &request.messages {
         fields.extend(own(&message.extras));
         fields.extend(fields_of_parts(&message.parts));
@@ -69,7 +73,8 @@ fn refused_inside(request: &ChatRequest, dialect: &Dialect) -> BTreeSet<String> 
         }
         fields.extend(own);
     }
-    fields.into_iter().map(|(name, _)| name).filter(|name| !dialect.takes_inside(name)).collect()
+    let fields = fields.into_iter().map(|(name, _)| name).filter(|name| !dialect.takes_inside(name));
+    fields.chain(names.then(|| "name".to_owned())).collect()
 }
 
 /// The wire's own fields of parts, except those that every host takes.
@@ -128,11 +133,21 @@ const WIRE_SPECIFIC: [&str; 5] = ["audio", "function_call", "functions", "logpro
 
 /// What makes a request servable by this wire only, if anything does.
 pub(crate) fn wire_specific_field(request: &ChatRequest) -> Option<String> {
+    set_specific_fields(request).next().map(|name| format!("the field {name}"))
+}
+
+/// The fields of this wire only that are set to more than what holds without them.
+fn set_specific_fields(request: &ChatRequest) -> impl Iterator<Item = &str> {
     let is_set = |json: &Json| !matches!(json.as_str(), "false" | "null" | "[]" | r#"["text"]"# | "\"none\"");
-    let own = request.extras.get(WIRE)?.iter();
-    let field =
-        own.filter(|(_, value)| is_set(value)).find(|(name, _)| WIRE_SPECIFIC.contains(&name.as_str()));
-    field.map(|(name, _)| format!("the field {name}"))
+    let own = request.extras.get(WIRE).into_iter().flatten();
+    let set = own.filter(move |(_, value)| is_set(value)).map(|(name, _)| name.as_str());
+    set.filter(|name| WIRE_SPECIFIC.contains(name))
+}
+
+/// Whether a request has a tool of the type `custom`, whose input is free text.
+pub(crate) fn has_custom_tools(request: &ChatRequest) -> bool {
+    let mut own = request.native_tools.iter().filter(|tool| tool.wire == WIRE);
+    own.any(|tool| tool.raw.to_value()["type"] == "custom")
 }
 
 /// What ties a request to the provider that holds its state: one of these fields, a tool that the provider runs, or a
@@ -162,7 +177,7 @@ pub(crate) fn binds(request: &ChatRequest, wire: &str, fields: &[&str]) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use hotspare_core::{Message, Native, Part, Role};
+    use hotspare_core::Native;
     use serde_json::json;
 
     use super::*;
@@ -202,6 +217,41 @@ mod tests {
             (error.kind(), error.message()),
             (Kind::Unsupported, "this host does not accept logprobs")
         );
+    }
+
+    #[test]
+    fn what_only_openai_answers_is_refused_by_hosts_that_would_ignore_it() {
+        let with = |name: &str, value: serde_json::Value| {
+            let mut request = ChatRequest::to("r").user("hi");
+            request.extras.entry(WIRE.into()).or_default().insert(name.into(), value.into());
+            request
+        };
+        let functions = with("functions", json!([{"name": "f"}]));
+        let text = with("modalities", json!(["text"]));
+        check(&functions, &Dialect::OPENAI).unwrap();
+        for host in ["deepseek", "groq", "llamacpp", "mistral", "xai"].map(|id| Dialect::find(id).unwrap()) {
+            let error = check(&functions, host).unwrap_err();
+            let message = "this host does not accept functions";
+            assert_eq!((error.kind(), error.message()), (Kind::Unsupported, message), "{}", host.id);
+            check(&text, host).unwrap();
+            assert_eq!(
+                changes(&text, host),
+                ["dropped fields that this host does not accept (modalities)"],
+                "{}",
+                host.id
+            );
+        }
+    }
+
+    #[test]
+    fn a_speaker_is_named_only_where_the_host_accepts_names() {
+        let mut request = ChatRequest::to("r").user("hi");
+        request.messages[0].name = Some("Ann".into());
+        let note = "dropped fields that this host does not accept (name)";
+        assert_eq!(changes(&request, Dialect::find("mistral").unwrap()), [note]);
+        assert_eq!(changes(&request, Dialect::find("groq").unwrap()), [""; 0]);
+        request.messages[0].role = Role::Tool;
+        assert_eq!(changes(&request, Dialect::find("mistral").unwrap()), [""; 0]);
     }
 
     #[test]

@@ -40,6 +40,13 @@ pub struct Dialect {
     /// Fields of messages, parts, calls and tools, beyond those that every host takes, that are accepted; others are
     /// dropped with a note. `None` sends all.
     pub inner_fields: Option<&'static [&'static str]>,
+    /// Optional fields that the host does not know, for hosts without a list of accepted ones: refused if they change the
+    /// answer, and else dropped with a note.
+    pub unknown_fields: &'static [&'static str],
+    /// Whether tools of the type `custom` are accepted; otherwise a request with one is refused.
+    pub custom_tools: bool,
+    /// Whether a message may name who speaks; otherwise the name is dropped with a note. Results may name their tool.
+    pub speaker_names: bool,
     /// The highest temperature, in tenths; a higher one is lowered to it.
     pub max_temperature_tenths: u8,
     /// Whether the temperature may be 0; otherwise 0.01 is sent.
@@ -147,7 +154,7 @@ impl Dialect {
     /// Whether an optional field is accepted.
     #[must_use]
     pub fn takes(&self, field: &str) -> bool {
-        self.accepts.is_none_or(|accepts| accepts.contains(&field))
+        !self.unknown_fields.contains(&field) && self.accepts.is_none_or(|accepts| accepts.contains(&field))
     }
 
     /// Whether a field of a message, a part, a call or a tool is accepted.

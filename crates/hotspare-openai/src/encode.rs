@@ -46,6 +46,9 @@ fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     if !dialect.documents && request.has_documents() {
         return Err(Error::new(Kind::Unsupported, "this host does not support documents"));
     }
+    if !dialect.custom_tools && accepts::has_custom_tools(request) {
+        return Err(Error::new(Kind::Unsupported, "this host does not support tools of the type custom"));
+    }
     if request.sampling.top_k.is_some() {
         return Err(Error::new(Kind::Unsupported, "this wire does not support top_k"));
     }

@@ -27,6 +27,9 @@ impl Dialect {
         accepts: None,
         // It refuses fields that it does not know.
         inner_fields: Some(&["audio"]),
+        unknown_fields: &[],
+        custom_tools: true,
+        speaker_names: true,
         max_temperature_tenths: 20,
         zero_temperature: true,
         catalog: Borrowed("openai"),
@@ -160,6 +163,8 @@ impl Dialect {
         // The mapping of its guide; older models know only the words that it maps to.
         efforts: &[("minimal", "low")],
         thinking_switch: true,
+        // It refuses them: `missing field function` (danny-avila/LibreChat#12804).
+        custom_tools: false,
         ..Self::COMPATIBLE
     };
 
@@ -200,6 +205,7 @@ impl Dialect {
         // It refuses `reasoning_content` (janhq/jan#8136), and `reasoning` for models that do not reason (vercel/ai#8057).
         reasoning_fields: &[],
         documents: false,
+        custom_tools: false,
         ..Self::COMPATIBLE
     };
 
@@ -223,6 +229,8 @@ impl Dialect {
         catalog: Borrowed("llamacpp"),
         base_url: Borrowed("http://127.0.0.1:8080/v1"),
         documents: false,
+        unknown_fields: accepted::OPENAI_ONLY,
+        custom_tools: false,
         ..Self::COMPATIBLE
     };
 
@@ -265,6 +273,9 @@ impl Dialect {
         // It refuses the field with `extra_forbidden` (BerriAI/litellm#30835).
         reasoning_fields: &[],
         documents: false,
+        custom_tools: false,
+        // It refuses the field with `extra_forbidden` (microsoft/autogen#2748).
+        speaker_names: false,
         ..Self::COMPATIBLE
     };
 
@@ -322,6 +333,9 @@ impl Dialect {
         request_id: Borrowed("x-generation-id"),
         // For models without signatures (OpenRouter's guide "Reasoning tokens").
         reasoning_fields: &["reasoning"],
+        // Not in its reference, unlike audio, modalities and verbosity.
+        unknown_fields: &["function_call", "functions", "moderation", "store"],
+        custom_tools: false,
         ..Self::COMPATIBLE
     };
 
@@ -388,6 +402,8 @@ impl Dialect {
         reasoning_fields: &[],
         documents: false,
         inner_fields: Some(&[]),
+        unknown_fields: accepted::OPENAI_ONLY,
+        custom_tools: false,
         ..Self::COMPATIBLE
     };
 

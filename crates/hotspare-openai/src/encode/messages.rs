@@ -215,7 +215,7 @@ impl Serialize for MessageDto<'_> {
         let Self { message, dialect, reasons } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("role", role(message.role, dialect))?;
-        if let Some(name) = &message.name {
+        if let Some(name) = message.name.as_ref().filter(|_| dialect.speaker_names) {
             map.serialize_entry("name", name)?;
         }
         let has_content = message.parts.iter().any(is_content);

@@ -276,3 +276,28 @@ fn effort_is_written_in_the_words_of_the_host() {
     assert_eq!(body("openai", "none", None)["reasoning_effort"], "none");
     assert_eq!(body("openai", "minimal", None)["reasoning_effort"], "minimal");
 }
+
+#[test]
+fn tools_of_the_type_custom_go_to_hosts_that_know_the_type() {
+    let mut request = ChatRequest::to("r").user("hi");
+    request.native_tools.push(Native::new(WIRE, json!({"type": "custom", "custom": {"name": "sql"}}).into()));
+    assert_eq!(encoded(&request, false, &Dialect::OPENAI)["tools"][0]["type"], "custom");
+    let error = body(&request, "m", false, &Dialect::DEEPSEEK).unwrap_err();
+    let message = "this host does not support tools of the type custom";
+    assert_eq!((error.kind(), error.message()), (Kind::Unsupported, message));
+}
+
+#[test]
+fn mistral_is_sent_the_name_of_a_tool_but_not_of_a_speaker() {
+    let mut request = ChatRequest::to("r")
+        .user("hi")
+        .message(Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("1", "f", ""))]))
+        .message(Message::tool(ToolResult::new("1", "ok")));
+    request.messages.iter_mut().for_each(|message| message.name = Some("f".into()));
+    let names = |dialect: &Dialect| {
+        let body = encoded(&request, false, dialect);
+        [0, 1, 2].map(|at| body["messages"][at].get("name").is_some())
+    };
+    assert_eq!(names(&Dialect::OPENAI), [true, true, true]);
+    assert_eq!(names(&Dialect::MISTRAL), [false, false, true]);
+}

@@ -3,6 +3,10 @@
 //! Not the fields that every host accepts, such as the messages, the tools and the output format. Invariant: a host
 //! without a list is sent every requested field.
 
+/// OpenAI's own, which a host with its wire need not know: audio as output, what tools replaced, and hints.
+pub(super) const OPENAI_ONLY: &[&str] =
+    &["audio", "function_call", "functions", "modalities", "moderation", "store", "verbosity"];
+
 pub(super) const CEREBRAS: &[&str] = &[
     "temperature",
     "top_p",
