@@ -4,6 +4,9 @@
 //! Invariant: a path names the kind of each object on the way (its `type` or `role`), so a field of one kind of part
 //! does not count as a field of another.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;

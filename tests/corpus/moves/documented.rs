@@ -9,7 +9,28 @@ const PARAMETER: &str = "a parameter in its reference";
 const OPTIONAL: &str = "optional in its reference";
 const MESSAGES: &str = "a form of a message in its reference";
 
-/// Fields that the provider documents.
+/// Where each target's fields are documented.
+pub(super) const REFERENCES: &[(&str, &str)] = &[
+    ("cohere", "Cohere's reference, \"Chat\" of version 2"),
+    ("converse", "Amazon Bedrock's API reference, \"Converse\" and its data types"),
+    ("converse nova", "Amazon Bedrock's API reference, \"Converse\" and its data types"),
+    ("deepseek", "DeepSeek's API reference, \"Create Chat Completion\", and its guide \"Thinking Mode\""),
+    ("gemini", "the Gemini API's reference, \"Generating content\""),
+    ("groq", "Groq's API reference, \"Create chat completion\""),
+    ("llama.cpp", "the README of llama.cpp's server, /v1/chat/completions, and its reader of requests"),
+    ("messages", "Anthropic's API reference, \"Create a Message\""),
+    ("messages at bedrock", "Anthropic's API reference, \"Create a Message\""),
+    ("messages at vertex", "Anthropic's API reference, \"Create a Message\""),
+    ("mistral", "Mistral's API reference, \"Chat Completion\""),
+    ("ollama", "Ollama's API documentation, \"Generate a chat completion\", and its types"),
+    ("openai", "OpenAI's API reference, \"Create chat completion\""),
+    ("openrouter", "OpenRouter's API reference, \"Parameters\" and \"Create a chat completion\""),
+    ("responses", "OpenAI's API reference, \"Create a model response\""),
+    ("vertex", "Vertex AI's model reference, \"Generate content with the Gemini API\""),
+    ("xai", "xAI's REST reference, \"Chat completions\""),
+];
+
+/// Fields that the provider documents, at the place in [`REFERENCES`].
 pub(super) const DOCUMENTED: &[Entry] = &[
     (&["cohere"], "frequency_penalty: unknown", PARAMETER),
     (&["cohere"], "presence_penalty: unknown", PARAMETER),
@@ -58,8 +79,24 @@ pub(super) const DOCUMENTED: &[Entry] = &[
     (&["llama.cpp", "xai"], "response_format{json_object}: unknown", PARAMETER),
     (&["llama.cpp", "openrouter", "xai"], "tool_choice: \"none\"", PARAMETER),
     (&["xai"], "tool_choice: \"required\"", PARAMETER),
-    (&["messages"], "messages[user].content[tool_result].content[document]: unknown", MESSAGES),
+    (
+        &["messages", "messages at bedrock", "messages at vertex"],
+        "messages[user].content[tool_result].content[document]: unknown",
+        MESSAGES,
+    ),
     (&["messages"], "messages[user].content[tool_result].content[image].source{url}: unknown", MESSAGES),
+    (&["deepseek", "groq", "openrouter", "xai"], "messages[user].name: unknown", "optional in its reference"),
+    (&["llama.cpp"], "messages[user].name: unknown", "not read"),
+    (
+        &["llama.cpp", "openrouter"],
+        "tools[function].function.required: unknown",
+        "a caller's own field, not read",
+    ),
+    (&["openrouter"], "audio: unknown", "in its guide on audio"),
+    (&["openrouter"], "modalities: unknown", "in its guides on audio and on generated images"),
+    (&["openrouter"], "verbosity: unknown", PARAMETER),
+    (&["xai"], "logprobs: unknown", PARAMETER),
+    (&["xai"], "top_logprobs: unknown", PARAMETER),
     (&["mistral"], "tools[function].function.strict: unknown", PARAMETER),
     (&["ollama"], "messages[assistant].tool_calls[*].id: unknown", "a field of its ToolCall"),
     (&["ollama"], "messages[tool].tool_call_id: text", "a field of its Message"),
@@ -87,7 +124,7 @@ pub(super) const DOCUMENTED: &[Entry] = &[
 
 /// Fields that the provider is expected to refuse.
 pub(super) const EXPECTED_TO_FAIL: &[Entry] = &[(
-    &["messages"],
+    &["messages", "messages at bedrock", "messages at vertex"],
     "messages[user].content[tool_addition]: unknown",
     "a block for later instructions, which join the user's turn because most models refuse their role",
 )];
@@ -110,9 +147,47 @@ pub(super) const REFUSED: &[Entry] = &[
         "it reads no documents in this form",
     ),
     (&["groq", "mistral"], "this host does not accept logprobs", "no such parameter"),
+    (
+        &["deepseek", "groq", "llama.cpp", "mistral", "openrouter", "xai"],
+        "this host does not accept function",
+        "older than tools, and known to OpenAI only",
+    ),
+    (
+        &["deepseek", "groq", "llama.cpp", "mistral", "xai"],
+        "this host does not accept audio",
+        "it does not answer with audio",
+    ),
+    (
+        &["deepseek", "groq", "llama.cpp", "mistral", "openrouter", "xai"],
+        "this host does not support tools of the type custom",
+        "it has functions only",
+    ),
+    (
+        &["messages at bedrock", "messages at vertex"],
+        "this host accepts images and documents as bytes, not by URL",
+        "a recorded reply says so",
+    ),
+    (
+        &[
+            "messages",
+            "messages at bedrock",
+            "messages at vertex",
+            "gemini",
+            "vertex",
+            "converse",
+            "converse nova",
+        ],
+        "the request has instructions but no turn to answer",
+        "a turn with an empty text is no turn there",
+    ),
+    (&["cohere", "ollama"], "the request has no turn to answer", "a turn with an empty text, as above"),
     (&["responses"], "this wire does not support frequency_penalty", "no such parameter"),
     (&["responses"], "this wire does not support stop", "no such parameter"),
-    (&["messages", "converse", "converse nova"], "this wire does not support penalties", "no such parameter"),
+    (
+        &["messages", "messages at bedrock", "messages at vertex", "converse", "converse nova"],
+        "this wire does not support penalties",
+        "no such parameter",
+    ),
     (
         &["gemini", "vertex"],
         "the request is invalid: a tool result matches no call in this conversation",
