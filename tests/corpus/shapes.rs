@@ -94,8 +94,8 @@ const EMPTY: &[&str] = &[
 #[test]
 fn statuses_mean_the_same_on_every_wire_where_bodies_say_nothing() {
     use Kind::{
-        Auth, Connect, ContextOverflow, Forbidden, InvalidRequest, ModelUnavailable, Overloaded, Protocol,
-        QuotaExhausted, RateLimited, Server, Timeout, Unsupported,
+        Auth, Connect, ContentPolicy, ContextOverflow, Forbidden, InvalidRequest, ModelUnavailable,
+        Overloaded, Protocol, QuotaExhausted, RateLimited, Server, Timeout, Unsupported,
     };
     const ROWS: &[(u16, Kind)] = &[
         (300, Protocol),
@@ -105,7 +105,7 @@ fn statuses_mean_the_same_on_every_wire_where_bodies_say_nothing() {
         (402, QuotaExhausted),
         (403, Forbidden),
         (404, ModelUnavailable),
-        (405, Unsupported),
+        (405, ModelUnavailable),
         (406, Unsupported),
         (407, Connect),
         (408, Timeout),
@@ -127,7 +127,7 @@ fn statuses_mean_the_same_on_every_wire_where_bodies_say_nothing() {
         (428, InvalidRequest),
         (429, RateLimited),
         (431, Unsupported),
-        (451, Unsupported),
+        (451, ContentPolicy),
         (460, InvalidRequest),
         (499, Server),
         (500, Server),

@@ -181,8 +181,9 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(402, Kind::QuotaExhausted),
     Rule::status(403, Kind::Forbidden),
     Rule::status(404, Kind::ModelUnavailable),
+    // There is something at the address, but not the endpoint: as for 404, the base URL or the model is wrong.
+    Rule::status(405, Kind::ModelUnavailable),
     // How this host is spoken to, which no caller decides: another host may accept it.
-    Rule::status(405, Kind::Unsupported),
     Rule::status(406, Kind::Unsupported),
     // A proxy on the way wants a password.
     Rule::status(407, Kind::Connect),
@@ -203,8 +204,8 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(426, Kind::Unsupported),
     Rule::status(429, Kind::RateLimited),
     Rule::status(431, Kind::Unsupported),
-    // The law where this host is: another may be elsewhere.
-    Rule::status(451, Kind::Unsupported),
+    // A censor rejected the prompt: whether another host gets it is the application's choice.
+    Rule::status(451, Kind::ContentPolicy),
     // The request was cancelled, but not by the caller, who would not have read this reply.
     Rule::status(499, Kind::Server),
     Rule::status(501, Kind::Unsupported),
