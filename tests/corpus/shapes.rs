@@ -72,6 +72,40 @@ fn sentences_are_found_in_every_shape_of_a_body() {
     });
 }
 
+#[test]
+fn texts_in_fields_that_a_wire_does_not_have_are_not_read_as_its_hosts_own() {
+    const ROWS: &[(u16, &str, Kind)] = &[
+        (500, r#"{"detail":"Failed to parse upstream response"}"#, Kind::Server),
+        (500, r#"{"detail":"parse_error"}"#, Kind::Server),
+        (500, r#"{"errors":[{"message":"pool must not be empty"}]}"#, Kind::Server),
+        (500, r#"{"title":"Internal Server Error","detail":"Failed to parse the reply"}"#, Kind::Server),
+        (500, r#"{"detail":"backend not available"}"#, Kind::Server),
+        (500, r#"{"detail":"unsupported upstream protocol"}"#, Kind::Server),
+        (500, r#"{"description":"the service is not enabled"}"#, Kind::Server),
+        (500, r#"{"errors":["at most 3 backends"]}"#, Kind::Server),
+        (502, r#"{"detail":"unsupported upstream protocol"}"#, Kind::Server),
+        (404, r#"{"detail":"The container app is stopped"}"#, Kind::ModelUnavailable),
+        (404, r#"{"title":"Not Found","reason":"No such app"}"#, Kind::ModelUnavailable),
+        (404, r#"{"detail":"No such app"}"#, Kind::ModelUnavailable),
+        (404, r#"{"errors":[{"message":"app with id 7"}]}"#, Kind::ModelUnavailable),
+        (403, r#"{"detail":"Request blocked by WAF"}"#, Kind::Forbidden),
+        (403, r#"{"title":"flagged by the firewall"}"#, Kind::Forbidden),
+    ];
+    wires(|provider, endpoint| {
+        let mut wrong = Vec::new();
+        for (status, body, expected) in ROWS {
+            let error = classify_body(provider, endpoint, *status, body);
+            if error.kind() != *expected {
+                wrong.push(format!(
+                    "{provider} {endpoint}, {status} {body}: {} instead of {expected}",
+                    error.kind()
+                ));
+            }
+        }
+        (!wrong.is_empty()).then(|| wrong.join("\n"))
+    });
+}
+
 /// Bodies that say nothing.
 const EMPTY: &[&str] = &[
     "",

@@ -88,6 +88,8 @@ pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
 #[derive(Debug, Default)]
 struct ErrorBody {
     message: String,
+    /// Whether the message is from a field that this wire does not have.
+    foreign: bool,
     /// The type or its substitute, and a code beside it.
     kind: String,
     code: String,
@@ -128,6 +130,7 @@ impl ErrorBody {
                 (_, Some(text)) => text.to_owned(),
             };
         let message = Some(message).filter(|message| !message.is_empty());
+        let foreign = message.is_none();
         let message = message.or_else(|| message_anywhere(&value).map(str::to_owned)).unwrap_or_default();
         let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
         let status = error.get("code").and_then(Count::of).and_then(|code| u16::try_from(code).ok());
@@ -135,12 +138,13 @@ impl ErrorBody {
         let named = ["type", "status", "code"].map(|name| word(error, name));
         let code = named[2].clone();
         let kind = named.into_iter().find(|kind| !kind.is_empty()).unwrap_or_default();
-        Self { message, kind, code, detail, status, request_id }
+        Self { message, foreign, kind, code, detail, status, request_id }
     }
 
     fn classification(&self, status: Option<u16>) -> Classification {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
-        let fields = ErrorFields { status, words: &[&self.detail, &self.kind, &self.code], text: &lower };
+        let words = &[&*self.detail, &*self.kind, &*self.code];
+        let fields = ErrorFields { status, words, text: &lower, foreign: self.foreign };
         apply_rules(&RULES, &fields)
     }
 

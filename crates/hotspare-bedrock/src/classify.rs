@@ -165,6 +165,8 @@ fn exception_name(name: &str) -> &str {
 #[derive(Debug, Default)]
 struct ErrorBody {
     message: String,
+    /// Whether the message is from a field that this wire does not have.
+    foreign: bool,
     code: String,
 }
 
@@ -182,9 +184,10 @@ impl ErrorBody {
         };
         let own = Some(word(&["message", "Message", "originalMessage", "errorMessage"]));
         let own = own.filter(|message| !message.is_empty());
+        let foreign = own.is_none();
         let message = own.or_else(|| message_anywhere(value).map(str::to_owned)).unwrap_or_default();
         let code = word(&["__type", "code", "Code"]);
-        Self { message, code: exception_name(&code).to_owned() }
+        Self { message, foreign, code: exception_name(&code).to_owned() }
     }
 
     fn error(&self, status: Option<u16>) -> Error {
@@ -198,7 +201,7 @@ impl ErrorBody {
         // There is no status inside a stream, but this name always has the same one.
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
-        let fields = ErrorFields { status, words: &[&self.code], text: &lower };
+        let fields = ErrorFields { status, words: &[&self.code], text: &lower, foreign: self.foreign };
         apply_rules(&RULES, &fields)
     }
 }

@@ -38,11 +38,18 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let text = text.trim();
     let value = serde_json::from_str::<Value>(text);
     let field = |name: &str| value.as_ref().ok()?.get(name)?.as_str();
-    let message = match &value {
-        Ok(value) => message_anywhere(value).unwrap_or_default(),
-        Err(_) => plain_message(text),
+    let own = |value| {
+        let named = |name: &str| Value::get(value, name).and_then(Value::as_str);
+        named("message").or(named("error")).or(value.as_str()).filter(|text| !text.trim().is_empty())
     };
-    let mut error = self::message(message, "", Some(status)).with_status(status);
+    let (message, foreign) = match &value {
+        Ok(value) => match own(value) {
+            Some(message) => (message, false),
+            None => (message_anywhere(value).unwrap_or_default(), true),
+        },
+        Err(_) => (plain_message(text), false),
+    };
+    let mut error = classified(message, "", Some(status), foreign).with_status(status);
     if let Some(id) = field("id") {
         error = error.with_request_id(id);
     }
@@ -51,8 +58,12 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 
 /// Classifies an error by its message and, if a stream gives one, its error type.
 pub(crate) fn message(message: &str, word: &str, status: Option<u16>) -> Error {
+    classified(message, word, status, false)
+}
+
+fn classified(message: &str, word: &str, status: Option<u16>, foreign: bool) -> Error {
     let lower = message.to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[word], text: &lower };
+    let fields = ErrorFields { status, words: &[word], text: &lower, foreign };
     let error = apply_rules(&RULES, &fields).error(message);
     if word.is_empty() { error } else { error.with_code(word) }
 }

@@ -112,6 +112,8 @@ pub(crate) fn in_reply(text: &str) -> Error {
 #[derive(Debug, Default)]
 struct ErrorBody {
     message: String,
+    /// Whether the message is from a field that this wire does not have.
+    foreign: bool,
     /// The status word, such as `INVALID_ARGUMENT`.
     status: String,
     code: Option<u16>,
@@ -134,11 +136,13 @@ impl ErrorBody {
         let reason = details.iter().find_map(|detail| detail["reason"].as_str()).unwrap_or_default();
         let own = error.as_str().map_or_else(|| word("message"), str::to_owned);
         let own = Some(own).filter(|message| !message.is_empty());
+        let foreign = own.is_none();
         let message = own.or_else(|| message_anywhere(value).map(str::to_owned)).unwrap_or_default();
         let code = &error["code"];
         Self {
             quota: Quota::read(details, &message),
             message,
+            foreign,
             // The Interactions API puts the word in the field `code`.
             status: code
                 .as_str()
@@ -163,7 +167,8 @@ impl ErrorBody {
         let lower = self.message.to_ascii_lowercase();
         let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
         let used_up = if daily { USED_UP } else { "" };
-        let fields = ErrorFields { status, words: &[&self.reason, &self.status, used_up], text: &lower };
+        let words = &[&*self.reason, &*self.status, used_up];
+        let fields = ErrorFields { status, words, text: &lower, foreign: self.foreign };
         apply_rules(&RULES, &fields)
     }
 }

@@ -49,15 +49,18 @@ pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
 
 fn classify_body(body: &str, status: Option<u16>) -> Error {
     let text = body.trim();
-    let message = match serde_json::from_str::<Value>(text) {
-        Ok(value) => message_anywhere(value.get("error").unwrap_or(&value))
-            .or_else(|| message_anywhere(&value))
-            .unwrap_or_default()
-            .to_owned(),
-        Err(_) => plain_message(text).to_owned(),
+    let (message, foreign) = match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            let error = value.get("error").unwrap_or(&value);
+            let own = error.as_str().or_else(|| error.get("message")?.as_str());
+            let own = own.filter(|text| !text.trim().is_empty());
+            let other = || message_anywhere(error).or_else(|| message_anywhere(&value));
+            (own.or_else(other).unwrap_or_default().to_owned(), own.is_none())
+        }
+        Err(_) => (plain_message(text).to_owned(), false),
     };
     let lower = message.to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[], text: &lower };
+    let fields = ErrorFields { status, words: &[], text: &lower, foreign };
     let error = apply_rules(&RULES, &fields).error(message);
     match status {
         Some(status) => error.with_status(status),

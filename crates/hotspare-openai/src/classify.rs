@@ -64,6 +64,8 @@ fn reset(at: &str, received_at: SystemTime) -> Option<Duration> {
 #[derive(Debug, Default)]
 struct ErrorBody {
     message: String,
+    /// Whether the message is from a field that this wire does not have.
+    foreign: bool,
     /// Codes and types.
     codes: Vec<String>,
     status: Option<u16>,
@@ -89,6 +91,7 @@ impl ErrorBody {
         body.collect(&value, 0);
         if body.message.is_empty() {
             body.message = message_anywhere(&value).unwrap_or_default().to_owned();
+            body.foreign = true;
         }
         body
     }
@@ -155,7 +158,11 @@ impl ErrorBody {
                     "metadata",
                 ] {
                     if let Some(inner) = map.get(name) {
+                        let first = self.message.is_empty();
                         self.collect(inner, depth + 1);
+                        // Frameworks in front of a host write these two.
+                        let framework = matches!(name, "detail" | "errors");
+                        self.foreign |= framework && first && !self.message.is_empty();
                     }
                 }
                 // A relay quotes the error of the host behind it, which is more specific.
@@ -188,7 +195,8 @@ impl ErrorBody {
     fn error(&self, status: Option<u16>) -> Error {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-        let classification = apply_rules(&RULES, &ErrorFields { status, words: &words, text: &lower });
+        let fields = ErrorFields { status, words: &words, text: &lower, foreign: self.foreign };
+        let classification = apply_rules(&RULES, &fields);
         let mut error = classification.error(self.message.clone()).with_overflow(self.overflow);
         if let Some(status) = status {
             error = error.with_status(status);

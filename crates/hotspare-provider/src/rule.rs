@@ -91,6 +91,11 @@ impl Rule {
             && (self.text.is_empty() || self.text.iter().any(said))
             && (self.also.is_empty() || self.also.iter().any(said))
     }
+
+    /// Whether the rule has no word beside its text.
+    const fn needs_only_text(&self) -> bool {
+        self.words.is_empty() && !(self.text.is_empty() && self.also.is_empty())
+    }
 }
 
 /// Whether a code is this word, or this word with a suffix such as `.PrivacyInformation`.
@@ -110,6 +115,10 @@ fn contains(text: &str, phrase: &str) -> bool {
 }
 
 /// An adapter's rules. Between the two tables come the [`SENTENCES`] that all adapters share.
+///
+/// Texts in these tables are short, because they are compared with what this wire's hosts write in its own field. A
+/// text from another field is by whatever stands in front of the host: rules that have no word beside their text do not
+/// apply to it, only the sentences do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Codes and types that say more than any sentence, and texts that mean something else on this wire.
@@ -120,8 +129,9 @@ pub struct Rules {
 
 impl Rules {
     /// The rules in the order in which they are tried.
-    fn in_order(&self) -> impl Iterator<Item = &'static Rule> + use<> {
-        self.specific.iter().chain(SENTENCES).chain(self.general)
+    fn in_order(&self, foreign: bool) -> impl Iterator<Item = &'static Rule> + use<> {
+        let trusted = move |rule: &&Rule| !(foreign && rule.needs_only_text());
+        self.specific.iter().filter(trusted).chain(SENTENCES).chain(self.general.iter().filter(trusted))
     }
 }
 
@@ -134,6 +144,9 @@ pub struct ErrorFields<'a> {
     pub words: &'a [&'a str],
     /// The text, in lower case.
     pub text: &'a str,
+    /// Whether the text is from a field that this wire does not have, where
+    /// [`message_anywhere`](crate::message_anywhere) found it.
+    pub foreign: bool,
 }
 
 /// The kind of failure that a reply reports, and its scope.
@@ -159,7 +172,7 @@ impl Classification {
 /// Classifies by the first rule that matches, or else by status, as [`by_status`] does.
 #[must_use]
 pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
-    match rules.in_order().find(|rule| rule.matches(fields)) {
+    match rules.in_order(fields.foreign).find(|rule| rule.matches(fields)) {
         Some(rule) => Classification { kind: rule.kind, scope: rule.scope },
         None => Classification { kind: by_status(fields.status), scope: None },
     }
@@ -242,7 +255,7 @@ mod tests {
 
     #[test]
     fn rule_matches_only_if_all_its_conditions_do() {
-        let fields = |status, text| ErrorFields { status, words: &["Rate_Limit"], text };
+        let fields = |status, text| ErrorFields { status, words: &["Rate_Limit"], text, foreign: false };
         let rule = Rule::word(&["other", "rate_limit"], Kind::RateLimited).at(429).saying(&["per day"]);
         assert!(rule.matches(&fields(Some(429), "50 requests per day")));
         assert!(rule.and(&["50", "60"]).matches(&fields(Some(429), "50 requests per day")));
@@ -255,7 +268,7 @@ mod tests {
 
     #[test]
     fn words_match_with_a_suffix_and_phrases_with_any_single_word() {
-        let fields = |word, text| ErrorFields { status: None, words: word, text };
+        let fields = |word, text| ErrorFields { status: None, words: word, text, foreign: false };
         let code = Rule::word(&["sensitive"], Kind::ContentPolicy);
         assert!(code.matches(&fields(&["Sensitive.Privacy"], "")));
         assert!(code.matches(&fields(&["Sensitive"], "")));
@@ -278,14 +291,31 @@ mod tests {
     }
 
     #[test]
+    fn a_foreign_text_alone_meets_only_sentences() {
+        const RULES: Rules = Rules {
+            specific: &[Rule::text(&["a"], Kind::Auth), Rule::word(&["w"], Kind::Timeout).at(500)],
+            general: &[Rule::word(&["v"], Kind::Server).and(&["a"]), Rule::status(404, Kind::BadOutput)],
+        };
+        let judged = |status, words, text, foreign| {
+            apply_rules(&RULES, &ErrorFields { status: Some(status), words, text, foreign }).kind
+        };
+        assert_eq!(judged(403, &[], "a", false), Kind::Auth);
+        assert_eq!(judged(403, &[], "a", true), Kind::Forbidden);
+        assert_eq!(judged(403, &["v"], "a", true), Kind::Server);
+        assert_eq!(judged(500, &["w"], "a", true), Kind::Timeout);
+        assert_eq!(judged(404, &[], "a", true), Kind::BadOutput);
+        assert_eq!(judged(400, &[], "a prompt too long", true), Kind::ContextOverflow);
+    }
+
+    #[test]
     fn first_matching_rule_wins_and_every_status_has_a_kind() {
         const RULES: Rules = Rules {
             specific: &[Rule::text(&["a"], Kind::Auth).within(Scope::Model)],
             general: &[Rule::status(400, Kind::BadOutput)],
         };
         let judged = |status, text| {
-            let error =
-                apply_rules(&RULES, &ErrorFields { status: Some(status), words: &[], text }).error("m");
+            let fields = ErrorFields { status: Some(status), words: &[], text, foreign: false };
+            let error = apply_rules(&RULES, &fields).error("m");
             (error.kind(), error.scope())
         };
         assert_eq!(judged(400, "a"), (Kind::Auth, Scope::Model));

@@ -102,7 +102,7 @@ const RULES: Rules = Rules {
 fn failure(body: &Value, status: Option<u16>) -> Error {
     let text = |name: &str| body[name].as_str().unwrap_or_default();
     let message = text("error").to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[text("code")], text: &message };
+    let fields = ErrorFields { status, words: &[text("code")], text: &message, foreign: false };
     apply_rules(&RULES, &fields).error(text("error"))
 }
 

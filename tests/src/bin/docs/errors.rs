@@ -48,7 +48,9 @@ pub(crate) fn document() -> String {
          then its class: 4xx is `invalid_request`, 5xx `server`.\n\n\
          A table is tried from top to bottom, and a row matches if everything it names is present: the status, one of the words, one of\n\
          the texts (and one of those after *and*). A word may have a suffix that begins with a point, and `*` in a text stands for one\n\
-         word. *of* narrows what is affected: `credential_model` is the key for this model. What follows from each kind is in the\n\
+         word. *of* narrows what is affected: `credential_model` is the key for this model. A message in a field that the wire does not\n\
+         have, such as `detail` or `title`, is by whatever stands in front of the host: an adapter's rows with a text and no word do not\n\
+         apply to it, the sentences do. What follows from each kind is in the\n\
          [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n\n\
          After a reply with the header `x-should-retry: false` the target does not get the same request with the same key again, whatever\n\
          the kind, the route's rules or a `Retry-After`, which then concerns other requests only. Other targets still get it.\n",
