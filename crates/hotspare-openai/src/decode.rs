@@ -285,8 +285,8 @@ impl ChatDecoder {
     }
 }
 
-impl Decoder for ChatDecoder {
-    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+impl ChatDecoder {
+    fn read_frame(&mut self, frame: &Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
         let data = frame.object();
         self.whole = frame.whole;
         if data == b"[DONE]" {
@@ -346,6 +346,17 @@ impl Decoder for ChatDecoder {
         self.read(text, &mut reply, &mut events)?;
         self.has_answer = self.has_answer || out.range(from..).any(|chunk| is_answer(&chunk.event));
         Ok(())
+    }
+}
+
+impl Decoder for ChatDecoder {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let read = self.read_frame(&frame, out);
+        // A failure after the end takes nothing away from the answer, unless an earlier end was none.
+        if read.is_err() && self.premature_finish.is_none() {
+            out.extend(self.held_finish.take());
+        }
+        read
     }
 
     fn held_end(&self) -> Option<FinishReason> {

@@ -310,6 +310,39 @@ fn unrelated_frames_are_ignored() {
 }
 
 #[test]
+fn an_error_after_a_held_end_does_not_take_the_answer_away() {
+    let call = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}]}"#;
+    let end = r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#;
+    let finished = Some(&Event::Finished(FinishReason::ToolCalls));
+    for failure in [
+        r#"{"code":200,"msg":"success"}"#,
+        r#"{"detail":"the connection is closed"}"#,
+        r#"{"object":"error","message":"late"}"#,
+        r#"{"base_resp":{"status_code":1000,"status_msg":"late"}}"#,
+        r#"{"error":{"message":"late"}}"#,
+    ] {
+        let (events, result) = run(&sse(&[call, end, failure, "[DONE]"]), &[]);
+        assert_eq!((events.last(), result), (finished, Err(Kind::Server)), "{failure}");
+    }
+    for success in [
+        r#"{"code":0,"msg":"success"}"#,
+        r#"{"code":"0","message":"ok"}"#,
+        r#"{"base_resp":{"status_code":0,"status_msg":"success"}}"#,
+    ] {
+        for frames in
+            [[success, call, end, "[DONE]"], [call, success, end, "[DONE]"], [call, end, success, "[DONE]"]]
+        {
+            let (events, result) = run(&sse(&frames), &[]);
+            assert_eq!((events.last(), result), (finished, Ok(())), "{frames:?}");
+        }
+    }
+    // An end after which the answer went on is none.
+    let piece = r#"{"choices":[{"delta":{"content":"a"},"finish_reason":"tool_calls"}]}"#;
+    let (events, result) = run(&sse(&[piece, piece, r#"{"code":500,"msg":"late"}"#]), &[]);
+    assert_eq!((events.last(), result), (Some(&text("a")), Err(Kind::Server)));
+}
+
+#[test]
 fn images_are_parts_and_citations_are_emitted_once() {
     let image = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAA"}}"#;
     let piece =
