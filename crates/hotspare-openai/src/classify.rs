@@ -41,9 +41,14 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     error.with_retry_after(body.pause.or_else(|| retry_after_in_text(&body.message)))
 }
 
-/// Classifies a frame without an answer if it has an error's fields at its top level, as some hosts send them.
+/// Classifies a frame without an answer if it has an error's fields at its top level, as some hosts send them. The code
+/// 0 means success.
 pub(crate) fn top_level_error(raw: &str) -> Option<Error> {
     let value: Value = serde_json::from_str(raw).ok()?;
+    let code = value.get("base_resp").map_or(value.get("code"), |base| base.get("status_code"));
+    if code.and_then(Count::of) == Some(0) {
+        return None;
+    }
     ["base_resp", "code", "detail", "errors", "message", "msg"]
         .iter()
         .any(|name| value.get(name).is_some_and(|field| !field.is_null()))
@@ -114,11 +119,14 @@ impl ErrorBody {
                         _ => {}
                     }
                 }
-                // A status, or a host-specific code in its place.
+                // A status, or a host-specific code in its place. Other statuses than those of errors say nothing.
                 let code = map.get("status_code").or_else(|| map.get("http_status_code"));
-                if let Some(code) = code.and_then(Count::of).filter(|code| *code != 0) {
-                    match u16::try_from(code).ok().filter(|code| ERROR_STATUSES.contains(code)) {
-                        Some(status) => self.status = self.status.or(Some(status)),
+                if let Some(code) = code.and_then(Count::of) {
+                    match u16::try_from(code).ok().filter(|code| *code < ERROR_STATUSES.end) {
+                        Some(status) if ERROR_STATUSES.contains(&status) => {
+                            self.status = self.status.or(Some(status));
+                        }
+                        Some(_) => {}
                         None => self.codes.push(code.to_string()),
                     }
                 }

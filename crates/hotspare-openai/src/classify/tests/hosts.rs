@@ -259,4 +259,8 @@ fn classifies_billing_and_key_errors() {
     assert_eq!((error.kind(), error.retry_after()), (RateLimited, Some(Duration::from_secs(7))));
     let error = in_reply(r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#);
     assert_eq!((error.code(), error.message()), (Some("1008"), "insufficient balance"));
+    for (code, read) in [("200", None), ("\"200\"", None), ("599", None), ("600", Some("600"))] {
+        let error = in_reply(&format!(r#"{{"status_code":{code},"message":"m"}}"#));
+        assert_eq!(error.code(), read, "{code}");
+    }
 }
