@@ -36,7 +36,7 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
         let sent = if effort == "minimal" { "off" } else { "on" };
         notes.push(format!("reasoning effort {effort} mapped to {sent}"));
     }
-    if request.tools.iter().any(is_strict) && !request.tools.iter().all(is_strict) {
+    if request.tools.iter().any(is_strict) && !enforces_tools(request) {
         notes.push("tools are not enforced: this wire enforces all or none, and not all are strict".into());
     }
     notes.extend(LACKS.notes(request, WIRE));
@@ -47,6 +47,12 @@ pub(crate) fn notes(request: &ChatRequest) -> Vec<String> {
 /// Whether a tool's schema is to be enforced.
 fn is_strict(tool: &Tool) -> bool {
     tool.strict == Some(true)
+}
+
+/// Whether every tool that is sent is strict. A native one says nothing of that.
+fn enforces_tools(request: &ChatRequest) -> bool {
+    let has_native = request.native_tools.iter().any(|tool| tool.wire == WIRE);
+    !request.tools.is_empty() && !has_native && request.tools.iter().all(is_strict)
 }
 
 /// Encodes the body of a request.
@@ -88,7 +94,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
     }
     if let Some(tools) = function_tools(request, WIRE) {
         out.put_raw("tools", tools);
-        if request.tools.iter().all(is_strict) {
+        if enforces_tools(request) {
             out.put("strict_tools", Some(true));
         }
     }
@@ -177,7 +183,7 @@ fn tool_result(result: &ToolResult) -> Result<Value, Error> {
 
 #[cfg(test)]
 mod tests {
-    use hotspare_core::{Json, Media, ToolCall};
+    use hotspare_core::{Json, Media, Native, ToolCall};
 
     use super::*;
 
@@ -207,16 +213,23 @@ mod tests {
     #[test]
     fn tools_are_enforced_only_if_all_of_them_are_strict() {
         let tool = |name: &str, strict| Tool::new(name, Json::parse("{}").unwrap()).with_strict(strict);
-        let sent = |tools: &[Tool]| {
-            let request = tools.iter().cloned().fold(ChatRequest::to("x").user("hi"), ChatRequest::tool);
+        let sent_beside = |native: &[&'static str], tools: &[Tool]| {
+            let mut request = tools.iter().cloned().fold(ChatRequest::to("x").user("hi"), ChatRequest::tool);
+            let own = r#"{"type":"function","function":{"name":"n"}}"#;
+            request.native_tools =
+                native.iter().map(|wire| Native::new(*wire, Json::parse(own).unwrap())).collect();
             let read: Value = serde_json::from_str(&body(&request, "m", false).unwrap()).unwrap();
             (read["strict_tools"] == true, notes(&request))
         };
+        let sent = |tools: &[Tool]| sent_beside(&[], tools);
         assert_eq!(sent(&[tool("f", true), tool("g", true)]), (true, vec![]));
         let note =
             "tools are not enforced: this wire enforces all or none, and not all are strict".to_owned();
-        assert_eq!(sent(&[tool("f", true), tool("g", false)]), (false, vec![note]));
+        assert_eq!(sent(&[tool("f", true), tool("g", false)]), (false, vec![note.clone()]));
         assert_eq!(sent(&[tool("f", false)]), (false, vec![]));
+        assert_eq!(sent_beside(&[WIRE], &[]), (false, vec![]));
+        assert_eq!(sent_beside(&[WIRE], &[tool("f", true)]), (false, vec![note]));
+        assert!(sent_beside(&["another"], &[tool("f", true)]).0, "only what is sent counts");
     }
 
     #[test]
