@@ -13,8 +13,17 @@ use crate::dto::{self, Content, Message, Reply, ToolCall, one_or_many};
 use crate::{WIRE, classify};
 
 /// Types of frames that have a piece of the answer. Others say nothing about whether it has begun.
-const PIECES: [&str; 6] =
-    ["content-start", "content-delta", "message-end", "stream-end", "text-generation", "tool-call-start"];
+const PIECES: [&str; 9] = [
+    "content-start",
+    "content-delta",
+    "message-end",
+    "message-start",
+    "stream-end",
+    "text-generation",
+    "tool-call-delta",
+    "tool-call-start",
+    "tool-plan-delta",
+];
 
 /// Decodes one reply.
 #[derive(Debug, Default)]

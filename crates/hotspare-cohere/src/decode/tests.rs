@@ -50,6 +50,16 @@ fn decodes_a_stream() {
 }
 
 #[test]
+fn a_stream_without_an_id_starts_with_its_first_piece() {
+    let frames: Vec<&str> = STREAM.split_inclusive("\n\n").collect();
+    for first in 0..5 {
+        let body = frames[first..].concat().replace(r#""id":"i","#, "");
+        let events = events(&mut Sse::default(), body.as_bytes(), 1_000).unwrap();
+        assert_eq!(events[0], Event::Started { id: None, model: None }, "{}", frames[first]);
+    }
+}
+
+#[test]
 fn decodes_unstreamed_answers_of_every_api() {
     for body in [
         r#"{"id":"i","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"hi"}]},"usage":{"tokens":{"input_tokens":1,"output_tokens":2}}}"#,
