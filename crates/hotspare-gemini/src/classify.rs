@@ -100,8 +100,11 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 /// Classifies a piece of a stream that has nothing of an answer, if it has fields of an error.
 pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
-    let is_error = ["message", "status"].iter().any(|name| value.get(name).is_some_and(Value::is_string));
-    is_error.then(|| in_reply(&String::from_utf8_lossy(data)))
+    // A status alone may be one of the work.
+    ["code", "detail", "errors", "message", "msg"]
+        .iter()
+        .any(|name| value.get(name).is_some_and(|field| !field.is_null()))
+        .then(|| in_reply(&String::from_utf8_lossy(data)))
 }
 
 /// Classifies an error reported inside a reply.

@@ -38,10 +38,14 @@ pub(crate) fn in_reply(raw: &str) -> Error {
     classify_body(raw, None)
 }
 
-/// Classifies a line that is neither an answer nor an error of this wire, if it has a field named after an error: some
-/// versions put the message into the name.
+/// Classifies a line that is neither an answer nor an error of this wire, if it has a field of an error, as hosts in
+/// front of it send them, or one named after an error: some versions put the message into the name.
 pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
+    let names = ["code", "detail", "errors", "message", "msg"];
+    if names.iter().any(|name| value.get(name).is_some_and(|field| !field.is_null())) {
+        return Some(classify_body(&value.to_string(), None));
+    }
     let (name, detail) = value.as_object()?.iter().find(|(name, _)| name.starts_with("error "))?;
     let detail = detail.as_str().map_or_else(|| detail.to_string(), str::to_owned);
     Some(classify_body(&Value::String(format!("{name}: {detail}")).to_string(), None))

@@ -255,3 +255,19 @@ fn service_tier_is_emitted_once() {
     let tiers = events.iter().filter(|event| **event == Event::ServiceTier("flex".into()));
     assert_eq!(tiers.count(), 1, "{events:?}");
 }
+
+#[test]
+fn a_piece_with_fields_of_an_error_is_one_and_other_pieces_are_ignored() {
+    for (piece, kind) in [
+        (r#"{"detail":"Internal error"}"#, Kind::Server),
+        (r#"{"errors":[{"message":"Internal error"}]}"#, Kind::Server),
+        (r#"{"msg":"Internal error"}"#, Kind::Server),
+        (r#"{"code":503}"#, Kind::Overloaded),
+        (r#"{"message":"m","status":"UNAVAILABLE"}"#, Kind::Overloaded),
+    ] {
+        assert_eq!(streamed(&[piece, FRAMES[4]]).1, Err(kind), "{piece}");
+    }
+    for piece in [r#"{"status":"queued"}"#, r#"{"message":null,"status":"queued"}"#, r#"{"xFuture":1}"#] {
+        assert_eq!(streamed(&[piece, &finish("\"STOP\"")]).1, Ok(()), "{piece}");
+    }
+}
