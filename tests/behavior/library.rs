@@ -227,6 +227,40 @@ async fn http_client_that_follows_redirects_is_rejected() {
     assert!(error.message().contains("follows redirects"), "{error}");
 }
 
+/// The value of `Host` in the request that this client makes.
+async fn named_host(builder: hotspare::ClientBuilder) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let head = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0, "the request has no end");
+        }
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    });
+    let endpoint = openai::target("m")
+        .base_url(format!("http://{address}/v1"))
+        .key(Key::from_secret(Secret::new("sk-test")));
+    let client = builder.target("chat", endpoint).build().unwrap();
+    // The server closes the connection without a reply.
+    client.chat(sample_request()).await.unwrap_err();
+    let head = head.await.unwrap();
+    let named: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("host: ")).collect();
+    assert_eq!(named.len(), 1, "{head}");
+    named[0].replace(&address.to_string(), "address")
+}
+
+#[tokio::test]
+async fn applications_own_client_may_name_the_host() {
+    let own = || reqwest::Client::builder().no_proxy().http1_only();
+    let names = [("host".parse().unwrap(), "virtual".parse().unwrap())].into_iter().collect();
+    let naming = own().default_headers(names).build().unwrap();
+    assert_eq!(named_host(Client::builder().http_client(naming)).await, "virtual");
+    assert_eq!(named_host(Client::builder().http_client(own().build().unwrap())).await, "address");
+    assert_eq!(named_host(Client::builder()).await, "address");
+}
+
 /// Only connecting is limited by the transport itself. A time limit of the application's own client ends a call that the
 /// host has accepted, which is no evidence that the host cannot be reached.
 #[tokio::test]

@@ -52,6 +52,9 @@ impl Address {
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
+    /// Whether requests get the header `Host` here. Only for a client that is known to use HTTP/1.1 and to have no
+    /// value of its own.
+    names_host: bool,
     /// By URL: they recur with every request, and parsing one costs more than building the request.
     addresses: Arc<RwLock<HashMap<String, Arc<Address>>>>,
 }
@@ -65,7 +68,7 @@ impl ReqwestTransport {
         let client = client_builder(config)?.build().map_err(|error| {
             Error::new(Kind::Config, "the HTTP client cannot be set up").with_source(error.without_url())
         })?;
-        Ok(Self::from_client(client))
+        Ok(Self { names_host: true, ..Self::from_client(client) })
     }
 
     /// Uses an application's own client. It must not follow redirects: a reply from another URL than the requested one
@@ -85,7 +88,7 @@ impl ReqwestTransport {
     /// ```
     #[must_use]
     pub fn from_client(client: reqwest::Client) -> Self {
-        Self { client, addresses: Arc::default() }
+        Self { client, names_host: false, addresses: Arc::default() }
     }
 
     fn address(&self, spelled: String) -> Result<Arc<Address>, Error> {
@@ -100,6 +103,19 @@ impl ReqwestTransport {
             known.insert(spelled, Arc::clone(&address));
         }
         Ok(address)
+    }
+
+    /// The request as the client gets it, and where it goes.
+    fn outgoing(&self, request: HttpRequest) -> Result<(Arc<Address>, reqwest::Request), Error> {
+        let asked = self.address(request.url)?;
+        // Put together without reqwest's builder, which would copy the headers one by one.
+        let mut outgoing = reqwest::Request::new(request.method, asked.url.clone());
+        *outgoing.headers_mut() = request.headers;
+        if let Some(host) = asked.host.as_ref().filter(|_| self.names_host) {
+            outgoing.headers_mut().entry(HOST).or_insert_with(|| host.clone());
+        }
+        *outgoing.body_mut() = Some(request.body.into());
+        Ok((asked, outgoing))
     }
 }
 
@@ -194,14 +210,7 @@ fn trust(_: reqwest::ClientBuilder, _: &[u8]) -> Result<reqwest::ClientBuilder, 
 #[async_trait]
 impl Transport for ReqwestTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
-        let asked = self.address(request.url)?;
-        // Put together without reqwest's builder, which would copy the headers one by one.
-        let mut outgoing = reqwest::Request::new(request.method, asked.url.clone());
-        *outgoing.headers_mut() = request.headers;
-        if let Some(host) = &asked.host {
-            outgoing.headers_mut().entry(HOST).or_insert_with(|| host.clone());
-        }
-        *outgoing.body_mut() = Some(request.body.into());
+        let (asked, outgoing) = self.outgoing(request)?;
         let mut response = self.client.execute(outgoing).await.map_err(error::before_head)?;
         if !is_same(response.url(), &asked.url) {
             let what = "the HTTP client that was given follows redirects; build it with `Policy::none()`";
@@ -245,6 +254,25 @@ mod tests {
             ("http://[::1]:80/v1", "[::1]"),
         ] {
             assert_eq!(Address::of(url).unwrap().host.unwrap(), host, "{url}");
+        }
+    }
+
+    /// Over HTTP/2, which an application's own client may negotiate, the name is in `:authority`, and some hosts reject a
+    /// request that has it twice.
+    #[test]
+    fn only_requests_of_the_transports_own_client_name_the_host() {
+        let own = ReqwestTransport::new(&HttpConfig::default()).unwrap();
+        let given = ReqwestTransport::from_client(reqwest::Client::new());
+        let request = || HttpRequest::post_json("http://localhost:8080/v1".to_owned(), "{}");
+        let named = |transport: &ReqwestTransport, request| {
+            transport.outgoing(request).unwrap().1.headers().get(HOST).cloned()
+        };
+        assert_eq!(named(&own, request()).unwrap(), "localhost:8080");
+        assert_eq!(named(&given, request()), None);
+        for transport in [own, given] {
+            let mut request = request();
+            request.headers.insert(HOST, HeaderValue::from_static("virtual"));
+            assert_eq!(named(&transport, request).unwrap(), "virtual");
         }
     }
 
