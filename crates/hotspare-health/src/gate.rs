@@ -9,7 +9,7 @@ use hotspare_core::Moment;
 
 use crate::permit::Cause;
 
-/// Longest hint that is honoured; a longer one is treated as this.
+/// Longest hint that is honoured, also as the time until a disabled scope is re-checked; a longer one is treated as this.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(3_600);
 /// A longer hint is a mistake of the server, since no rate limit is counted over more than a month: it counts as none.
 pub(crate) const LONGEST_HINT: Duration = Duration::from_secs(31 * 86_400);
@@ -111,7 +111,7 @@ impl Gate {
 
     pub(crate) fn disable(&mut self, now: Moment, until: Moment) {
         self.closed_at = now;
-        self.disabled = self.disabled.max(Some(until));
+        self.disabled = self.disabled.max(Some(until.min(now + LONGEST_HOLD)));
     }
 
     pub(crate) fn enable(&mut self) {
@@ -213,6 +213,15 @@ mod tests {
         gate.pass(at(1_261));
         gate.success(at(1_261));
         assert!(gate.check(at(1_262)).is_ok());
+    }
+
+    #[test]
+    fn recheck_is_put_off_by_an_hour_at_most() {
+        for until in [at(30 * 86_400), Moment::MAX] {
+            let mut gate = Gate::default();
+            gate.disable(at(0), until);
+            assert!(gate.check(at(3_599)).is_err() && gate.check(at(3_600)).is_ok(), "{until:?}");
+        }
     }
 
     /// Otherwise all calls that waited for the end of a pause are refused together.

@@ -223,7 +223,7 @@ impl Outcome {
 pub enum Verdict {
     /// It is out of service.
     Disable {
-        /// When one call may check whether it is back.
+        /// When one call may check whether it is back; at most an hour is honoured.
         until: Moment,
     },
     /// It refuses traffic that grows this fast: halves the traffic, then lets it rise slowly. Not ill health.

@@ -117,6 +117,7 @@ fn invariants_hold_for_every_order_of_pauses_and_quotas() {
         Input::HoldUnknown,
         Input::Disable(4),
         Input::Disable(9),
+        Input::Disable(9_999),
         Input::Enable,
         Input::Ease,
         Input::Left(0),

@@ -53,6 +53,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-health",
     },
     Mutant {
+        name: "a hinted re-check after days is honored",
+        file: "crates/hotspare-health/src/gate.rs",
+        from: "self.disabled.max(Some(until.min(now + LONGEST_HOLD)))",
+        to: "self.disabled.max(Some(until))",
+        package: "hotspare-health",
+    },
+    Mutant {
         name: "a lost probe is never freed",
         file: "crates/hotspare-health/src/breaker.rs",
         from: "leases.retain(|lease| lease.expires > now);",
