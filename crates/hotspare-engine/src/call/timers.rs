@@ -225,12 +225,14 @@ impl Call {
     }
 
     /// Gives a target that starts now as much time for its first content as the first one had; if the caller has
-    /// received nothing yet (not `begun`), within its own deadline.
+    /// received nothing yet (not `begun`), within its own deadline. One that has passed while content was held back
+    /// until its answer was complete no longer applies: it would end the call before another target is heard.
     pub(super) fn restart_deadline(&mut self, now: Moment, begun: bool) {
         let within = self.route.limits.first_content_deadline;
+        let callers_at = self.callers_first_content_at();
         let until = match self.spec.first_content_deadline {
-            Some(callers) if begun => now + within.min(callers),
-            _ => (now + within).min(self.callers_first_content_at()),
+            Some(callers) if begun || now >= callers_at => now + within.min(callers),
+            _ => (now + within).min(callers_at),
         };
         self.first_content_at = self.first_content_at.max(until).min(self.total_at);
     }

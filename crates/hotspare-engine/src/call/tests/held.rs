@@ -27,6 +27,38 @@ fn lost_content_that_was_held_back_does_not_extend_the_callers_deadline() {
     assert!(rig.live.is_empty());
 }
 
+/// Content that is held until the answer is complete cannot be passed on at the caller's deadline, which therefore no
+/// longer applies once it has passed: it must not end the call at the first failure after it.
+#[test]
+fn callers_deadline_that_held_content_outlasted_does_not_end_the_call_later() {
+    let whole = || Setup { rules: Rules { commit: Commit::Whole, ..Rules::default() }, ..held_back() };
+    let judged = || Setup { form: Some(OutputCheck::json_object()), ..held_back() };
+    for (setup, answer) in [(whole(), "y"), (judged(), "{}")] {
+        let mut rig = setup.rig();
+        rig.wait(Duration::from_secs(1));
+        rig.text(0, "x");
+        for _ in 0..7 {
+            rig.wait(Duration::from_secs(1));
+            rig.text(0, "x");
+        }
+        rig.fails(0, Kind::Truncated);
+        assert_eq!(rig.targets(), [0, 1]);
+        rig.wait(Duration::from_secs(4));
+        rig.text(1, answer);
+        rig.finishes(1);
+        assert_eq!((rig.said().as_str(), rig.done[0].is_ok()), (answer, true));
+        // A failure in time leaves the next target what is left of the caller's time.
+        let mut rig = setup.rig();
+        rig.text(0, "x");
+        rig.wait(Duration::from_secs(2));
+        rig.fails(0, Kind::Truncated);
+        rig.wait(Duration::from_millis(2_999));
+        assert!(rig.done.is_empty());
+        rig.wait(Duration::from_millis(1));
+        assert_eq!((rig.out.len(), rig.error().kind()), (0, Kind::Truncated));
+    }
+}
+
 #[test]
 fn lost_content_that_was_held_back_extends_the_routes_deadline() {
     let mut setup = held_back();
