@@ -58,6 +58,8 @@ pub struct PlannedTarget {
     pub most_prompt_tokens: u64,
     /// The estimate plus the room for the answer.
     pub needs: u64,
+    /// By how much that room may be too high: an answer that is to be written again is estimated, too.
+    pub(crate) room_margin: u64,
     /// Its context window: as known, or as it has named it, whichever is smaller.
     pub window: Option<u64>,
     /// The oldest turns must be removed until the prompt is estimated at this many tokens.
@@ -116,15 +118,14 @@ impl PlannedTarget {
         let plain = self.plain.as_deref().unwrap_or(self);
         let added = message_size(&Message::assistant(text));
         let tokens = scale.estimate(&added);
-        let longer = Self {
-            needs: plain.needs.max(plain.prompt_tokens.saturating_add(tokens)),
-            plain: Some(Box::new(plain.clone())),
-            ..plain.clone()
-        };
-        if !prefill {
-            return longer;
-        }
+        // The most tokens that it may have: its estimate is as uncertain as the prompt's.
         let most = tokens.saturating_mul(plain.most_prompt_tokens) / plain.prompt_tokens.max(1);
+        let needs = |tokens| plain.needs.max(plain.prompt_tokens.saturating_add(tokens));
+        let longer = Self { needs: needs(tokens), plain: Some(Box::new(plain.clone())), ..plain.clone() };
+        if !prefill {
+            let least = tokens.saturating_sub(most.saturating_sub(tokens));
+            return Self { room_margin: longer.needs.saturating_sub(needs(least)), ..longer };
+        }
         Self {
             size: plain.size.with(&added),
             prompt_tokens: plain.prompt_tokens.saturating_add(tokens),
@@ -137,7 +138,8 @@ impl PlannedTarget {
     /// Why the prompt certainly does not fit its window, if so.
     pub(crate) fn too_long(&self) -> Option<String> {
         let holds = self.window?;
-        let margin = self.most_prompt_tokens.saturating_sub(self.prompt_tokens);
+        let margin =
+            self.most_prompt_tokens.saturating_sub(self.prompt_tokens).saturating_add(self.room_margin);
         let fits = self.trim_to.is_some() || self.needs.saturating_sub(margin) <= holds;
         (!fits).then(|| Ineligible::Window { needs: self.needs, holds }.to_string())
     }
@@ -296,6 +298,7 @@ impl Plan {
                 prompt_tokens: need.prompt,
                 most_prompt_tokens: need.most_prompt(),
                 needs,
+                room_margin: 0,
                 window: need.window(&fleet.targets()[target].profile),
                 trim_to,
                 reasons: fleet.targets()[target].profile.capabilities.reasons(asked),

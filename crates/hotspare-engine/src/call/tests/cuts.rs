@@ -93,6 +93,30 @@ fn a_target_too_small_for_the_answer_so_far_does_not_continue_it() {
     }
 }
 
+/// The answer so far is estimated as the prompt is, so it rules a target out only by the same margin.
+#[test]
+fn an_answer_so_far_that_may_still_fit_is_continued() {
+    let cut = |prefill: bool, window: Option<u64>| {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.prompt_tokens = 1_000;
+        setup.profile.context_window = window;
+        setup.profile.capabilities.assistant_prefill = Some(prefill);
+        let mut rig = setup.rig();
+        rig.text(0, &"standby ".repeat(2_000));
+        rig.fails(0, Kind::Truncated);
+        rig
+    };
+    let begun = cut(true, None).begun;
+    let (most_prompt, most) = (begun[0].most_prompt_tokens, begun[1].most_prompt_tokens);
+    let (margin, needs) = (most_prompt - 1_000, most * 1_000 / most_prompt);
+    let margins = most - needs;
+    assert!(needs > 2_000 && margin > 0 && margins > 2 * margin, "{most_prompt} {most}");
+    for prefill in [true, false] {
+        assert_eq!(cut(prefill, Some(needs - margins + 2)).targets(), [0, 1], "prefill: {prefill}");
+        assert_eq!(cut(prefill, Some(needs - margins - 2)).targets(), [0], "prefill: {prefill}");
+    }
+}
+
 #[test]
 fn a_continuation_counts_what_its_prompt_costs() {
     let mut setup = Setup::new(&["a", "b"]);
