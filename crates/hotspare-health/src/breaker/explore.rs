@@ -239,9 +239,8 @@ impl World {
         u32::try_from(self.timed.iter().rev().take_while(|(_, late)| *late).count()).unwrap()
     }
 
-    /// The share of late calls in this generation, each counted once; of those in a row, however long ago, if the window
-    /// has too few.
-    /// The reason to open because of late calls, if any, and the share of late calls.
+    /// The reason to open because of late calls, if any, and the share of late calls in this generation, each counted
+    /// once: of those in the window, or of those in a row, however long ago, if the window has too few.
     fn slowness(&self) -> (Option<Reason>, (u32, u32)) {
         let bucket = |moment: Moment| moment.saturating_since(Moment::ZERO).as_secs() / 2;
         let recent = self.timed.iter().filter(|(at, _)| bucket(self.now) - bucket(*at) < 10);
