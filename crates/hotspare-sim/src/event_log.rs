@@ -52,6 +52,7 @@ impl fmt::Display for LogEntry {
 #[derive(Debug)]
 struct FaultEdge {
     at: u64,
+    begins: bool,
     target: usize,
     what: String,
 }
@@ -60,7 +61,7 @@ struct FaultEdge {
 pub(crate) struct EventLog<'a> {
     sink: Option<&'a mut dyn FnMut(&LogEntry)>,
     names: Vec<String>,
-    /// Starts and ends of faults that are still to come, the next one last.
+    /// Starts and ends of faults that are still to come, the next one last. At the same time, ends come before starts.
     edges: Vec<FaultEdge>,
     breaches: usize,
 }
@@ -81,12 +82,13 @@ impl<'a> EventLog<'a> {
             log.names.push(player.get(index).map_or_else(|| target.name.clone(), |name| (*name).to_owned()));
             for fault in faults.all(index) {
                 let what = fault.describe();
-                let mut edge = |at, what| log.edges.push(FaultEdge { at, target: index, what });
-                edge(fault.from, format!("a fault begins: {what}"));
-                edge(fault.until, format!("a fault ends: {what}"));
+                let mut edge =
+                    |at, begins, what| log.edges.push(FaultEdge { at, begins, target: index, what });
+                edge(fault.until, false, format!("a fault ends: {what}"));
+                edge(fault.from, true, format!("a fault begins: {what}"));
             }
         }
-        log.edges.sort_by_key(|edge| std::cmp::Reverse(edge.at));
+        log.edges.sort_by_key(|edge| std::cmp::Reverse((edge.at, edge.begins)));
         log
     }
 
@@ -115,7 +117,7 @@ impl<'a> EventLog<'a> {
     /// Virtual time has advanced to `now`.
     pub(crate) fn advanced(&mut self, now: Moment) {
         while self.edges.last().is_some_and(|edge| edge.at <= now.as_nanos()) {
-            let Some(FaultEdge { at, target, what }) = self.edges.pop() else { return };
+            let Some(FaultEdge { at, target, what, .. }) = self.edges.pop() else { return };
             self.target(Moment::from_nanos(at), target, || what);
         }
     }

@@ -190,6 +190,13 @@ impl FaultSchedule {
     }
 }
 
+/// A number with this many decimals, or with more if it would otherwise be written as zero.
+fn rounded(value: f64, decimals: usize) -> String {
+    let mut written = (decimals..=9).map(|decimals| format!("{value:.decimals$}"));
+    let shows = |text: &String| text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    written.find(shows).unwrap_or_else(|| format!("{value:.decimals$}"))
+}
+
 impl FaultWindow {
     fn new(fault: &FaultDto, scenario: &Scenario) -> Self {
         Self {
@@ -208,12 +215,13 @@ impl FaultWindow {
     /// Its effect, and how often it has it, for people.
     pub(crate) fn describe(&self) -> String {
         let share = match self.share {
-            share if share < 1.0 => format!(", {:.0} % of requests", share * 100.0),
+            share if share < 1.0 => format!(", {} % of requests", rounded(share * 100.0, 0)),
             _ => String::new(),
         };
         let key = self.key.map_or_else(String::new, |key| format!(", key {}", key + 1));
         let flap = self.flap.map_or_else(String::new, |(on, off)| {
-            format!(", {:.1} s on and {:.1} s off", on as f64 / 1e9, off as f64 / 1e9)
+            let secs = |nanos: u64| rounded(nanos as f64 / 1e9, 1);
+            format!(", {} s on and {} s off", secs(on), secs(off))
         });
         format!("{}{share}{key}{flap}", self.effect)
     }

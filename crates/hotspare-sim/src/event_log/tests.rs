@@ -49,6 +49,22 @@ fn entries_are_in_order_of_time() {
     run_with_log(&scenario, &player, 3, &RunOptions::default(), &mut sink).unwrap();
 }
 
+/// A fault that follows another at once is not reported as over as soon as it begins.
+#[test]
+fn a_fault_ends_before_the_next_one_begins() {
+    let faults = r#"faults = [
+        { on = ["a"], effect = "status:503", until = "30s" },
+        { on = ["a"], effect = "status:500", from = "30s", share = "0.2%" },
+        { on = ["b"], effect = "status:500", flap = { on = "40ms", off = "2s" } },
+    ]"#;
+    let text = OUTAGE.lines().filter(|line| !line.contains("faults")).collect::<Vec<_>>().join("\n");
+    let scenario = Scenario::parse("outage", &format!("{text}\n{faults}")).unwrap();
+    let (_, lines) = log_of(&Player::from(scenario.setup().unwrap()), &scenario);
+    let place = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
+    assert!(place("a fault ends: status:503") < place("a fault begins: status:500, 0.2 % of requests"));
+    assert!(lines.iter().any(|line| line.ends_with("begins: status:500, 0.04 s on and 2.0 s off")));
+}
+
 #[test]
 fn a_rival_has_a_log_too() {
     let scenario = Scenario::parse("outage", OUTAGE).unwrap();
