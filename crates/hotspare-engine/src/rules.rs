@@ -315,9 +315,9 @@ pub enum OnCut {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Commit {
-    /// This long after the first content.
+    /// This long after the first content, or at the caller's deadline for the first content if that is sooner.
     After(Duration),
-    /// At this many pieces of content.
+    /// At this many pieces of content, or at that deadline if it is sooner.
     Events(u32),
     /// At the first content.
     #[default]
