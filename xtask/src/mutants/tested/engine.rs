@@ -41,7 +41,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "lost content extends the caller's deadline",
         file: "crates/hotspare-engine/src/call/timers.rs",
-        from: "Some(callers) if begun => now + within.min(callers),",
+        from: "Some(callers) if begun || now >= callers_at => now + within.min(callers),",
         to: "Some(callers) => now + within.min(callers),",
         package: "hotspare-engine",
     },
