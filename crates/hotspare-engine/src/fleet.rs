@@ -91,12 +91,19 @@ impl Target {
     }
 
     /// The price of a model of the same provider; `None` for the target's own, which may also be named, with a date or
-    /// without.
+    /// without. If the target's price is the listed one, a listed date counts at its own.
     pub(crate) fn price_of(&self, model: Option<&str>) -> Option<Price> {
-        let Some(other) = model.filter(|model| !is_same_model(model, &self.name)) else {
-            return self.profile.price;
-        };
-        Catalog::vendored().lookup(self.price_list.as_deref()?, other)?.profile().price
+        let listed = |name: &str| Catalog::vendored().lookup(self.price_list.as_deref()?, name);
+        let own = self.profile.price;
+        let Some(model) = model else { return own };
+        let found = listed(model);
+        if !is_same_model(model, &self.name) {
+            return found?.profile().price;
+        }
+        let exact = found.filter(|found| found.alias.is_none()).and_then(|found| found.profile().price);
+        let is_list_price =
+            own.is_some() && own == listed(&self.name).and_then(|found| found.profile().price);
+        exact.filter(|_| is_list_price).or(own)
     }
 
     /// The most that a prompt and an answer of so many tokens cost, if the price is known.
@@ -362,5 +369,41 @@ mod tests {
         assert_eq!(scopes[0][0], scopes[1][0]);
         assert!((1..4).all(|level| scopes[0][level] != scopes[1][level]), "{scopes:?}");
         assert_eq!(scopes[1], scopes[2]);
+    }
+
+    #[test]
+    fn a_dated_answer_has_the_listed_price_of_its_date_unless_the_target_has_a_price_of_its_own() {
+        let list: Vec<_> = Catalog::vendored().iter().collect();
+        let price_of = |at: usize| list[at].profile().price;
+        let pairs =
+            (0..list.len()).flat_map(|plain| (plain + 1..list.len()).map(move |dated| (plain, dated)));
+        let (plain, dated) = pairs
+            .filter(|(plain, dated)| list[*plain].provider == list[*dated].provider)
+            .filter(|(plain, dated)| list[*dated].id.starts_with(&list[*plain].id))
+            .filter(|(plain, dated)| is_same_model(&list[*plain].id, &list[*dated].id))
+            .find(|(plain, dated)| {
+                price_of(*plain).is_some()
+                    && price_of(*dated).is_some()
+                    && price_of(*plain) != price_of(*dated)
+            })
+            .unwrap();
+        let (provider, list_price, dated_price) = (&list[plain].provider, price_of(plain), price_of(dated));
+        let (plain, dated) = (list[plain].id.as_str(), list[dated].id.as_str());
+        let own = Some(Price::micros_per_million(1, 2));
+        let price = |target: Option<Price>, model: Option<&str>| {
+            let mut spec = spec("a", "https://host");
+            spec.model = plain.to_owned();
+            spec.price_list = Some(provider.clone());
+            spec.profile.price = target;
+            Fleet::assemble(vec![spec]).0.targets()[0].price_of(model)
+        };
+        assert_eq!(price(list_price, Some(dated)), dated_price);
+        let unlisted = format!("{plain}-2099-01-01");
+        assert_eq!(price(list_price, Some(&unlisted)), list_price);
+        assert_eq!(price(own, Some(dated)), own);
+        for model in [None, Some(plain)] {
+            assert_eq!(price(own, model), own);
+        }
+        assert_eq!(price(None, Some(dated)), None);
     }
 }
