@@ -208,7 +208,7 @@ fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
         println!("{error:>6} {what}");
     }
     assert!(refused.is_empty(), "{refused:#?}");
-    if !set.subset {
+    if set.described {
         let all = quantiles(&mut errors.get_mut("all").unwrap().all);
         let tuned = quantiles(&mut errors.get_mut(TUNED_WIRES).unwrap().long);
         assert!(all.0 <= 80 && tuned.1 <= 150, "{all:?} {tuned:?}");
