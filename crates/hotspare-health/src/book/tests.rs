@@ -153,7 +153,7 @@ fn frozen_target_degrades_after_five_calls_and_recovers() {
         book.observe(now, &mut permit, Observation::FirstContent { after: usual });
         book.settle(now, permit, Outcome::success(), 0);
     };
-    (0..120).for_each(|_| answer(&mut book, at(1)));
+    (0..60).for_each(|_| answer(&mut book, at(1)));
     let mut frozen: Vec<Permit> =
         (0..5).map(|_| granted(book.admit_call(at(2), &[model], OF_TEN_TOKENS))).collect();
     assert!(frozen[0].late_after() < Some(Duration::from_millis(500)));

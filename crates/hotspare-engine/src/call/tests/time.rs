@@ -59,7 +59,7 @@ fn end_that_something_followed_is_not_believed() {
 fn freeze_degrades_the_target_without_opening_the_breaker() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
-    answered(&mut rig, &setup, 120, Duration::from_millis(400));
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
     // Nothing arrives any more, while new calls keep coming in.
     let mut calls = vec![rig.next_call(&setup)];
     (0..4).for_each(|_| calls.push(rig.next_call(&setup)));
@@ -99,7 +99,7 @@ fn attempts_rescued_by_a_hedge_still_count_as_slow() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), Hedge::at_p95().budget_bp(10_000)));
     let mut rig = setup.rig();
-    answered(&mut rig, &setup, 120, Duration::from_millis(400));
+    answered(&mut rig, &setup, 60, Duration::from_millis(400));
     let before = view(&rig).latency.unwrap();
     for _ in 0..10 {
         rig.wait(Duration::from_secs(3));

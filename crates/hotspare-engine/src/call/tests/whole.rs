@@ -188,7 +188,7 @@ fn spare_is_not_judged_by_an_earlier_request() {
 fn five_overdue_answers_degrade_until_they_arrive() {
     let setup = whole(Config::default());
     let mut rig = setup.rig();
-    answered(&mut rig, &setup, 120, Duration::from_secs(4));
+    answered(&mut rig, &setup, 60, Duration::from_secs(4));
     let mut calls: Vec<Rest> = (0..4).map(|_| rig.next_call(&setup)).collect();
     let began = rig.now;
     // Each of the five calls in turn.
