@@ -131,7 +131,7 @@ const RULES: &[Row] = &[
         "commit",
         "commit",
         "the first token reaches the caller at once",
-        "a time, `8 events` or `whole`: later failures stay invisible too, and the caller waits that much longer",
+        "a time, `8 events` or `whole`: later failures stay invisible too, and the caller waits that much longer (for a time or events at most until its own `first_content_deadline`)",
     ),
     (
         "on",
@@ -199,7 +199,7 @@ const BREAKER: &[Row] = &[
     (
         "degrade",
         "breaker.degrade",
-        "a frozen target is detected after five calls, without a failure, once a hundred are known",
+        "a frozen target is detected after five calls, without a failure, once fifty are known",
         "off: slowness takes effect only through the limits",
     ),
     (
