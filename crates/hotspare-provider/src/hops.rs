@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use hotspare_core::CallOptions;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Uri};
 
 /// The header with the count.
 pub static HOPS_HEADER: HeaderName = HeaderName::from_static("x-hotspare-hops");
@@ -22,7 +22,8 @@ pub(crate) fn announce(headers: &mut HeaderMap, options: &CallOptions, url: &str
 
 /// Whether a host is in the local network, as far as its name or address reveals.
 fn is_local(url: &str) -> bool {
-    let Some(host) = host(url) else { return false };
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     match host.parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_unspecified(),
         Ok(IpAddr::V6(address)) => {
@@ -32,18 +33,6 @@ fn is_local(url: &str) -> bool {
         Err(_) => {
             !host.contains('.') || [".local", ".internal", ".svc"].iter().any(|end| host.ends_with(end))
         }
-    }
-}
-
-/// The host of an absolute URL. Read in place, because this is asked for every request: whether the URL is valid at all is
-/// for the transport to find out.
-fn host(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '\\', '?', '#']).next()?;
-    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
-    match address.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next(),
-        None => address.split(':').next(),
     }
 }
 
