@@ -5,7 +5,7 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message,
+    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, own_or_foreign, plain_message,
     reset_in_text, retry_after, retry_after_in_text,
 };
 use serde_json::Value;
@@ -129,9 +129,8 @@ impl ErrorBody {
                 (message, None) => message,
                 (_, Some(text)) => text.to_owned(),
             };
-        let message = Some(message).filter(|message| !message.is_empty());
-        let foreign = message.is_none();
-        let message = message.or_else(|| message_anywhere(&value).map(str::to_owned)).unwrap_or_default();
+        let (message, foreign) = own_or_foreign(Some(&message), &value);
+        let message = message.to_owned();
         let request_id = Some(word(&value, "request_id")).filter(|id| !id.is_empty());
         let status = error.get("code").and_then(Count::of).and_then(|code| u16::try_from(code).ok());
         let status = status.filter(|status| (400..600).contains(status));

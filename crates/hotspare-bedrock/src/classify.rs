@@ -5,7 +5,7 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message, retry_after,
+    Classification, ErrorFields, Head, Rule, Rules, apply_rules, own_or_foreign, plain_message, retry_after,
 };
 use serde_json::Value;
 
@@ -182,10 +182,9 @@ impl ErrorBody {
             let found = names.iter().find_map(|name| value.get(name).and_then(Value::as_str));
             found.unwrap_or_default().to_owned()
         };
-        let own = Some(word(&["message", "Message", "originalMessage", "errorMessage"]));
-        let own = own.filter(|message| !message.is_empty());
-        let foreign = own.is_none();
-        let message = own.or_else(|| message_anywhere(value).map(str::to_owned)).unwrap_or_default();
+        let own = word(&["message", "Message", "originalMessage", "errorMessage"]);
+        let (message, foreign) = own_or_foreign(Some(&own), value);
+        let message = message.to_owned();
         let code = word(&["__type", "code", "Code"]);
         Self { message, foreign, code: exception_name(&code).to_owned() }
     }

@@ -4,7 +4,7 @@
 
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{
-    ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message, retry_after,
+    ErrorFields, Head, Rule, Rules, apply_rules, own_or_foreign, plain_message, retry_after,
 };
 use serde_json::Value;
 
@@ -40,13 +40,10 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let field = |name: &str| value.as_ref().ok()?.get(name)?.as_str();
     let own = |value| {
         let named = |name: &str| Value::get(value, name).and_then(Value::as_str);
-        named("message").or(named("error")).or(value.as_str()).filter(|text| !text.trim().is_empty())
+        named("message").or(named("error")).or(value.as_str())
     };
     let (message, foreign) = match &value {
-        Ok(value) => match own(value) {
-            Some(message) => (message, false),
-            None => (message_anywhere(value).unwrap_or_default(), true),
-        },
+        Ok(value) => own_or_foreign(own(value), value),
         Err(_) => (plain_message(text), false),
     };
     let mut error = classified(message, "", Some(status), foreign).with_status(status);

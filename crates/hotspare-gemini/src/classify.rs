@@ -5,8 +5,8 @@
 
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message,
-    retry_after,
+    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, has_error_fields, own_or_foreign,
+    plain_message, retry_after,
 };
 use serde_json::Value;
 
@@ -101,10 +101,7 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
 pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
     // A status alone may be one of the work.
-    ["code", "detail", "errors", "message", "msg"]
-        .iter()
-        .any(|name| value.get(name).is_some_and(|field| !field.is_null()))
-        .then(|| in_reply(&String::from_utf8_lossy(data)))
+    has_error_fields(&value).then(|| in_reply(&String::from_utf8_lossy(data)))
 }
 
 /// Classifies an error reported inside a reply.
@@ -138,9 +135,8 @@ impl ErrorBody {
         let details = error.get("details").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let reason = details.iter().find_map(|detail| detail["reason"].as_str()).unwrap_or_default();
         let own = error.as_str().map_or_else(|| word("message"), str::to_owned);
-        let own = Some(own).filter(|message| !message.is_empty());
-        let foreign = own.is_none();
-        let message = own.or_else(|| message_anywhere(value).map(str::to_owned)).unwrap_or_default();
+        let (message, foreign) = own_or_foreign(Some(&own), value);
+        let message = message.to_owned();
         let code = &error["code"];
         Self {
             quota: Quota::read(details, &message),

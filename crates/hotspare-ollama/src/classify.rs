@@ -4,7 +4,8 @@
 
 use hotspare_core::{Error, Kind};
 use hotspare_provider::{
-    ErrorFields, Head, Rule, Rules, apply_rules, message_anywhere, plain_message, retry_after,
+    ErrorFields, Head, Rule, Rules, apply_rules, has_error_fields, message_anywhere, plain_message,
+    retry_after,
 };
 use serde_json::Value;
 
@@ -42,8 +43,7 @@ pub(crate) fn in_reply(raw: &str) -> Error {
 /// front of it send them, or one named after an error: some versions put the message into the name.
 pub(crate) fn top_level_error(data: &[u8]) -> Option<Error> {
     let value: Value = serde_json::from_slice(data).ok()?;
-    let names = ["code", "detail", "errors", "message", "msg"];
-    if names.iter().any(|name| value.get(name).is_some_and(|field| !field.is_null())) {
+    if has_error_fields(&value) {
         return Some(classify_body(&value.to_string(), None));
     }
     let (name, detail) = value.as_object()?.iter().find(|(name, _)| name.starts_with("error "))?;

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use hotspare_core::{Error, Overflow};
 use hotspare_provider::{
-    Count, ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, message_anywhere, pause, plain_message,
-    reset_in_text, retry_after, retry_after_in_text,
+    Count, ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, has_error_fields, message_anywhere, pause,
+    plain_message, reset_in_text, retry_after, retry_after_in_text,
 };
 use serde_json::Value;
 
@@ -49,10 +49,8 @@ pub(crate) fn top_level_error(raw: &str) -> Option<Error> {
     if code.and_then(Count::of) == Some(0) {
         return None;
     }
-    ["base_resp", "code", "detail", "errors", "message", "msg"]
-        .iter()
-        .any(|name| value.get(name).is_some_and(|field| !field.is_null()))
-        .then(|| in_reply(raw))
+    let has_base = value.get("base_resp").is_some_and(|base| !base.is_null());
+    (has_base || has_error_fields(&value)).then(|| in_reply(raw))
 }
 
 /// Statuses of failed replies.

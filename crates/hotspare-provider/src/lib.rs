@@ -41,7 +41,7 @@ pub use hops::{DEADLINE_HEADER, HOPS_HEADER};
 pub use http_provider::{HttpProvider, failure};
 pub use json_object::{JsonObject, function_tools};
 pub use lacks::{DROPPED_REASONING, Lacks, result_text, unsigned_reasoning, unwritten_fields, written_stops};
-pub use message::message_anywhere;
+pub use message::{has_error_fields, message_anywhere, own_or_foreign};
 pub use provider::{Opened, Outbound, Provider, Signal};
 pub use retry_after::{MAX_RETRY_AFTER, pause, reset_in_text, retry_after, retry_after_in_text};
 pub use rule::{

@@ -32,6 +32,24 @@ pub fn message_anywhere(body: &Value) -> Option<&str> {
     search(body, DEPTH)
 }
 
+/// The message that a wire's own fields hold, or else the first in any other field, and whether it is such a foreign one:
+/// see [`ErrorFields::foreign`](crate::ErrorFields::foreign).
+#[must_use]
+pub fn own_or_foreign<'a>(own: Option<&'a str>, body: &'a Value) -> (&'a str, bool) {
+    match own.filter(|message| !message.trim().is_empty()) {
+        Some(message) => (message, false),
+        None => (message_anywhere(body).unwrap_or_default(), true),
+    }
+}
+
+/// Whether a piece of a stream has fields of an error at its top level, as hosts in front of a provider send them.
+#[must_use]
+pub fn has_error_fields(piece: &Value) -> bool {
+    ["code", "detail", "errors", "message", "msg"]
+        .iter()
+        .any(|name| piece.get(name).is_some_and(|field| !field.is_null()))
+}
+
 fn search(value: &Value, depth: usize) -> Option<&str> {
     let depth = depth.checked_sub(1)?;
     match value {
@@ -72,5 +90,17 @@ mod tests {
             assert_eq!(message_anywhere(&body), None, "{body}");
         }
         assert_eq!(message_anywhere(&json!([[[[["m"]]]]])), None, "too deep");
+    }
+
+    #[test]
+    fn a_foreign_message_is_taken_only_where_there_is_none_of_the_wires_own() {
+        let body = json!({"detail": "m"});
+        assert_eq!(own_or_foreign(Some("own"), &body), ("own", false));
+        for own in [None, Some(""), Some(" ")] {
+            assert_eq!(own_or_foreign(own, &body), ("m", true));
+        }
+        assert_eq!(own_or_foreign(None, &json!({})), ("", true));
+        assert!(has_error_fields(&body));
+        assert!(!has_error_fields(&json!({"status": "queued", "message": null})));
     }
 }
