@@ -52,8 +52,9 @@ pub struct Limits {
     /// Silence within reasoning or tool arguments, which providers may buffer. Default 300 s.
     pub quiet_gap: Duration,
     /// Time to the first content of the call, over all its attempts; it starts again when content that had started is
-    /// lost (a deadline of the caller's own does not, unless the caller had received that content). An unstreamed answer has [`Limits::total`] instead. Default 120 s. While other targets are waiting, an
-    /// attempt gets half of what is left of it, or a third if there are several.
+    /// lost (a deadline of the caller's own does not, unless the caller had received that content). An unstreamed answer
+    /// has [`Limits::total`] instead. Default 120 s. While other targets are waiting, an attempt gets half of what is
+    /// left of it, or a third if there are several.
     pub first_content_deadline: Duration,
     /// Time to the end of the answer, without the time that the caller takes to read it. Default 600 s, as in the
     /// providers' own clients.
