@@ -14,6 +14,7 @@ const STEPS: [Step; 17] = [
         run(cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))
     }),
     ("docs", docs),
+    ("rehearsal", new_provider::check),
     ("test", || test::test(&[])),
     // Code that only this feature compiles, compared with the library that it must agree with.
     ("exact", || {
@@ -29,18 +30,17 @@ const STEPS: [Step; 17] = [
             "tokens",
         ]))
     }),
-    // A minute for each decoder, classifier and framer: about 25 minutes on two cores.
-    ("fuzz", || test::fuzz(&[])),
     ("alone", alone),
     ("examples", examples),
     ("custom", custom),
-    ("rehearsal", new_provider::check),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
     ("sim", || chaos(&[])),
     ("builds", same_in_both_builds),
     ("swarm", || chaos(&["--swarm".into(), "--seeds".into(), "50".into()])),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
     ("generated", || binary("docs", &["--check".into()])),
+    // A minute for each decoder, classifier and framer: about 25 minutes on two cores.
+    ("fuzz", || test::fuzz(&[])),
 ];
 
 /// Runs every step, or one.
