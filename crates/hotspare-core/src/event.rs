@@ -125,6 +125,12 @@ impl Event {
     }
 }
 
+impl From<Usage> for Event {
+    fn from(usage: Usage) -> Self {
+        Self::Usage(Box::new(usage))
+    }
+}
+
 /// An event together with the frame it was read from, so that a relay whose caller uses the same wire can pass the
 /// frame through unchanged.
 #[derive(Clone, Debug, PartialEq)]

@@ -253,12 +253,7 @@ impl Plan {
             } else {
                 let needs = measure.with_room(&target.profile, need);
                 facts.push(Some(Facts { target: place, need, needs, trim_to, sent }));
-                candidates.push(Candidate {
-                    target: &target.id,
-                    profile: &target.profile,
-                    view: view.clone(),
-                    prompt_tokens: need.prompt,
-                });
+                candidates.push(Candidate::new(&target.id, &target.profile, view.clone(), need.prompt));
             }
         }
         // One rejected request is no reason to refuse another without asking any target.

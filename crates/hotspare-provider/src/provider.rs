@@ -9,12 +9,48 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use hotspare_core::{ChatRequest, Chunk, Error, FinishReason, RateLimits, Request};
+use hotspare_core::{ChatRequest, Chunk, Error, Event, FinishReason, RateLimits, Request};
 
 use crate::describe::Describe;
 use crate::secret::Secret;
 
 /// Something that answers requests: usually an [`HttpProvider`](crate::HttpProvider), or your own.
+///
+/// A model that is not reached over HTTP; `Endpoint::custom` of the `hotspare` crate makes a target of it:
+///
+/// ```
+/// use futures::stream::{self, BoxStream, StreamExt as _};
+/// use hotspare_core::{Error, Event, FinishReason, Kind, Usage};
+/// use hotspare_provider::{Describe, Opened, Outbound, Provider, Signal};
+///
+/// #[derive(Debug)]
+/// struct Echo;
+///
+/// impl Describe for Echo {
+///     fn wire(&self) -> &'static str {
+///         "echo"
+///     }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl Provider for Echo {
+///     async fn send(&self, call: Outbound) -> Result<BoxStream<'static, Result<Signal, Error>>, Error> {
+///         let chat = call.chat()?;
+///         if !chat.tools.is_empty() {
+///             return Err(Error::new(Kind::Unsupported, "it calls no tools")); // another target serves
+///         }
+///         let text = chat.messages.last().map(|message| message.joined_text()).unwrap_or_default();
+///         let signals: [Signal; 5] = [
+///             Opened::default().into(),
+///             Event::Started { id: None, model: None }.into(),
+///             Event::TextDelta(text).into(),
+///             Event::from(Usage::reported(Some(3), Some(4))).into(),
+///             Event::Finished(FinishReason::Stop).into(),
+///         ];
+///         Ok(stream::iter(signals.map(Ok)).boxed())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Provider: Describe {
     /// Sends one request. The stream yields [`Signal::Opened`] first, then chunks, and ends after the answer's last
@@ -116,6 +152,18 @@ pub enum Signal {
     HeldEnd(FinishReason),
     /// The reply has begun: its headers have arrived, but no content yet.
     Opened(Box<Opened>),
+}
+
+impl From<Event> for Signal {
+    fn from(event: Event) -> Self {
+        Self::Chunk(event.into())
+    }
+}
+
+impl From<Opened> for Signal {
+    fn from(head: Opened) -> Self {
+        Self::Opened(Box::new(head))
+    }
 }
 
 /// The head of a reply.

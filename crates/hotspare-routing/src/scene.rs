@@ -66,6 +66,7 @@ impl<'a> Scene<'a> {
 
 /// A target that can be chosen.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Candidate<'a> {
     /// Its name.
     pub target: &'a TargetId,
@@ -77,11 +78,51 @@ pub struct Candidate<'a> {
     pub prompt_tokens: u64,
 }
 
-/// An order of candidates.
+impl<'a> Candidate<'a> {
+    /// A target with this health, which counts the prompt as this many tokens.
+    ///
+    /// ```
+    /// use hotspare_core::{ChatRequest, ModelProfile, Request, TargetId, TargetView};
+    /// use hotspare_routing::{Candidate, Scene, Sequential, Strategy};
+    ///
+    /// // A test of a strategy on its own.
+    /// let (target, profile) = (TargetId::from("main"), ModelProfile::default());
+    /// let candidates = [Candidate::new(&target, &profile, TargetView::default(), 10)];
+    /// let request = Request::from(ChatRequest::to("chat").user("hi"));
+    /// let ranking = Sequential::new(["main"]).rank(&Scene::new(&candidates, &request, 10));
+    /// assert_eq!(ranking.into_iter().map(|choice| choice.index).collect::<Vec<_>>(), [0]);
+    /// ```
+    #[must_use]
+    pub const fn new(
+        target: &'a TargetId,
+        profile: &'a ModelProfile,
+        view: TargetView,
+        prompt_tokens: u64,
+    ) -> Self {
+        Self { target, profile, view, prompt_tokens }
+    }
+}
+
+/// An order of candidates. Collect choices into one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranking {
     /// Best first; each candidate at most once.
     pub choices: Vec<Choice>,
+}
+
+impl FromIterator<Choice> for Ranking {
+    fn from_iter<I: IntoIterator<Item = Choice>>(choices: I) -> Self {
+        Self { choices: choices.into_iter().collect() }
+    }
+}
+
+impl IntoIterator for Ranking {
+    type Item = Choice;
+    type IntoIter = std::vec::IntoIter<Choice>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.choices.into_iter()
+    }
 }
 
 /// A place in the order.

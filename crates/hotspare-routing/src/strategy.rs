@@ -34,7 +34,7 @@ use crate::scene::{Ranking, Scene};
 ///         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
 ///         order.sort_by_key(|&index| scene.candidates[index].view.in_flight);
 ///         let choice = |index| Choice::new(index, Reason::Own("fewest calls under way".into()));
-///         Ranking { choices: order.into_iter().map(choice).collect() }
+///         order.into_iter().map(choice).collect()
 ///     }
 /// }
 /// ```
