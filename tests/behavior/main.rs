@@ -11,6 +11,7 @@ mod by_tool;
 mod conformance;
 mod custom;
 mod defaults;
+mod display;
 mod embed;
 mod failover;
 mod fields;

@@ -143,6 +143,8 @@ async fn error_names_each_models_violations() {
             .collect();
         assert!(said[..2].iter().all(|said| said.contains("not JSON")), "{said:?}");
         assert!(said[2..].iter().all(|said| said.contains("owner")), "{said:?}");
+        let shown = error.trail().to_string();
+        assert_eq!((shown.matches("not JSON").count(), shown.matches("owner").count()), (2, 2), "{shown}");
     }
 }
 

@@ -187,6 +187,9 @@ impl fmt::Display for Trail {
             for note in &attempt.notes {
                 write!(f, "; {note}")?;
             }
+            for violation in &attempt.violations {
+                write!(f, "; {violation}")?;
+            }
             writeln!(f)?;
         }
         for skipped in &self.skipped {

@@ -40,6 +40,7 @@ mod client;
 mod clock;
 #[cfg(feature = "config")]
 pub mod config;
+mod display;
 mod driver;
 mod endpoint;
 mod explain;

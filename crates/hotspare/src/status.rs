@@ -48,6 +48,8 @@ pub struct RouteStatus {
     pub targets: Vec<TargetId>,
     /// How many of them would admit a request now.
     pub usable: usize,
+    /// What it cost in the current period of its spend limit, if it has one.
+    pub spent: Option<Cost>,
 }
 
 impl Client {
@@ -64,6 +66,7 @@ impl Client {
                 name: route.name.clone(),
                 targets: route.members.iter().map(|&index| shared.targets[index].id.clone()).collect(),
                 usable: world.views(now, route, 0, true).iter().filter(|view| view.usable).count(),
+                spent: world.spent_by_route(now, route.index),
             };
             routes.map(status).collect()
         })

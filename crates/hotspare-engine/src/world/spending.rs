@@ -19,6 +19,11 @@ impl World {
         self.targets[place].spend.as_ref().map(|spend| spend.spent_at(now))
     }
 
+    /// What a route has spent, over all its targets, in the period of its limit; `None` without a limit.
+    pub fn spent_by_route(&self, now: Moment, route: usize) -> Option<Cost> {
+        self.routes[route].spend.as_ref().map(|spend| spend.spent_at(now))
+    }
+
     /// Whether its own limit refuses any attempt with a prompt of this many tokens, and until when, if that is known.
     pub(super) fn is_overspent(
         &self,
