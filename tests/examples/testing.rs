@@ -4,8 +4,10 @@
 #![expect(clippy::print_stdout, reason = "examples print their results")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use hotspare::{ChatRequest, Client, Endpoint, Error, Event, FinishReason, Sequential};
+use hotspare::{ChatRequest, Client, Endpoint, Error, Event, FinishReason, Kind, Sequential};
 use hotspare_chaos::Scripted;
 
 /// The code under test: it receives a client and does not know what its targets are.
@@ -46,10 +48,31 @@ async fn concurrent_calls_get_their_own_answers() -> Result<(), Error> {
     Ok(())
 }
 
+/// An outage that ends. A target whose breaker is open uses up no replies, so the script asks a flag instead.
+async fn recovered_provider_serves_again() -> Result<(), Error> {
+    let down = Arc::new(AtomicBool::new(true));
+    let is_down = Arc::clone(&down);
+    let main = Scripted::new().respond(move |_| match is_down.load(Ordering::Relaxed) {
+        true => Err(Error::new(Kind::Server, "an outage")),
+        false => Ok(vec![Event::TextDelta("main".into()), Event::Finished(FinishReason::Stop)]),
+    });
+    let client = client(&main, &Scripted::new().text("spare"))?;
+    for _ in 0..8 {
+        assert_eq!(summary(&client, "At 09:12 the pump …").await?, "spare");
+    }
+    assert!(main.requests().len() < 8, "its breaker is open");
+    down.store(false, Ordering::Relaxed);
+    // Longer than the breaker's cooldown.
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!(summary(&client, "At 09:12 the pump …").await?, "main");
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     paused.block_on(stalled_provider_is_replaced())?;
     paused.block_on(concurrent_calls_get_their_own_answers())?;
+    paused.block_on(recovered_provider_serves_again())?;
     println!("ok");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Fault injection for LLM providers.
 //!
 //! Faults are data ([`Fault`], [`FaultPlan`]). The same fault can be injected into a provider's events ([`ChaosProvider`]), the
-//! bytes below it ([`ChaosTransport`]), or a server on a loopback socket ([`ChaosServer`]).
+//! bytes below it ([`ChaosTransport`]), or a server on a loopback socket (`ChaosServer`, with the feature `server`).
 //!
 //! [`Scripted`] is a provider for tests of your own application: `Scripted::new().text("hi").status(429).stall()` answers
 //! the first request, rejects the second and leaves all others without an answer. `Endpoint::custom` of the `hotspare`
