@@ -1,7 +1,12 @@
 //! Bad input: every case ends in a clear, typed error within its limit, and no key is ever shown.
 
-use hotspare::{ChatRequest, Client, Key, Kind, Message, Part, Race, Role, Secret, Sequential, openai};
-use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
+use std::sync::Arc;
+
+use hotspare::{
+    ChatRequest, Client, Endpoint, Key, Kind, Message, Part, Race, Role, Secret, Sequential, ToolChoice,
+    anthropic, cohere, gemini, openai,
+};
+use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use hotspare_tests::{LogCapture, Rig, limits_for};
 
 const PLANTED_KEY: &str = "sk-planted-0123456789";
@@ -24,6 +29,11 @@ async fn invalid_requests_are_typed_errors() {
             "not a finite number",
         ),
         (ChatRequest::to("chat").user("x").max_output(0), Kind::InvalidRequest, "at least 1"),
+        (
+            ChatRequest::to("chat").user("x").tool_choice(ToolChoice::Named("search".into())),
+            Kind::InvalidRequest,
+            "names the tool `search`, which the request does not offer",
+        ),
         (
             ChatRequest::to("chat").user("x").without(["main", "spare"]),
             Kind::InvalidRequest,
@@ -185,4 +195,49 @@ fn all_builder_errors_are_reported_at_once() {
     ] {
         assert!(error.message().contains(part), "{part} is missing in:\n{}", error.message());
     }
+}
+
+/// Each mistake is one that other clients' settings, or a copied line, lead to.
+#[test]
+fn copied_settings_are_reported_once_and_by_name() {
+    let key = || Key::from_secret(Secret::new("sk-0123456789"));
+    let message = |endpoint: Endpoint, members: &[&str]| {
+        let builder = Client::builder().target("main", endpoint);
+        let error = builder.route("chat", Sequential::new(members.iter().copied())).build().unwrap_err();
+        error.message().to_owned()
+    };
+    let bare: [Endpoint; 4] = [
+        openai::target("m").base_url("https://api.openai.com/").into_any(),
+        anthropic::target("m").base_url("https://API.anthropic.com").into_any(),
+        gemini::target("m").base_url("https://generativelanguage.googleapis.com").into_any(),
+        cohere::target("m").base_url("https://api.cohere.com").into_any(),
+    ];
+    for endpoint in bare {
+        let message = message(endpoint.key(key()), &["main"]);
+        assert!(message.contains("lacks `/v"), "{message}");
+    }
+    let own = openai::compatible("http://127.0.0.1:8000", "m");
+    assert_eq!(
+        message(own.into(), &["main", "main"]),
+        "route `chat` names `main` 2 times and no other target"
+    );
+    let empty = openai::target("m").key(Key::from_secret(Secret::new("")));
+    assert_eq!(message(empty.into(), &["main"]), "target `main`: the key is empty");
+    let twice = openai::compatible("http://127.0.0.1:8000/v1", "m").into_any();
+    let builder = Client::builder().target("main", twice.clone()).target("main", twice);
+    let error = builder.route("chat", Sequential::new(["main"])).build().unwrap_err();
+    assert_eq!(error.message(), "target `main` is defined twice");
+}
+
+/// Also with a provider that would take them, so that a test with a scripted provider finds them.
+#[tokio::test]
+async fn numbers_that_no_wire_accepts_reach_no_provider() {
+    let main = Scripted::new().text("hi");
+    let client =
+        Client::builder().target("chat", Endpoint::custom(Arc::new(main.clone()), "m")).build().unwrap();
+    for request in [ChatRequest::to("chat").temperature(f64::NAN), ChatRequest::to("chat").max_output(0)] {
+        let error = client.chat(request.user("x")).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidRequest, "{error}");
+    }
+    assert!(main.requests().is_empty());
 }

@@ -59,6 +59,7 @@ impl Endpoint<Settings> {
 
 impl WireSettings for Settings {
     fn connect(self, _: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        http.check_version(&self.base_url, mistakes);
         let base_url = http.base_url.as_deref().unwrap_or(&self.base_url);
         let mut wire = Anthropic::at(self.host, base_url);
         if self.bearer {

@@ -140,9 +140,10 @@ impl ClientBuilder {
                 .iter()
                 .any(|(route, spec)| route == name || spec.answers_to.iter().any(|other| other == name))
         };
+        let mut named = BTreeSet::new();
         let implicit_routes: Vec<_> = connected
             .iter()
-            .filter(|target| !taken(target.id.as_str()))
+            .filter(|target| !taken(target.id.as_str()) && named.insert(&target.id))
             .map(|target| (target.id.to_string(), RouteSpec::new(Sequential::new([target.id.clone()]))))
             .collect();
         let specs: Vec<_> = self.routes.into_iter().chain(implicit_routes).collect();

@@ -22,6 +22,7 @@ pub struct Settings(());
 
 impl WireSettings for Settings {
     fn connect(self, _: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        http.check_version(BASE_URL, mistakes);
         let base_url = http.base_url.as_deref().unwrap_or(BASE_URL);
         let wire = Cohere::new().with_base_url(base_url);
         let wire = http.with_headers(wire, Cohere::with_header, mistakes);

@@ -181,6 +181,11 @@ impl AnyWire {
 
 #[cfg(feature = "_http")]
 impl HttpOptions {
+    /// Notes a base URL at the wire's own host without the path that its `default` address has.
+    pub(crate) fn check_version(&self, default: &str, mistakes: &mut Vec<String>) {
+        mistakes.extend(self.base_url.as_deref().and_then(|url| address::missing_version(url, default)));
+    }
+
     /// The wire with all valid headers added; the others are mistakes.
     pub(crate) fn with_headers<W: Clone>(
         &self,

@@ -35,6 +35,9 @@ pub struct Settings {
 
 impl WireSettings for Settings {
     fn connect(self, _: &str, http: &HttpOptions, mistakes: &mut Vec<String>) -> AnyWire {
+        if let Ok(own) = &self.wire {
+            http.check_version(own.base_url(), mistakes);
+        }
         let wire = match &http.base_url {
             Some(base_url) => Gemini::at(self.host, base_url),
             None => self.wire.unwrap_or_else(|error| {

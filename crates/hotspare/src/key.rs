@@ -87,11 +87,18 @@ impl Key {
         // Editors on Windows may begin a file with a byte order mark.
         let text = revealed.expose().trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
-            return Err(format!("{self:?} is empty"));
+            return Err(match self.0 {
+                Source::Literal(_) => "the key is empty".into(),
+                _ => format!("{self:?} is empty"),
+            });
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let key = match self.0 {
+                Source::Literal(_) => "the key".into(),
+                _ => format!("{self:?}"),
+            };
             return Err(format!(
-                "{self:?} contains whitespace or a character that is not visible ASCII inside the key"
+                "{key} contains whitespace or a character that is not visible ASCII inside the key"
             ));
         }
         Ok(Secret::new(text))

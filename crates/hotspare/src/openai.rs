@@ -82,6 +82,7 @@ impl WireSettings for Settings {
                 _ => Api::Chat,
             }
         });
+        http.check_version(&dialect.base_url, mistakes);
         if let Some(base_url) = &http.base_url {
             dialect = dialect.at(base_url.clone());
         }

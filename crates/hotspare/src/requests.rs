@@ -2,13 +2,22 @@
 //!
 //! Not whether a target can serve a request. Invariant: a mistake of the caller never looks like an outage.
 
-use hotspare_core::{ChatRequest, EmbedInput, EmbedRequest, Error, Kind, Request};
+use hotspare_core::{ChatRequest, EmbedInput, EmbedRequest, Error, Kind, Request, ToolChoice};
 
 /// A chat request that can be sent.
 pub(crate) fn checked_chat(request: ChatRequest) -> Result<Request, Error> {
     // A bound request may continue from messages that its provider stores.
     if request.messages.is_empty() && request.extras.is_empty() {
         return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
+    }
+    request.check_numbers()?;
+    if let Some(ToolChoice::Named(name)) = &request.tool_choice
+        && !request.tools.iter().any(|tool| tool.name == *name)
+        && request.native_tools.is_empty()
+        && request.extras.is_empty()
+    {
+        let what = format!("tool_choice names the tool `{name}`, which the request does not offer");
+        return Err(Error::new(Kind::InvalidRequest, what));
     }
     Ok(request.into())
 }

@@ -37,5 +37,15 @@ pub(super) fn url_mistakes(url: &str) -> Vec<String> {
     mistakes
 }
 
+/// The mistake in a base URL that names the host of `default` and leaves out its path, as other clients' settings do. Not
+/// for servers of one's own, some of which answer with and without the version.
+pub(super) fn missing_version(url: &str, default: &str) -> Option<String> {
+    let host = host_of(default);
+    let path = &default[host.len()..];
+    let is_bare = host_of(url) == host && url[host.len()..].trim_matches('/').is_empty();
+    (is_bare && !path.is_empty() && host.starts_with("https://"))
+        .then(|| format!("base_url `{url}` lacks `{path}`: write `{default}`, or leave it out"))
+}
+
 /// Endpoint paths that are often pasted with a base URL.
 const CALL_PATHS: [&str; 5] = ["/chat/completions", "/completions", "/embeddings", "/messages", "/responses"];
