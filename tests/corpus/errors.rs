@@ -164,7 +164,8 @@ fn plausible(status: u16) -> &'static [Kind] {
         401 => &[Kind::Auth],
         402 => &[Kind::QuotaExhausted],
         403 => &[Kind::Auth, Kind::ContentPolicy, Kind::Forbidden, Kind::QuotaExhausted],
-        404 => &[Kind::InvalidRequest, Kind::ModelUnavailable, Kind::Unsupported],
+        // Server: a frontend's own, in which nothing is said of a model.
+        404 => &[Kind::InvalidRequest, Kind::ModelUnavailable, Kind::Server, Kind::Unsupported],
         408 | 504 => &[Kind::Timeout],
         429 => &[
             Kind::GrowthLimited,

@@ -47,6 +47,8 @@ pub const RULES: Rules = Rules {
             Kind::Auth,
         ),
         Rule::word(&["model_not_found"], Kind::ModelUnavailable),
+        // The URL names the model: the frontend knows no such address (recorded, with an empty body).
+        Rule::text(&["the host sent"], Kind::ModelUnavailable).at(404),
         Rule::text(
             &["credits are depleted", "prepayment", "spending cap", "spend cap"],
             Kind::QuotaExhausted,

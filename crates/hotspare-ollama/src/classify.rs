@@ -20,7 +20,7 @@ pub const RULES: Rules = Rules {
     ],
     general: &[
         Rule::text(&["context length"], Kind::ContextOverflow),
-        Rule::text(&["not found"], Kind::ModelUnavailable).at(404),
+        Rule::text(&["not found"], Kind::ModelUnavailable).and(&["model"]).at(404),
         Rule::text(&["model is required"], Kind::ModelUnavailable),
         Rule::text(&["unsupported", "missing data required for image input"], Kind::Unsupported),
         Rule::text(&["unauthorized"], Kind::Auth),

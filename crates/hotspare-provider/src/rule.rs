@@ -98,6 +98,19 @@ impl Rule {
     }
 }
 
+impl ErrorFields<'_> {
+    /// Whether an address is unknown to whatever answered, which says nothing of a model: a proxy or a framework in
+    /// front of the host, which answers so also while the host is being restarted. An API's own error has a code or
+    /// speaks of the model.
+    fn names_no_model(&self) -> bool {
+        let has_word = || self.words.iter().any(|word| !word.is_empty());
+        let own = || !self.foreign && has_word() && !matches!(self.text.trim(), "" | "not found");
+        matches!(self.status, Some(404 | 405))
+            && !["model", "deployment"].iter().any(|what| self.text.contains(what))
+            && !own()
+    }
+}
+
 /// Whether a code is this word, or this word with a suffix such as `.PrivacyInformation`.
 fn is_word(given: &str, word: &str) -> bool {
     let stem = given.split_once('.').map_or(given, |(stem, _)| stem);
@@ -169,11 +182,13 @@ impl Classification {
     }
 }
 
-/// Classifies by the first rule that matches, or else by status, as [`by_status`] does.
+/// Classifies by the first rule that matches, or else by status, as [`by_status`] does. A 404 or 405 in which nothing is
+/// said of a model is the failure of the server that answered, so that one of them does not retire the model.
 #[must_use]
 pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
     match rules.in_order(fields.foreign).find(|rule| rule.matches(fields)) {
         Some(rule) => Classification { kind: rule.kind, scope: rule.scope },
+        None if fields.names_no_model() => Classification { kind: Kind::Server, scope: None },
         None => Classification { kind: by_status(fields.status), scope: None },
     }
 }
@@ -305,6 +320,32 @@ mod tests {
         assert_eq!(judged(500, &["w"], "a", true), Kind::Timeout);
         assert_eq!(judged(404, &[], "a", true), Kind::BadOutput);
         assert_eq!(judged(400, &[], "a prompt too long", true), Kind::ContextOverflow);
+    }
+
+    #[test]
+    fn a_404_retires_a_model_only_if_the_api_itself_sent_it_or_it_names_one() {
+        const RULES: Rules = Rules { specific: &[], general: &[] };
+        let judged = |status, word, text, foreign| {
+            apply_rules(&RULES, &ErrorFields { status: Some(status), words: &[word], text, foreign }).kind
+        };
+        for (word, text, foreign) in [
+            ("", "", true),
+            ("", "404 page not found", false),
+            ("404", "not found", false),
+            ("invalid_request_error", "method not allowed", true),
+        ] {
+            assert_eq!(judged(404, word, text, foreign), Kind::Server, "{text}");
+            assert_eq!(judged(405, word, text, foreign), Kind::Server, "{text}");
+            assert_eq!(judged(410, word, text, foreign), Kind::ModelUnavailable, "{text}");
+        }
+        for (word, text, foreign) in [
+            ("404", "resource not found", false),
+            ("invalid_request_error", "invalid url (post /v1/chat/completions)", false),
+            ("", "no deployment of this name", true),
+            ("", "this model is gone", false),
+        ] {
+            assert_eq!(judged(404, word, text, foreign), Kind::ModelUnavailable, "{text}");
+        }
     }
 
     #[test]

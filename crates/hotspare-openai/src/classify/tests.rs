@@ -90,7 +90,7 @@ fn error_body_takes_precedence_over_status() {
         (401, "<html><script>…</script></html>", Kind::Auth),
         (401, r#"{"detail":"Unauthorized"}"#, Kind::Auth),
         (403, r#"{"error":{"message":"You are not allowed to sample from this model"}}"#, Kind::Forbidden),
-        (404, "", Kind::ModelUnavailable),
+        (404, "", Kind::Server),
         (
             500,
             r#"{"error":{"code":500,"message":"[json.exception.parse_error.101] parse error","type":"server_error"}}"#,
