@@ -250,9 +250,7 @@ async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
             let failure = match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
                 Ok(Ok(())) => None,
                 // A wrong address answers with a plain 404, as an unknown model does.
-                Ok(Err(error))
-                    if error.kind() == Kind::ModelUnavailable || error.status() == Some(404) =>
-                {
+                Ok(Err(error)) if error.kind() == Kind::ModelUnavailable || error.status() == Some(404) => {
                     Some(format!("{error}; or base_url is wrong"))
                 }
                 Ok(Err(error)) => Some(error.to_string()),
