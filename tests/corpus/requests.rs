@@ -167,7 +167,7 @@ fn use_common_names(body: &mut Value, side: Side) {
 fn chat_completions_requests_of_other_hosts_round_trip() {
     let read: ParseRequest =
         |body| hotspare_openai::ChatCompletionsRequest::parse(body).map(|read| (read.request, read.stream));
-    let hosts = [("mistral", "mistral"), ("openrouter", "openrouter"), ("vercel_gateway", "openrouter")];
+    let hosts = [("mistral", "mistral"), ("openrouter", "openrouter"), ("vercel_gateway", "vercel")];
     for (provider, row) in hosts {
         let own = hotspare_openai::OpenAi::new(Dialect::find(row).unwrap());
         round_trip("chat_completions", &[provider], read, &own, use_common_names, CHAT);

@@ -88,6 +88,8 @@ impl Dialect {
         chat_path: Borrowed("/deployments/{model}/chat/completions"),
         embed_path: Borrowed("/deployments/{model}/embeddings"),
         query: Borrowed("api-version=2024-10-21"),
+        // This version does not know it (run-llama/llama_index#17544); models for which it was made take `system` for it.
+        developer_role: false,
         ..Self::AZURE
     };
 
@@ -333,6 +335,9 @@ impl Dialect {
         request_id: Borrowed("x-generation-id"),
         // For models without signatures (OpenRouter's guide "Reasoning tokens").
         reasoning_fields: &["reasoning"],
+        // It takes `developer` itself (recorded), but hosts behind it refuse it, also for models that reason
+        // (earendil-works/pi#5221). `system` is accepted everywhere, and OpenAI's models take it for `developer`.
+        developer_role: false,
         // Not in its reference, unlike audio, modalities and verbosity.
         unknown_fields: &["function_call", "functions", "moderation", "store"],
         custom_tools: false,
@@ -375,6 +380,21 @@ impl Dialect {
         // Its name for the field (Together's guide "Reasoning").
         reasoning_fields: &["reasoning"],
         inner_fields: Some(&[]),
+        ..Self::COMPATIBLE
+    };
+
+    /// Vercel's AI Gateway, a relay to many hosts (Vercel's guide "OpenAI Chat Completions API"). Reasoning is signed as at
+    /// OpenRouter, and comes back in the same fields (recorded).
+    pub const VERCEL: Self = Self {
+        id: Borrowed("vercel"),
+        catalog: Borrowed("vercel"),
+        base_url: Borrowed("https://ai-gateway.vercel.sh/v1"),
+        key_env: Some(Borrowed("AI_GATEWAY_API_KEY")),
+        auth: Auth::Bearer,
+        signs_reasoning: true,
+        reasoning_fields: &["reasoning"],
+        unknown_fields: accepted::OPENAI_ONLY,
+        custom_tools: false,
         ..Self::COMPATIBLE
     };
 
@@ -446,6 +466,7 @@ impl Dialect {
         Self::PERPLEXITY,
         Self::SAMBANOVA,
         Self::TOGETHER,
+        Self::VERCEL,
         Self::VLLM,
         Self::XAI,
         Self::ZAI,

@@ -138,6 +138,7 @@ fn plain_reasoning_is_sent_back_where_the_host_takes_it() {
         ("llamacpp", [hm(), None]),
         ("vllm", [hm(), hm()]),
         ("openrouter", [None, hm()]),
+        ("vercel", [None, hm()]),
         ("cerebras", [None, hm()]),
         ("openai", [None, None]),
         ("azure", [None, None]),
@@ -300,4 +301,14 @@ fn mistral_is_sent_the_name_of_a_tool_but_not_of_a_speaker() {
     };
     assert_eq!(names(&Dialect::OPENAI), [true, true, true]);
     assert_eq!(names(&Dialect::MISTRAL), [false, false, true]);
+}
+
+#[test]
+fn a_developer_message_is_one_only_where_every_model_behind_the_host_takes_it() {
+    let mut request = ChatRequest::to("r").user("hi");
+    request.messages.insert(0, Message::new(Role::Developer, vec![Part::Text("be brief".into())]));
+    for row in Dialect::ALL {
+        let role = if matches!(&*row.id, "azure" | "openai") { "developer" } else { "system" };
+        assert_eq!(encoded(&request, false, row)["messages"][0]["role"], role, "{}", row.id);
+    }
 }
