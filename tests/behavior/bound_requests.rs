@@ -136,3 +136,29 @@ async fn essential_native_features_are_not_dropped() {
         client.chat(request).await.unwrap();
     }
 }
+
+/// Hosts of one wire differ in the tools that they run: the holder is the first that runs the request's.
+#[test]
+fn a_tool_that_the_provider_runs_goes_to_a_host_that_runs_it() {
+    let client = Client::builder()
+        .target("cloud", anthropic::vertex("p", "us-east5", "claude").key(hotspare_tests::key()))
+        .target("author", anthropic::target("claude").key(hotspare_tests::key()))
+        .route("r", RouteSpec::new(Sequential::new(["cloud", "author"])))
+        .build()
+        .unwrap();
+    let places = |tool: &str| {
+        let mut request = ChatRequest::to("r").user("hi");
+        let tool = format!(r#"{{"type":"{tool}","name":"t"}}"#);
+        request.native_tools.push(Native::new(anthropic::WIRE, Json::parse(&tool).unwrap()));
+        let explained = client.explain(&request).unwrap();
+        let skipped: Vec<_> = explained.skipped.iter().map(|skipped| skipped.why.clone()).collect();
+        (explained.choices[0].target.to_string(), skipped)
+    };
+    let (first, skipped) = places("web_fetch_20250910");
+    assert_eq!((&*first, &skipped[..]), ("author", &["it does not run the tool web_fetch".to_owned()][..]));
+    let (first, skipped) = places("web_search_20250305");
+    assert!(
+        first == "cloud" && skipped[0].starts_with("the request is bound to cloud"),
+        "{first} {skipped:?}"
+    );
+}

@@ -26,6 +26,8 @@ pub struct Host {
     pub betas_in_body: bool,
     /// Whether images and documents may be named by a URL; otherwise a request with one is refused.
     pub url_sources: bool,
+    /// Tools that Anthropic runs and this host does not, by the start of their type.
+    pub absent_tools: &'static [&'static str],
     /// Whether the limit of an answer's length counts against the quota up front, so that a high one blocks requests
     /// that would have had room.
     pub reserves_output: bool,
@@ -55,6 +57,7 @@ impl Host {
         says_stream: true,
         betas_in_body: false,
         url_sources: true,
+        absent_tools: &[],
         reserves_output: false,
         auth: Auth::Header,
     };
@@ -69,6 +72,8 @@ impl Host {
         betas_in_body: true,
         // A recorded reply says so: `URL sources are not supported`.
         url_sources: false,
+        // It runs none (Anthropic's guides to these tools, "Availability").
+        absent_tools: &["code_execution", "mcp_toolset", "web_fetch", "web_search"],
         reserves_output: true,
         auth: Auth::Outside,
     };
@@ -81,6 +86,8 @@ impl Host {
         version: Some("vertex-2023-10-16"),
         // As at Bedrock (BerriAI/litellm#18430).
         url_sources: false,
+        // It runs `web_search` (Google's guide "Web search with Anthropic Claude models").
+        absent_tools: &["code_execution", "mcp_toolset", "web_fetch"],
         auth: Auth::Bearer,
         ..Self::AUTHOR
     };

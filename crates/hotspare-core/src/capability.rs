@@ -121,6 +121,10 @@ pub enum Encoding {
 #[non_exhaustive]
 #[serde(default)]
 pub struct Capabilities {
+    /// Tools that other providers of the same wire run and this one does not, by the start of their type. Not in the
+    /// catalogue: providers differ in it, not models.
+    #[serde(skip)]
+    pub absent_tools: &'static [&'static str],
     /// Accepts a conversation that starts with an assistant message.
     pub assistant_first: Option<bool>,
     /// Continues a trailing assistant message.
@@ -160,6 +164,7 @@ impl Capabilities {
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Self {
+            absent_tools: if self.absent_tools.is_empty() { other.absent_tools } else { self.absent_tools },
             assistant_first: self.assistant_first.or(other.assistant_first),
             assistant_prefill: self.assistant_prefill.or(other.assistant_prefill),
             embeddings: self.embeddings.or(other.embeddings),

@@ -11,7 +11,7 @@ use hotspare_core::{
 };
 use hotspare_normalize::{PromptTemplate, message_size};
 use hotspare_routing::{
-    Candidate, Ineligible, Need, Reason, Scene, Space, Start, ineligible, ineligible_to_embed,
+    Candidate, Ineligible, Need, Reason, Scene, Space, Start, absent_tool, ineligible, ineligible_to_embed,
 };
 
 use crate::fleet::{Fleet, Route, Target};
@@ -372,13 +372,16 @@ enum Unsuited {
     Other(String),
 }
 
-/// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire.
+/// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire
+/// and runs its tools.
 fn holder(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
     route.members.iter().copied().find(|&place| {
         let target = &fleet.targets()[place];
-        target.wire == bound.wire && request.options().allows(&target.id)
+        target.wire == bound.wire
+            && request.options().allows(&target.id)
+            && absent_tool(chat, &target.profile).is_none()
     })
 }
 
@@ -389,6 +392,9 @@ fn elsewhere(fleet: &Fleet, request: &Request, place: usize, holder: Option<usiz
     if !bound.kept {
         let other = fleet.targets()[place].wire != bound.wire;
         return other.then(|| format!("only the wire {} supports {}", bound.wire, bound.what));
+    }
+    if let Some(tool) = absent_tool(chat, &fleet.targets()[place].profile) {
+        return Some(Ineligible::AbsentTool(tool).to_string());
     }
     Some(match holder {
         Some(holder) => format!("the request is bound to {}: {}", fleet.targets()[holder].id, bound.what),

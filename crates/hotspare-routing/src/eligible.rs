@@ -51,6 +51,8 @@ impl Need {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ineligible {
+    /// It does not run a tool that other providers of the wire run.
+    AbsentTool(&'static str),
     /// It produces no embeddings.
     NoEmbeddings,
     /// It cannot call tools.
@@ -83,6 +85,7 @@ pub enum Ineligible {
 impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AbsentTool(tool) => write!(f, "it does not run the tool {tool}"),
             Self::NoEmbeddings => f.write_str("it does not support embeddings"),
             Self::NoTools => f.write_str("it cannot call tools"),
             Self::NoVision => f.write_str("it cannot read images"),
@@ -115,6 +118,9 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
     if can.vision == Some(false) && request.has_images() {
         return Some(Ineligible::NoVision);
     }
+    if let Some(tool) = absent_tool(request, profile) {
+        return Some(Ineligible::AbsentTool(tool));
+    }
     let window = need.window(profile).unwrap_or(u64::MAX);
     let needs = need.prompt.saturating_add(Need::room(request, profile, window));
     let certain = needs.saturating_sub(need.prompt / 100 * need.margin);
@@ -128,6 +134,17 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
         });
     }
     need.overflow.filter(|lately| needs >= *lately).map(|lately| Ineligible::Overflowed { needs, lately })
+}
+
+/// The tool of the request that providers of the wire run, but not this one, by the start of its type.
+#[must_use]
+pub fn absent_tool(request: &ChatRequest, profile: &ModelProfile) -> Option<&'static str> {
+    let absent = profile.capabilities.absent_tools;
+    let tools = request.native_tools.iter().filter(|_| !absent.is_empty());
+    tools.map(|tool| tool.raw.to_value()).find_map(|tool| {
+        let kind = tool["type"].as_str()?;
+        absent.iter().copied().find(|absent| kind.starts_with(absent))
+    })
 }
 
 impl Ineligible {
@@ -167,6 +184,24 @@ mod tests {
             "an estimate that is a little over may be wrong"
         );
         assert!(ineligible(&request, &small, need(2_000, 2)).is_some(), "a count is not");
+    }
+
+    #[test]
+    fn a_tool_that_this_provider_does_not_run_excludes_it() {
+        let tool = |kind: &str| {
+            let mut request = ChatRequest::to("r").user("x");
+            let tool = format!(r#"{{"type":"{kind}","name":"t"}}"#);
+            let tool = hotspare_core::Json::parse(&tool).unwrap();
+            request.native_tools.push(hotspare_core::Native::new("w", tool));
+            request
+        };
+        let mut model = ModelProfile::default();
+        assert_eq!(ineligible(&tool("search_1"), &model, Need::default()), None);
+        model.capabilities.absent_tools = &["search"];
+        let why = ineligible(&tool("search_1"), &model, Need::default()).unwrap();
+        assert_eq!(why.to_string(), "it does not run the tool search");
+        assert!(!why.is_length());
+        assert_eq!(ineligible(&tool("shell_1"), &model, Need::default()), None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod tiered;
 mod weighted;
 
 pub use cheapest::Cheapest;
-pub use eligible::{Ineligible, Need, ineligible, ineligible_to_embed};
+pub use eligible::{Ineligible, Need, absent_tool, ineligible, ineligible_to_embed};
 pub use fastest::Fastest;
 pub use health_aware::HealthAware;
 pub use hedged::{Hedge, Hedged};
