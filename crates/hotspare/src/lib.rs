@@ -44,6 +44,8 @@ mod display;
 mod driver;
 mod endpoint;
 mod explain;
+#[cfg(any(feature = "openai", feature = "anthropic"))]
+mod from_wire_json;
 mod key;
 mod lint;
 mod listen;
@@ -82,6 +84,8 @@ pub use client::Client;
 pub use endpoint::WireSettings;
 pub use endpoint::{AnyWire, Endpoint};
 pub use explain::{ExplainedTarget, Explanation};
+#[cfg(any(feature = "openai", feature = "anthropic"))]
+pub use from_wire_json::FromWireJson;
 pub use hotspare_core::{
     Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,
