@@ -5,7 +5,10 @@
 
 mod chat;
 mod messages;
+mod relay;
 mod responses;
+
+use std::time::SystemTime;
 
 use hotspare::{ChatRequest, ChatResponse, Chunk, Error, Kind};
 use http::HeaderMap;
@@ -32,6 +35,11 @@ fn gateway_status(error: &Error) -> Option<u16> {
         _ => false,
     };
     error.status().filter(is_own)
+}
+
+/// The time, for answers that state it.
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A wire towards clients, and the state of one answer being encoded for it.

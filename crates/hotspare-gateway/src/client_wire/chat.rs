@@ -1,12 +1,11 @@
 //! The client wire for Chat Completions.
 
-use std::time::SystemTime;
-
 use hotspare::openai::{ChatCompletionsEncoder, ChatCompletionsRequest, WIRE};
-use hotspare::{ChatResponse, Chunk, Error, Event, Raw, Usage};
+use hotspare::{ChatResponse, Chunk, Error, Event, Usage};
 use http::HeaderMap;
 
-use super::{ClientWire, ParsedRequest, gateway_status};
+use super::relay::{Passage, Relay};
+use super::{ClientWire, ParsedRequest, gateway_status, unix_seconds};
 
 /// One Chat Completions answer.
 #[derive(Debug)]
@@ -16,11 +15,7 @@ pub(crate) struct Chat {
     usage: Option<Usage>,
     /// Token counts were already sent in a relayed frame.
     usage_sent: bool,
-    /// The last frame was in the client's own wire format and was relayed.
-    relaying: bool,
-    /// Another target continues the answer. Its frames have another id and only its own token counts, so they cannot be
-    /// relayed.
-    handed_over: bool,
+    relay: Relay,
 }
 
 impl ClientWire for Chat {
@@ -40,7 +35,7 @@ impl ClientWire for Chat {
             unix_seconds(),
         );
         let include_usage = parsed.include_usage;
-        Self { encoder, include_usage, usage: None, usage_sent: false, relaying: false, handed_over: false }
+        Self { encoder, include_usage, usage: None, usage_sent: false, relay: Relay::default() }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
@@ -52,14 +47,11 @@ impl ClientWire for Chat {
             Event::Started { id, model } => self.encoder.rename(id.as_deref(), model.as_deref()),
             Event::Usage(usage) => self.usage = Some(**usage),
             Event::ServiceTier(word) => self.encoder.set_service_tier(word),
-            Event::Handover { .. } => (self.handed_over, self.usage_sent) = (true, false),
+            Event::Handover { .. } => self.usage_sent = false,
             _ => {}
         }
-        if let Raw::Frame { wire, .. } = &chunk.raw {
-            self.relaying = *wire == WIRE && !self.handed_over;
-        }
-        match &chunk.raw {
-            Raw::Frame { data, .. } if self.relaying => {
+        match self.relay.passage(chunk, WIRE) {
+            Passage::Frame(data) => {
                 self.encoder.relayed(&chunk.event);
                 if matches!(chunk.event, Event::Started { .. }) {
                     self.encoder.follow(data);
@@ -71,8 +63,8 @@ impl ClientWire for Chat {
                 self.usage_sent |= only_usage;
                 ChatCompletionsEncoder::relay(data, out);
             }
-            Raw::Covered if self.relaying => self.encoder.relayed(&chunk.event),
-            _ => {
+            Passage::Covered => self.encoder.relayed(&chunk.event),
+            Passage::Encoded => {
                 if let Some(data) = self.encoder.frame(&chunk.event) {
                     ChatCompletionsEncoder::relay(&data, out);
                 }
@@ -95,8 +87,4 @@ impl ClientWire for Chat {
         let status = gateway_status(error).unwrap_or_else(|| ChatCompletionsEncoder::status(error));
         (status, ChatCompletionsEncoder::error_body(error))
     }
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

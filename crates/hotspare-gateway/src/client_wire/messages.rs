@@ -1,20 +1,17 @@
 //! The client wire for Messages.
 
 use hotspare::anthropic::{BETA, MessagesEncoder, MessagesRequest, WIRE};
-use hotspare::{ChatResponse, Chunk, Error, Event, Json, Raw};
+use hotspare::{ChatResponse, Chunk, Error, Json};
 use http::HeaderMap;
 
+use super::relay::{Passage, Relay};
 use super::{ClientWire, ParsedRequest, gateway_status};
 
 /// One Messages answer.
 #[derive(Debug)]
 pub(crate) struct Messages {
     encoder: MessagesEncoder,
-    /// The last frame was in the client's own wire format and was relayed.
-    relaying: bool,
-    /// Another target continues the answer. Its content blocks are numbered from the start, so its frames cannot be
-    /// relayed.
-    handed_over: bool,
+    relay: Relay,
 }
 
 impl ClientWire for Messages {
@@ -34,7 +31,7 @@ impl ClientWire for Messages {
 
     fn start(id: &str, parsed: &ParsedRequest) -> Self {
         let encoder = MessagesEncoder::new(format!("msg_{id}"), parsed.request.model.clone());
-        Self { encoder, relaying: false, handed_over: false }
+        Self { encoder, relay: Relay::default() }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
@@ -42,14 +39,10 @@ impl ClientWire for Messages {
     }
 
     fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
-        self.handed_over |= matches!(chunk.event, Event::Handover { .. });
-        if let Raw::Frame { wire, .. } = &chunk.raw {
-            self.relaying = *wire == WIRE && !self.handed_over;
-        }
-        match &chunk.raw {
-            Raw::Frame { data, .. } if self.relaying => self.encoder.relay(data, &chunk.event, out),
-            Raw::Covered if self.relaying => self.encoder.covered(&chunk.event),
-            _ => self.encoder.event(&chunk.event, out),
+        match self.relay.passage(chunk, WIRE) {
+            Passage::Frame(data) => self.encoder.relay(data, &chunk.event, out),
+            Passage::Covered => self.encoder.covered(&chunk.event),
+            Passage::Encoded => self.encoder.event(&chunk.event, out),
         }
     }
 

@@ -1,21 +1,17 @@
 //! The client wire for Responses, for clients that keep the conversation themselves.
 
-use std::time::SystemTime;
-
 use hotspare::openai::{ChatCompletionsEncoder, RESPONSES_WIRE, ResponsesEncoder, ResponsesRequest};
-use hotspare::{ChatResponse, Chunk, Error, Event, Raw};
+use hotspare::{ChatResponse, Chunk, Error, Event};
 use http::HeaderMap;
 
-use super::{ClientWire, ParsedRequest, gateway_status};
+use super::relay::{Passage, Relay};
+use super::{ClientWire, ParsedRequest, gateway_status, unix_seconds};
 
 /// One Responses answer.
 #[derive(Debug)]
 pub(crate) struct Responses {
     encoder: ResponsesEncoder,
-    /// The last frame was in the client's own wire format and was relayed.
-    relaying: bool,
-    /// Another target continues the answer. Its frames are numbered from the start again, so they cannot be relayed.
-    handed_over: bool,
+    relay: Relay,
     /// The provider's own final frame was relayed.
     ended: bool,
 }
@@ -30,10 +26,9 @@ impl ClientWire for Responses {
     }
 
     fn start(id: &str, parsed: &ParsedRequest) -> Self {
-        let created =
-            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let encoder = ResponsesEncoder::new(format!("resp_{id}"), parsed.request.model.clone(), created);
-        Self { encoder, relaying: false, handed_over: false, ended: false }
+        let model = parsed.request.model.clone();
+        let encoder = ResponsesEncoder::new(format!("resp_{id}"), model, unix_seconds());
+        Self { encoder, relay: Relay::default(), ended: false }
     }
 
     fn body(&self, answer: &ChatResponse) -> Vec<u8> {
@@ -41,20 +36,15 @@ impl ClientWire for Responses {
     }
 
     fn chunk(&mut self, chunk: &Chunk, out: &mut Vec<u8>) {
-        self.handed_over |= matches!(chunk.event, Event::Handover { .. });
-        match &chunk.raw {
-            Raw::Frame { wire, .. } => self.relaying = *wire == RESPONSES_WIRE && !self.handed_over,
-            Raw::Absent => self.relaying = false,
-            _ => {}
-        }
-        if !self.relaying {
+        let passage = self.relay.passage(chunk, RESPONSES_WIRE);
+        if passage == Passage::Encoded {
             self.encoder.event(&chunk.event, out);
             return;
         }
         // Encoded only to keep the counters, so that another target can continue from here.
         self.encoder.event(&chunk.event, &mut Vec::new());
         self.ended |= matches!(chunk.event, Event::Finished(_));
-        if let Raw::Frame { data, .. } = &chunk.raw {
+        if let Passage::Frame(data) = passage {
             ResponsesEncoder::relay(data, out);
         }
     }
