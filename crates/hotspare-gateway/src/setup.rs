@@ -51,7 +51,7 @@ pub enum SetupError {
 /// What is used without a configuration: a host and a model of it. The first four come first, the others follow the
 /// table of hosts. Hosts that need an address (Azure) are left out, as are those whose token is commonly set for other
 /// purposes (`GITHUB_TOKEN`, `HF_TOKEN`): finding it does not mean that prompts may be sent there.
-const DEFAULTS: [(&str, &str); 20] = [
+const DEFAULTS: [(&str, &str); 21] = [
     ("openai", "gpt-4o-mini"),
     ("anthropic", "claude-haiku-4-5"),
     ("gemini", "gemini-2.5-flash"),
@@ -70,6 +70,7 @@ const DEFAULTS: [(&str, &str); 20] = [
     ("perplexity", "sonar"),
     ("sambanova", "gpt-oss-120b"),
     ("together", "openai/gpt-oss-120b"),
+    ("vercel", "openai/gpt-4o-mini"),
     ("xai", "grok-4.3"),
     ("zai", "glm-5.3-flash"),
 ];
