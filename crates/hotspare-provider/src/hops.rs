@@ -2,7 +2,9 @@
 //!
 //! Not a limit: the gateway that receives the count decides. Invariant: a public provider never gets it.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use hotspare_core::CallOptions;
 use http::{HeaderMap, HeaderName, Uri};
@@ -13,10 +15,37 @@ pub static HOPS_HEADER: HeaderName = HeaderName::from_static("x-hotspare-hops");
 /// The header that tells a gateway the time left. A host that is sent it is a gateway, wherever it is.
 pub static DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-hotspare-deadline");
 
-/// Adds the count to a request for `url`, if that may be another gateway.
-pub(crate) fn announce(headers: &mut HeaderMap, options: &CallOptions, url: &str, is_gateway: bool) {
-    if is_gateway || is_local(url) {
-        headers.insert(HOPS_HEADER.clone(), u16::from(options.hops.saturating_add(1)).into());
+/// Tells which of a provider's requests get the count. It remembers the answer for the first URL: most providers have
+/// one, and reading a URL costs half as much as encoding a request.
+#[derive(Clone, Default)]
+pub(crate) struct Announcer {
+    first: OnceLock<(String, bool)>,
+}
+
+impl Announcer {
+    /// Adds the count to a request for `url`, if that may be another gateway.
+    pub(crate) fn announce(
+        &self,
+        headers: &mut HeaderMap,
+        options: &CallOptions,
+        url: &str,
+        is_gateway: bool,
+    ) {
+        if is_gateway || self.is_local(url) {
+            headers.insert(HOPS_HEADER.clone(), u16::from(options.hops.saturating_add(1)).into());
+        }
+    }
+
+    fn is_local(&self, url: &str) -> bool {
+        let (first, first_is_local) = self.first.get_or_init(|| (url.to_owned(), is_local(url)));
+        if first == url { *first_is_local } else { is_local(url) }
+    }
+}
+
+/// Omits the URL, which may hold a key.
+impl fmt::Debug for Announcer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Announcer")
     }
 }
 
@@ -42,11 +71,12 @@ mod tests {
 
     #[test]
     fn only_hosts_in_the_local_network_get_the_count() {
+        let announcer = Announcer::default();
         let told = |url: &str, is_gateway| {
             let mut headers = HeaderMap::new();
             let mut options = CallOptions::default();
             options.hops = 2;
-            announce(&mut headers, &options, url, is_gateway);
+            announcer.announce(&mut headers, &options, url, is_gateway);
             headers.get(&HOPS_HEADER).map(|value| value.to_str().unwrap().to_owned())
         };
         for url in [
@@ -73,5 +103,23 @@ mod tests {
             assert_eq!(told(url, false), None, "{url}");
         }
         assert_eq!(told("https://gateway.example.com/v1", true).as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn a_remembered_answer_holds_for_its_own_url_only() {
+        let (inside, outside) = ("http://gateway:8080/v1", "https://api.openai.com/v1");
+        for (first, second) in [(inside, outside), (outside, inside)] {
+            let announcer = Announcer::default();
+            for url in [first, second, first, second] {
+                assert_eq!(announcer.is_local(url), url.starts_with("http:"), "{first} {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn debug_output_omits_the_remembered_url() {
+        let announcer = Announcer::default();
+        announcer.is_local("https://user:secret@example.com?key=secret");
+        assert!(!format!("{announcer:?}").contains("secret"));
     }
 }

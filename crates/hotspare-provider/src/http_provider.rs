@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::describe::Wrapper;
 use crate::framing::{Frame, strip_bom};
-use crate::hops;
+use crate::hops::{self, Announcer};
 use crate::provider::{Opened, Outbound, Provider, Signal};
 use crate::secret::Secret;
 use crate::sign::Signer;
@@ -35,12 +35,13 @@ pub struct HttpProvider<W> {
     transport: Arc<dyn Transport>,
     signer: Option<Arc<dyn Signer>>,
     deadline_header: Option<HeaderName>,
+    announcer: Announcer,
 }
 
 impl<W: Wire> HttpProvider<W> {
     /// A provider that uses `wire` over `transport`.
     pub fn new(wire: W, transport: Arc<dyn Transport>) -> Self {
-        Self { wire, transport, signer: None, deadline_header: None }
+        Self { wire, transport, signer: None, deadline_header: None, announcer: Announcer::default() }
     }
 
     /// Signs every request that has a key, after the wire has encoded it.
@@ -82,7 +83,7 @@ impl<W: Wire> HttpProvider<W> {
         }
         let options = call.request.options();
         let is_gateway = self.deadline_header.as_ref().is_some_and(|name| *name == hops::DEADLINE_HEADER);
-        hops::announce(&mut request.headers, options, &request.url, is_gateway);
+        self.announcer.announce(&mut request.headers, options, &request.url, is_gateway);
         if let (Some(signer), Some(secret)) = (&self.signer, &call.secret) {
             signer.sign(&mut request, secret, call.sent_at)?;
         }
