@@ -153,7 +153,9 @@ impl Decoder for EnvelopeDecoder {
         let envelope: Envelope<'_> = serde_json::from_slice(&frame.data).map_err(|_| malformed())?;
         let Some(text) = envelope.bytes else { return Ok(()) };
         let data = STANDARD.decode(text.0.as_bytes()).map_err(|_| malformed())?;
-        if std::str::from_utf8(&data).is_ok_and(|data| data.contains(METRICS))
+        // Most inner wires count tokens themselves, from their first event on.
+        if !self.inner.has_usage
+            && std::str::from_utf8(&data).is_ok_and(|data| data.contains(METRICS))
             && let Some(metrics) =
                 serde_json::from_slice::<MetricsFrame>(&data).ok().and_then(|last| last.metrics)
         {

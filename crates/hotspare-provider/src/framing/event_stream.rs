@@ -95,33 +95,30 @@ fn message(whole: Bytes) -> Result<Frame, Error> {
         return Err(malformed("a message's checksum is wrong"));
     }
     let headers_end = PRELUDE_LEN + size(&whole[4..]);
-    let mut headers = Headers::default();
-    headers.read(whole.slice(PRELUDE_LEN..headers_end))?;
-    let payload = whole.slice(headers_end..checked);
+    let headers = Headers::read(&whole[PRELUDE_LEN..headers_end])?;
+    let payload = || whole.slice(headers_end..checked);
     let named = |prefix: &str, name: &[u8]| Some(Bytes::from([prefix.as_bytes(), name].concat()));
-    Ok(match headers.kind.as_deref() {
-        Some(b"exception") => {
-            Frame { name: named(EventStream::EXCEPTION, &headers.exception), data: payload, whole: false }
-        }
-        Some(b"error") => {
-            Frame { name: named(EventStream::ERROR, &headers.error), data: headers.message, whole: false }
-        }
-        _ => Frame { name: headers.event, data: payload, whole: false },
-    })
+    let (name, data) = match headers.kind {
+        Some(b"exception") => (named(EventStream::EXCEPTION, headers.exception), payload()),
+        Some(b"error") => (named(EventStream::ERROR, headers.error), whole.slice_ref(headers.message)),
+        _ => (headers.event.map(|event| whole.slice_ref(event)), payload()),
+    };
+    Ok(Frame { name, data, whole: false })
 }
 
 /// The headers that name a message; the others are skipped.
 #[derive(Debug, Default)]
-struct Headers {
-    kind: Option<Bytes>,
-    event: Option<Bytes>,
-    exception: Bytes,
-    error: Bytes,
-    message: Bytes,
+struct Headers<'a> {
+    kind: Option<&'a [u8]>,
+    event: Option<&'a [u8]>,
+    exception: &'a [u8],
+    error: &'a [u8],
+    message: &'a [u8],
 }
 
-impl Headers {
-    fn read(&mut self, mut rest: Bytes) -> Result<(), Error> {
+impl<'a> Headers<'a> {
+    fn read(mut rest: &'a [u8]) -> Result<Self, Error> {
+        let mut headers = Self::default();
         while rest.has_remaining() {
             let length = usize::from(rest.get_u8());
             let name = take(&mut rest, length)?;
@@ -139,24 +136,21 @@ impl Headers {
                 _ => return Err(malformed("a message's header has a type that does not exist")),
             };
             let value = take(&mut rest, length)?;
-            match name.as_ref() {
-                b":message-type" => self.kind = Some(value),
-                b":event-type" => self.event = Some(value),
-                b":exception-type" => self.exception = value,
-                b":error-code" => self.error = value,
-                b":error-message" => self.message = value,
+            match name {
+                b":message-type" => headers.kind = Some(value),
+                b":event-type" => headers.event = Some(value),
+                b":exception-type" => headers.exception = value,
+                b":error-code" => headers.error = value,
+                b":error-message" => headers.message = value,
                 _ => {}
             }
         }
-        Ok(())
+        Ok(headers)
     }
 }
 
-fn take(rest: &mut Bytes, length: usize) -> Result<Bytes, Error> {
-    if rest.len() < length {
-        return Err(malformed("a message's headers are truncated"));
-    }
-    Ok(rest.split_to(length))
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Error> {
+    rest.split_off(..length).ok_or_else(|| malformed("a message's headers are truncated"))
 }
 
 /// The first four bytes as a big-endian integer; callers never pass fewer.
