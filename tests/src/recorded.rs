@@ -5,11 +5,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hotspare::ChatRequest;
 use hotspare::recorded::Exchange;
 use hotspare_core::{Chunk, Error};
 use hotspare_provider::{Frame, Outbound};
+use serde::Deserialize;
 
 /// As much as a socket returns at once.
 const READ_SIZE: usize = 8 << 10;
@@ -39,6 +42,19 @@ pub fn largest(count: usize) -> std::io::Result<BTreeMap<String, Vec<Exchange>>>
         }
     }
     Ok(found)
+}
+
+/// The JSON that a frame carries in base64, as Bedrock's envelope does; `None` for a frame of any other shape. Plain
+/// parsing of such a frame without it would get none of the answer.
+#[must_use]
+pub fn enclosed(frame: &[u8]) -> Option<Vec<u8>> {
+    let Envelope { bytes } = serde_json::from_slice(frame).ok()?;
+    STANDARD.decode(bytes).ok()
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    bytes: &'a str,
 }
 
 /// Splits and decodes a stream as if it had just arrived; collects the frames if requested, and returns the number of

@@ -3,7 +3,7 @@
 //! bench decode`.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "benchmarks panic on failure")]
 
-use hotspare_tests::recorded::{decode, largest};
+use hotspare_tests::recorded::{decode, enclosed, largest};
 
 #[global_allocator]
 static ALLOC: dhat::Alloc = dhat::Alloc;
@@ -23,7 +23,8 @@ fn main() {
         }
         let before = dhat::HeapStats::get().total_blocks;
         for frame in &frames {
-            drop(serde_json::from_slice::<serde_json::Value>(frame));
+            let inner = enclosed(frame);
+            drop(serde_json::from_slice::<serde_json::Value>(inner.as_deref().unwrap_or(frame)));
         }
         let parsed = dhat::HeapStats::get().total_blocks - before;
         if events > 0 {
