@@ -59,7 +59,9 @@ impl Wire for Inner {
 
 impl Decoder for Inner {
     fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
-        out.push_back(Event::TextDelta(String::from_utf8_lossy(&frame.data).into_owned()).into());
+        let text = String::from_utf8_lossy(&frame.data).into_owned();
+        let usage = text.starts_with(r#"{"usage""#).then(|| Usage::reported(Some(1), Some(2)));
+        out.push_back(usage.map_or(Event::TextDelta(text), |usage| Event::Usage(Box::new(usage))).into());
         Ok(())
     }
 
@@ -111,6 +113,24 @@ fn events_are_unwrapped_and_exceptions_classified() {
     let error = Invoke::new(Inner)
         .classify(&head(403, "application/json"), br#"{"message":"Authentication failed: API Key"}"#);
     assert_eq!(error.kind(), Kind::Auth);
+}
+
+#[test]
+fn the_hosts_token_counts_are_used_only_if_the_wire_inside_has_none() {
+    let host = r#"{"a":1,"amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":4}}"#;
+    for (inner, expected) in [(r#"{"a":1}"#, (3, 4)), (r#"{"usage":1}"#, (1, 2))] {
+        let mut decoding = Invoke::new(Inner).decoder(&call("k"), &head(200, EVENT_STREAM)).unwrap();
+        let mut out = VecDeque::new();
+        for event in [inner, host] {
+            let data = format!(r#"{{"bytes":"{}"}}"#, STANDARD.encode(event));
+            decoding.decoder.push(Frame::piece(data), &mut out).unwrap();
+        }
+        let counts = |chunk: &Chunk| match &chunk.event {
+            Event::Usage(usage) => Some((usage.input?, usage.output?)),
+            _ => None,
+        };
+        assert_eq!(out.iter().filter_map(counts).collect::<Vec<_>>(), [expected], "{inner}");
+    }
 }
 
 #[test]
