@@ -4,7 +4,7 @@
 //! format, not the model's name, which the ARN of a profile does not contain. Of several answers the first is read.
 //! Invariant: an answer is complete once a stop reason was seen; a body that ends without one is truncated.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use hotspare_core::{Chunk, Error, Event, FinishReason, Kind, Request, Usage};
@@ -22,9 +22,41 @@ use crate::wire::request_id;
 /// Unlike any other wire's name, so its frames are never forwarded to callers of another wire.
 const WIRE: &str = "bedrock-body";
 
-/// The Converse wire's events, which appear as fields in one vendor's streams.
-const EVENTS: [&str; 6] =
-    ["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"];
+/// What one vendor's bodies have in common with the Converse wire: its whole answer in the field `output`, and its
+/// events, each as a field.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ConverseFields<'a> {
+    #[serde(borrow)]
+    output: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_start: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content_block_start: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content_block_delta: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content_block_stop: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_stop: Option<&'a RawValue>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+impl<'a> ConverseFields<'a> {
+    /// The name and the payload of the event, if it is one.
+    fn event(&self) -> Option<(&'static str, &'a RawValue)> {
+        let events = [
+            ("messageStart", self.message_start),
+            ("contentBlockStart", self.content_block_start),
+            ("contentBlockDelta", self.content_block_delta),
+            ("contentBlockStop", self.content_block_stop),
+            ("messageStop", self.message_stop),
+            ("metadata", self.metadata),
+        ];
+        events.into_iter().find_map(|(name, payload)| Some((name, payload?)))
+    }
+}
 
 /// Decodes bodies in a model's own format; for use inside [`Invoke`](crate::Invoke).
 #[derive(Clone, Copy, Debug, Default)]
@@ -266,21 +298,21 @@ impl Decoder for BodyDecoder {
         if data.is_empty() {
             return Ok(());
         }
-        let fields: BTreeMap<Text<'_>, &RawValue> = parse(data)?;
-        let field = |name: &str| {
-            let found = fields.iter().find(|(field, value)| field.0 == name && value.get() != "null");
-            found.map(|(_, value)| *value)
-        };
-        if field("output").is_some() {
+        // To the parser, an array could be an object without its names.
+        if !data.starts_with(b"{") {
+            return Err(unreadable());
+        }
+        let fields: ConverseFields<'_> = parse(data)?;
+        if fields.output.is_some() {
             let converse = ConverseDecoder::whole(&self.model, self.id.take());
             return self.converse.insert(converse).push(Frame::piece(frame.data.clone()), out);
         }
-        if let Some((event, payload)) = EVENTS.iter().find_map(|event| Some((event, field(event)?))) {
+        if let Some((event, payload)) = fields.event() {
             let id = self.id.take();
             let converse = self.converse.get_or_insert_with(|| ConverseDecoder::streamed(&self.model, id));
-            let data = Bytes::copy_from_slice(payload.get().as_bytes());
-            return converse
-                .push(Frame { name: Some(Bytes::from_static(event.as_bytes())), data, whole: false }, out);
+            let name = Some(Bytes::from_static(event.as_bytes()));
+            let data = frame.data.slice_ref(payload.get().as_bytes());
+            return converse.push(Frame { name, data, whole: false }, out);
         }
         let reply: Reply<'_> = parse(data)?;
         // Frames after the end cannot change it.
@@ -333,8 +365,11 @@ fn vectors(data: &[u8]) -> Result<EmbedReply, Error> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
-    serde_json::from_slice(data)
-        .map_err(|_| Error::new(Kind::Protocol, "the body is not the JSON of a model"))
+    serde_json::from_slice(data).map_err(|_| unreadable())
+}
+
+fn unreadable() -> Error {
+    Error::new(Kind::Protocol, "the body is not the JSON of a model")
 }
 
 #[cfg(test)]

@@ -124,7 +124,11 @@ fn decodes_the_body_of_every_vendor() {
 fn malformed_or_truncated_bodies_are_errors() {
     assert_eq!(read(&[]).unwrap_err().kind(), Kind::Protocol);
     assert_eq!(read(&["{}"]).unwrap_err().kind(), Kind::Protocol);
-    assert_eq!(read(&["x"]).unwrap_err().kind(), Kind::Protocol);
+    for wrong in ["x", "[]", r#"["hi"]"#] {
+        let error = read(&[wrong]).unwrap_err();
+        assert_eq!(error.message(), "the body is not the JSON of a model", "{wrong}");
+        assert_eq!(error.kind(), Kind::Protocol, "{wrong}");
+    }
     assert_eq!(read(&[r#"{"generation":"h","stop_reason":null}"#]).unwrap_err().kind(), Kind::Truncated);
     assert_eq!(read(&[r#"{"messageStart":{}}"#]).unwrap_err().kind(), Kind::Truncated);
 }
