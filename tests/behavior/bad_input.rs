@@ -241,3 +241,18 @@ async fn numbers_that_no_wire_accepts_reach_no_provider() {
     }
     assert!(main.requests().is_empty());
 }
+
+#[test]
+fn calls_outside_of_a_runtime_are_refused_with_the_remedy() {
+    let client =
+        Client::builder().target("chat", openai::compatible("http://127.0.0.1:9/v1", "m")).build().unwrap();
+    let chat = || ChatRequest::to("chat").user("x");
+    let errors = futures::executor::block_on(async {
+        let stream = client.stream(chat()).await.map(drop);
+        [client.chat(chat()).await.map(drop), stream, client.check_key("chat", 0).await]
+    });
+    for error in errors.map(Result::unwrap_err) {
+        assert_eq!(error.kind(), Kind::Config, "{error}");
+        assert!(error.message().starts_with("no Tokio runtime is running here"), "{error}");
+    }
+}

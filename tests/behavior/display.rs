@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hotspare::{
-    ChatRequest, Client, Cost, Endpoint, Error, Kind, ModelProfile, Price, RouteSpec, Sequential,
+    ChatRequest, Client, Cost, Endpoint, Error, Kind, ModelProfile, Price, RouteSpec, Sequential, StartKind,
+    Trail,
 };
 use hotspare_chaos::Scripted;
 
@@ -56,4 +57,24 @@ async fn changes_calls_and_statuses_are_one_line_each() {
     }
     assert!(!all.contains("prompt"), "{all}");
     assert!(lines.iter().all(|line| !line.contains('\n')), "{all}");
+}
+
+/// For dashboards, which should not have to read prose.
+#[tokio::test(start_paused = true)]
+async fn trail_names_the_part_that_each_attempt_plays() {
+    let client = Client::builder()
+        .target("main", priced(Scripted::new().status(500)))
+        .target("spare", priced(Scripted::new().text("hi")))
+        .route("chat", Sequential::new(["main", "spare"]))
+        .build()
+        .unwrap();
+    let answer = client.chat(ChatRequest::to("chat").user("x")).await.unwrap();
+    let starts: Vec<StartKind> = answer.trail.attempts.iter().map(|attempt| attempt.start).collect();
+    assert_eq!(starts, [StartKind::First, StartKind::Retry, StartKind::Failover], "{}", answer.trail);
+    let mut record = serde_json::to_value(&answer.trail).unwrap();
+    assert_eq!(record["attempts"][2]["start"], "failover");
+    // A record that was written before parts were recorded.
+    record["attempts"][2].as_object_mut().unwrap().remove("start");
+    let trail: Trail = serde_json::from_value(record).unwrap();
+    assert_eq!(trail.attempts[2].start.to_string(), "first");
 }

@@ -50,6 +50,6 @@ pub use response::ChatResponse;
 pub use stable_hash::stable_hash;
 pub use target::TargetId;
 pub use tool::{Tool, ToolCall, ToolChoice};
-pub use trail::{Attempt, Outcome, Skipped, Trail};
+pub use trail::{Attempt, Outcome, Skipped, StartKind, Trail};
 pub use usage::{Turn, Usage, UsageSource};
 pub use view::{BreakerState, TargetView};

@@ -57,7 +57,10 @@ impl Trail {
 pub struct Attempt {
     /// The target.
     pub target: TargetId,
-    /// Why this target, at this point.
+    /// What part it plays in its call; `First` in records made before it was recorded.
+    #[serde(default)]
+    pub start: StartKind,
+    /// Why this target, at this point, for humans.
     pub why: String,
     /// Time from the start of the call to the start of this attempt.
     pub started: Duration,
@@ -90,9 +93,10 @@ pub struct Attempt {
 impl Attempt {
     /// An attempt that has just started.
     #[must_use]
-    pub fn begun(target: TargetId, why: String, started: Duration) -> Self {
+    pub fn begun(target: TargetId, start: StartKind, why: String, started: Duration) -> Self {
         Self {
             target,
+            start,
             why,
             started,
             outcome: Outcome::Running,
@@ -105,6 +109,47 @@ impl Attempt {
             notes: Vec::new(),
             violations: Vec::new(),
         }
+    }
+}
+
+/// What part an attempt plays in its call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StartKind {
+    /// The first attempt, at the target that ranks first.
+    #[default]
+    First,
+    /// Another attempt at a target that the call has tried before.
+    Retry,
+    /// In place of a target that was blocked, failed, was late or cut its answer.
+    Failover,
+    /// Beside an attempt that takes longer than usual but is not late.
+    Hedge,
+    /// At a blocked target, because all targets are blocked.
+    LastResort,
+    /// Beside other attempts from the beginning, as the route's strategy wants it.
+    Race,
+}
+
+impl StartKind {
+    /// Its name in metrics and logs, as it is serialized.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::Failover => "failover",
+            Self::Hedge => "hedge",
+            Self::LastResort => "last_resort",
+            Self::Race => "race",
+        }
+    }
+}
+
+impl fmt::Display for StartKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

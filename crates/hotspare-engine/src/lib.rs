@@ -43,5 +43,5 @@ pub use rules::{
     ValidateToolCalls,
 };
 pub use spend::SpendLimit;
-pub use step::{AttemptId, AttemptStart, Input, Resume, Sent, StartKind, Step, Summary};
+pub use step::{AttemptId, AttemptStart, Input, Resume, Sent, Step, Summary};
 pub use world::{KeyStatus, ServiceChange, SlownessChange, World};

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Chunk, Error, FinishReason, RateLimits, Response, TargetId, Trail, Usage};
+use hotspare_core::{Chunk, Error, FinishReason, RateLimits, Response, StartKind, TargetId, Trail, Usage};
 
 use crate::judgement::{Judged, Judgement, Reask};
 
@@ -32,24 +32,6 @@ pub enum Step {
     Start(AttemptStart),
     /// Do nothing until an input, an event or [`Call::poll_timeout`](crate::Call::poll_timeout).
     Wait,
-}
-
-/// What part an attempt plays in its call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StartKind {
-    /// The first attempt, at the target that ranks first.
-    First,
-    /// Another attempt at a target that the call has tried before.
-    Retry,
-    /// In place of a target that was blocked, failed, was late or cut its answer.
-    Failover,
-    /// Beside an attempt that takes longer than usual but is not late.
-    Hedge,
-    /// At a blocked target, because all targets are blocked.
-    LastResort,
-    /// Beside other attempts from the beginning, as the route's strategy wants it.
-    Race,
 }
 
 /// A request to send.

@@ -157,7 +157,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use hotspare::{Attempt, Skipped};
+    use hotspare::{Attempt, Skipped, StartKind};
 
     use super::*;
 
@@ -167,7 +167,8 @@ mod tests {
     fn forbids_retry(attempts: &[(&str, Kind)], skipped: &[(&str, Option<Duration>)]) -> bool {
         let mut trail = Trail::default();
         for (target, kind) in attempts {
-            let mut attempt = Attempt::begun((*target).into(), "next".into(), Duration::ZERO);
+            let mut attempt =
+                Attempt::begun((*target).into(), StartKind::Failover, "next".into(), Duration::ZERO);
             attempt.outcome = Outcome::Failed { kind: *kind, status: None, message: String::new() };
             trail.attempts.push(attempt);
         }

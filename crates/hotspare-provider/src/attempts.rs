@@ -40,13 +40,14 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use hotspare_core::{Attempt, Kind, Trail, Usage};
+    use hotspare_core::{Attempt, Kind, StartKind, Trail, Usage};
 
     use super::*;
 
     #[test]
     fn attempts_contain_no_text_of_a_provider() {
-        let begun = |target: &str| Attempt::begun(target.into(), "first".into(), Duration::ZERO);
+        let begun =
+            |target: &str| Attempt::begun(target.into(), StartKind::First, "first".into(), Duration::ZERO);
         let (mut failed, mut lost) = (begun("main"), begun("spare"));
         failed.outcome =
             Outcome::Failed { kind: Kind::BadOutput, status: Some(200), message: "their words".into() };

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use hotspare_core::{BreakerState, Error, Moment};
-use hotspare_engine::{AttemptStart, StartKind};
+use hotspare_core::{BreakerState, Error, Moment, StartKind};
+use hotspare_engine::AttemptStart;
 use hotspare_health::Reason;
 
 use crate::fault_schedule::FaultSchedule;

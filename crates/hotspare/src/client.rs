@@ -132,6 +132,7 @@ impl Client {
     /// Whatever the target answers; [`Kind::Config`] if there is no such target or key. A target without keys is asked
     /// without one as key 0.
     pub async fn check_key(&self, target: impl AsRef<str>, key: usize) -> Result<(), Error> {
+        check_runtime()?;
         let index = self.target_index(target.as_ref())?;
         let keys = self.shared.targets[index].keys.len();
         if key >= keys.max(1) {
@@ -252,6 +253,7 @@ impl Client {
         stream: bool,
         check: Option<OutputCheck>,
     ) -> Result<Box<Driver>, Error> {
+        check_runtime()?;
         let route = self.route(request.model())?;
         self.check_targets(&route, &request)?;
         let request = self.bind(&route, request);
@@ -379,6 +381,12 @@ async fn drive_chat(driver: Box<Driver>) -> Result<ChatResponse, Error> {
         Response::Chat(response) => Ok(response),
         Response::Embed(_) => Err(Error::new(Kind::Protocol, "the answer is not a chat response")),
     }
+}
+
+/// Without a runtime, connections and timers would panic inside their own crates.
+fn check_runtime() -> Result<(), Error> {
+    let what = "no Tokio runtime is running here: call from a task of one, or within its block_on";
+    tokio::runtime::Handle::try_current().map(drop).map_err(|_| Error::new(Kind::Config, what))
 }
 
 /// Drives a call to its end.

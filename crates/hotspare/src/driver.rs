@@ -199,7 +199,7 @@ impl Driver {
     fn start(&mut self, start: &AttemptStart) {
         let target = &self.shared.targets[start.target];
         if let Some(attempt) = self.call.trail().attempts.get(start.id.0) {
-            observe::log_start(start.kind, attempt);
+            observe::log_start(attempt);
         }
         target.embeds.store(matches!(self.request, Request::Embed(_)), Ordering::Relaxed);
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = start.id.0, target = %target.id);

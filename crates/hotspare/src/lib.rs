@@ -23,7 +23,7 @@
 //! `docs/testing.md`.
 //!
 //! **Runtime.** Calls need a Tokio runtime with time enabled. A call has no task of its own: it advances while it is polled,
-//! and its timers with it. Dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream.
+//! and its timers with it. Outside of a runtime, calls fail as [`Kind::Config`]. Dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream.
 //!
 //! **Features.** On by default: `openai` (and all compatible hosts), `anthropic`, `cohere`, `gemini`, `ollama`, `config`
 //! (`Client::from_toml`), `rustls`, `schema`, `templates`, `typed` (`Client::chat_as`). Off: `bedrock` (Converse and the
@@ -91,8 +91,8 @@ pub use hotspare_core::{
     EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,
     Kind, LongPrice, Media, Message, ModelProfile, Native, Next, Origin, Outcome, OutputFormat, Overflow,
     Part, Policy, Price, PromptPart, PromptSize, Raw, Reasoning, ReasoningMode, Request, Role, Same,
-    Sampling, SchemaSubset, Scope, Signature, Skipped, TargetId, TargetView, ThinkTags, TokenScale, Tool,
-    ToolCall, ToolChoice, ToolResult, Trail, Turn, Usage, UsageSource, Vector,
+    Sampling, SchemaSubset, Scope, Signature, Skipped, StartKind, TargetId, TargetView, ThinkTags,
+    TokenScale, Tool, ToolCall, ToolChoice, ToolResult, Trail, Turn, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
     Adaptive, AnswerLimit, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal,

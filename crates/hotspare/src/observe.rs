@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, TargetId};
-use hotspare_engine::{Fleet, Route, ServiceChange as Change, SlownessChange, StartKind, Summary, Target};
+use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, StartKind, TargetId};
+use hotspare_engine::{Fleet, Route, ServiceChange as Change, SlownessChange, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
@@ -221,9 +221,9 @@ pub(crate) fn plain_token(text: Option<&str>, longest: usize) -> Option<&str> {
 }
 
 /// Reports an attempt that starts, except for what every call does: try its first target.
-pub(crate) fn log_start(kind: StartKind, attempt: &Attempt) {
+pub(crate) fn log_start(attempt: &Attempt) {
     let (target, reason) = (&attempt.target, attempt.why.as_str());
-    match kind {
+    match attempt.start {
         StartKind::Failover => tracing::info!(target: "hotspare", %target, reason, "failing over"),
         StartKind::Hedge => tracing::info!(target: "hotspare", %target, reason, "hedging"),
         StartKind::LastResort => {

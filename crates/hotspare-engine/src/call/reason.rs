@@ -2,14 +2,13 @@
 //!
 //! Decides nothing. Invariant: it is asked just before the start, while what led to it is still on record.
 
-use hotspare_core::{Error, Moment};
+use hotspare_core::{Error, Moment, StartKind};
 use hotspare_routing::Start;
 
 use super::Call;
 use super::refusals::why_refused;
 use crate::attempt::Attempt;
 use crate::plan::PlannedTarget;
-use crate::step::StartKind;
 use crate::world::World;
 
 impl Call {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Attempt as Record, Moment, Skipped};
+use hotspare_core::{Attempt as Record, Moment, Skipped, StartKind};
 use hotspare_health::{Cause, Permit, Refusal};
 use hotspare_normalize::{Assembler, StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
@@ -19,7 +19,7 @@ use crate::judgement::{Fold, Gathered};
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
 use crate::splice::Splice;
-use crate::step::{AttemptId, AttemptStart, Resume, StartKind};
+use crate::step::{AttemptId, AttemptStart, Resume};
 use crate::world::{Demand, LOOK_AGAIN, World};
 
 /// Shortest pause before a target that refused is asked again.
@@ -360,7 +360,7 @@ impl Call {
             attempt.think = target.profile.think_tags.as_ref().map(ThinkSplitter::of);
         }
         let since = now.saturating_since(self.started);
-        self.trail.attempts.push(Record::begun(target.id.clone(), why, since));
+        self.trail.attempts.push(Record::begun(target.id.clone(), kind, why, since));
         self.attempts.push(attempt);
         self.queue_at = None;
         if id == AttemptId(0) {

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::{
-    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Moment, Next, Response, TargetView,
-    Usage,
+    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Moment, Next, Response, StartKind,
+    TargetView, Usage,
 };
 use hotspare_engine::{
-    AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, StartKind, Step, Summary, TargetSpec,
+    AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, Step, Summary, TargetSpec,
 };
 
 use hotspare_normalize::prompt_size;

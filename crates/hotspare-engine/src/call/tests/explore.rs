@@ -11,7 +11,7 @@ use hotspare_core::{BreakerState, Next, Response};
 
 use super::*;
 use crate::rules::ValidateOutput;
-use crate::step::StartKind;
+use hotspare_core::StartKind;
 
 const DEPTH: usize = 6;
 
@@ -186,6 +186,7 @@ fn check_kinds(rig: &Rig) -> Result<(), String> {
             StartKind::Hedge | StartKind::Race => index > 0 && !tried,
             // One that lost a race may continue another target's answer.
             StartKind::Failover | StartKind::LastResort => true,
+            other => unreachable!("{other} is no start that the model knows"),
         };
         if !fits {
             return Err(format!("attempt {index} is no {:?}", begin.kind));

@@ -1,7 +1,7 @@
 //! What part each attempt plays in its call.
 
 use super::*;
-use crate::step::StartKind;
+use hotspare_core::StartKind;
 
 fn kinds(rig: &Rig) -> Vec<StartKind> {
     rig.begun.iter().map(|begin| begin.kind).collect()

@@ -6,7 +6,7 @@ use hotspare_routing::{Cheapest, Fastest, HealthAware, MostReliable, RoundRobin,
 use super::*;
 use crate::counts::CostKind;
 use crate::spend::SpendLimit;
-use crate::step::StartKind;
+use hotspare_core::StartKind;
 
 fn started(rig: &Rig) -> Vec<(StartKind, &str)> {
     let whys = rig.call.trail().attempts.iter().map(|attempt| attempt.why.as_str());
