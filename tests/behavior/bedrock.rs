@@ -119,7 +119,7 @@ async fn credentials_are_fetched_per_request_and_refreshed_on_rejection() {
     struct Tokens(Mutex<(u32, bool)>);
 
     #[async_trait::async_trait]
-    impl hotspare::Credentials for Tokens {
+    impl hotspare::provider::Credentials for Tokens {
         async fn secret(&self, now: SystemTime) -> Result<Secret, hotspare::Error> {
             assert!(now > SystemTime::UNIX_EPOCH);
             tokio::task::yield_now().await;
@@ -137,7 +137,8 @@ async fn credentials_are_fetched_per_request_and_refreshed_on_rejection() {
 
     let server = ChaosServer::start(Settings::new(WireFormat::Bedrock).key("second")).await.unwrap();
     let tokens = std::sync::Arc::new(Tokens::default());
-    let shared: std::sync::Arc<dyn hotspare::Credentials> = std::sync::Arc::<Tokens>::clone(&tokens);
+    let shared: std::sync::Arc<dyn hotspare::provider::Credentials> =
+        std::sync::Arc::<Tokens>::clone(&tokens);
     let target = bedrock::target(WireFormat::Bedrock.model()).region("us-east-1").base_url(server.base_url());
     let client = Client::builder().target("main", target.key(Key::from_credentials(shared))).build().unwrap();
     for _ in 0..2 {

@@ -197,7 +197,7 @@ async fn answer_tool_is_used_only_where_compatible() {
         let mut profile = without_schema_support();
         profile.capabilities.forced_tool = Some(true);
         change(&mut profile);
-        let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+        let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
         let endpoint = Endpoint::custom(provider, "m").profile(profile);
         let client = Client::builder().target("chat", endpoint).build().unwrap();
         let _judged = client.chat(request.clone()).await;
@@ -217,7 +217,7 @@ async fn reask_by_tool_includes_the_violations() {
     let scripted = Arc::new(Scripted::new().text(r#"{"severity": 2}"#).text(GOOD));
     let mut profile = without_schema_support();
     profile.capabilities.forced_tool = Some(true);
-    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
     let endpoint = Endpoint::custom(provider, "m").profile(profile);
     let client = Client::builder().target("chat", endpoint).build().unwrap();
     let answer = client.chat(sample_request()).await.unwrap();

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use hotspare::policy::Next;
+use hotspare::strategy::{Choice, Ranking, Reason, Scene, Strategy};
 use hotspare::{
-    ChatRequest, Choice, Client, Endpoint, Error, Event, FinishReason, Kind, Next, Ranking, Reason,
-    RouteSpec, Scene, Sequential, Strategy, TargetId,
+    ChatRequest, Client, Endpoint, Error, Event, FinishReason, Kind, RouteSpec, Sequential, TargetId,
 };
 use hotspare_chaos::Scripted;
 

@@ -163,14 +163,14 @@ async fn invalid_embedding_requests_are_not_sent() {
 #[derive(Debug, Default)]
 struct Listener(std::sync::Mutex<Vec<bool>>);
 
-impl hotspare::Describe for Listener {
+impl hotspare::provider::Describe for Listener {
     fn wire(&self) -> &'static str {
         "listener"
     }
 }
 
 #[async_trait::async_trait]
-impl hotspare::Provider for Listener {
+impl hotspare::provider::Provider for Listener {
     async fn send(
         &self,
         call: hotspare_provider::Outbound,

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
+use hotspare::provider::Provider;
 use hotspare::{
     CallEnd, ChatRequest, Client, Cost, Endpoint, Event, FinishReason, Json, Key, Kind, ModelProfile,
-    Outcome, OutputFormat, Price, Provider, Secret, Sequential, Sticky, Weighted, openai,
+    Outcome, OutputFormat, Price, Secret, Sequential, Sticky, Weighted, openai,
 };
 use hotspare_chaos::{ChaosProvider, Fault, FaultPlan, Scripted};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

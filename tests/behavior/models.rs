@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
+use hotspare::provider::Provider;
 use hotspare::{
     ChatRequest, Client, Cost, CostKind, Endpoint, Error, Event, FinishReason, Kind, Message, ModelProfile,
-    OnRefusal, OutputFormat, Overflow, Part, Price, Provider, Request, Role, RouteSpec, Rules, Sequential,
-    Template, ThinkTags, ToolCall, Trim, Usage, UsageSource,
+    OnRefusal, OutputFormat, Overflow, Part, Price, Request, Role, RouteSpec, Rules, Sequential, Template,
+    ThinkTags, ToolCall, Trim, Usage, UsageSource,
 };
 use hotspare_core::Chunk;
 use hotspare_provider::{Describe, Outbound, Signal};

@@ -207,7 +207,7 @@ async fn typed_answer_is_a_value_or_a_descriptive_error() {
         Scripted::new().text(r#"{"severity": 300, "owner": "ops"}"#).text(GOOD).text("no").text("still no"),
     );
     let client = Client::builder()
-        .target("main", Endpoint::custom(Arc::clone(&scripted) as Arc<dyn hotspare::Provider>, "m"))
+        .target("main", Endpoint::custom(Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>, "m"))
         .build()
         .unwrap();
     let request = || ChatRequest::to("main").user("x");
@@ -228,7 +228,7 @@ async fn schema_is_put_in_the_prompt_if_not_enforced() {
     let scripted = Arc::new(Scripted::new().text(GOOD));
     let mut profile = ModelProfile::default();
     profile.capabilities.json_schema = Some(false);
-    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
     let client =
         Client::builder().target("main", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
     let mut request = sample_request().system("Be brief.");
@@ -249,7 +249,7 @@ async fn a_format_is_requested_in_the_prompt_where_tools_exclude_it() {
             let scripted = Arc::new(Scripted::new().text("no").text(GOOD));
             let mut profile = ModelProfile::default();
             profile.capabilities.format_with_tools = excluded.then_some(false);
-            let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+            let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
             let endpoint = Endpoint::custom(provider, "m").profile(profile);
             let client = Client::builder().target("chat", endpoint).build().unwrap();
             let mut request = ChatRequest::to("chat").user("x").output(output.clone());
@@ -310,7 +310,7 @@ async fn prompt_is_the_only_request_for_json_if_nothing_is_enforced() {
     let mut profile = ModelProfile::default();
     profile.capabilities.json_schema = Some(false);
     profile.capabilities.json_mode = Some(false);
-    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
     let client =
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
     let answer = client.chat(sample_request()).await.unwrap();
@@ -331,7 +331,7 @@ async fn leading_assistant_turn_is_accepted_by_every_target() {
     let scripted = Arc::new(Scripted::new().text("hi"));
     let mut profile = ModelProfile::default();
     profile.capabilities.assistant_first = Some(false);
-    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
     let rig = hotspare_tests::Rig::sequential(&[WireFormat::OpenAi, WireFormat::Anthropic]).await;
     let client =
         Client::builder().target("chat", Endpoint::custom(provider, "m").profile(profile)).build().unwrap();
@@ -375,8 +375,9 @@ async fn dropped_schema_keywords_are_noted_and_still_validated() {
 #[tokio::test]
 async fn each_target_gets_its_own_prompt_template() {
     let (main, spare) = (Arc::new(Scripted::new().status(503)), Arc::new(Scripted::new().text("hi")));
-    let endpoint =
-        |provider: &Arc<Scripted>| Endpoint::custom(Arc::clone(provider) as Arc<dyn hotspare::Provider>, "m");
+    let endpoint = |provider: &Arc<Scripted>| {
+        Endpoint::custom(Arc::clone(provider) as Arc<dyn hotspare::provider::Provider>, "m")
+    };
     let client = Client::builder()
         .target("main", endpoint(&main))
         .target("spare", endpoint(&spare).prompt("{{ system }} You are {{ model }}."))
@@ -417,7 +418,7 @@ async fn cost_is_counted_and_can_be_limited() {
     let scripted = Arc::new(Scripted::new().status(500).text("four words of text"));
     let mut profile = ModelProfile::default();
     profile.price = Some(Price::micros_per_million(1_000_000, 2_000_000));
-    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::Provider>;
+    let provider = Arc::clone(&scripted) as Arc<dyn hotspare::provider::Provider>;
     let client = Client::builder()
         .target("main", Endpoint::custom(provider, "m").profile(profile))
         .route("chat", RouteSpec::new(Sequential::new(["main"])))

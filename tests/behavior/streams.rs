@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hotspare::provider::Provider;
 use hotspare::{
-    ChatRequest, Client, Endpoint, Error, Event, Kind, Limits, OnCut, Provider, RouteSpec, Rules, Sequential,
+    ChatRequest, Client, Endpoint, Error, Event, Kind, Limits, OnCut, RouteSpec, Rules, Sequential,
     UsageSource,
 };
 use hotspare_chaos::{Fault, FaultPlan, Scripted, Settings, WireFormat};

@@ -8,7 +8,8 @@ mod rules;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hotspare::{ChatRequest, Describe, OutputFormat, Part, Reasoning, Request, Role, Wire};
+use hotspare::provider::{Describe, Wire};
+use hotspare::{ChatRequest, OutputFormat, Part, Reasoning, Request, Role};
 use hotspare_anthropic::Anthropic;
 use hotspare_bedrock::Bedrock;
 use hotspare_cohere::Cohere;

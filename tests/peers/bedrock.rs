@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hotspare::bedrock::{Bedrock, SigV4};
-use hotspare::{
-    ChatRequest, Json, Message, Part, Role, Secret, Signer, Tool, ToolCall, ToolChoice, ToolResult, Wire,
-};
+use hotspare::provider::{Signer, Wire};
+use hotspare::{ChatRequest, Json, Message, Part, Role, Secret, Tool, ToolCall, ToolChoice, ToolResult};
 use hotspare_chaos::{ChaosServer, Settings, WireFormat};
 use hotspare_provider::{HttpRequest, Outbound};
 use serde_json::Value;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare::{Endpoint, OnCut, Provider, RouteSpec, Rules, Sequential};
+use hotspare::provider::Provider;
+use hotspare::{Endpoint, OnCut, RouteSpec, Rules, Sequential};
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use hotspare_tests::Rig;
 use hotspare_tests::peer::command;

@@ -11,9 +11,10 @@ pub use log::LogCapture;
 
 use std::time::{Duration, Instant};
 
+use hotspare::strategy::Strategy;
 use hotspare::{
     AnswerLimit, BreakerConfig, Client, Endpoint, Limits, ModelProfile, RouteSpec, Rules, Sequential,
-    Strategy, anthropic, bedrock, gemini, openai,
+    anthropic, bedrock, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Fault, Settings, WireFormat};
 

@@ -4,7 +4,8 @@
 //! bounded number of gateways, if each of them reaches the next in a local network or with a deadline header.
 
 use axum::http::HeaderMap;
-use hotspare::{Error, HOPS_HEADER, Kind};
+use hotspare::provider::HOPS_HEADER;
+use hotspare::{Error, Kind};
 
 /// Gateways that a request may have passed before this one: more than any sensible chain has.
 const MAX_HOPS: u8 = 8;

@@ -9,7 +9,8 @@ use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hotspare::anthropic::VERSION_HEADER;
-use hotspare::{Error, Hold, Kind, Outcome, TargetId, Trail};
+use hotspare::policy::Hold;
+use hotspare::{Error, Kind, Outcome, TargetId, Trail};
 
 use crate::client_wire::{Chat, ClientWire, Messages};
 use crate::refusal;

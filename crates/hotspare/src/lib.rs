@@ -22,6 +22,17 @@
 //! To test an application without a network, use the scripted provider of the `hotspare-chaos` crate, as in
 //! `docs/testing.md`.
 //!
+//! | to | see |
+//! |---|---|
+//! | describe targets | [`openai`], [`anthropic`], [`gemini`], [`cohere`], [`ollama`], [`Endpoint`], [`Key`], [`ModelProfile`] |
+//! | order them | [`Sequential`], [`HealthAware`], [`MostReliable`], [`Fastest`], [`Cheapest`], [`Weighted`], [`Hedged`], [`Tiered`] |
+//! | set limits and rules | [`RouteSpec`], [`Limits`], [`Rules`], [`BreakerConfig`], [`SpendLimit`] |
+//! | send requests | [`Client`], [`ChatRequest`], [`Message`], [`tool()`], [`EmbedRequest`] |
+//! | read answers | [`ChatResponse`], [`ChatStream`], [`Event`], [`Typed`], [`Trail`] |
+//! | handle failures | [`Error`], [`Kind`], [`policy`] |
+//! | watch | [`Client::on_call`], [`Client::on_transition`], [`Client::on_service_change`], [`Client::targets`], [`Client::explain`] |
+//! | extend | [`provider`], [`strategy`], [`Validator`], [`PromptTemplate`] |
+//!
 //! **Runtime.** Calls need a Tokio runtime with time enabled. A call has no task of its own: it advances while it is polled,
 //! and its timers with it. Outside of a runtime, calls fail as [`Kind::Config`]. Dropping the future of [`Client::chat`], or a [`ChatStream`], cancels the request upstream.
 //!
@@ -87,12 +98,12 @@ pub use explain::{ExplainedTarget, Explanation};
 #[cfg(any(feature = "openai", feature = "anthropic"))]
 pub use from_wire_json::FromWireJson;
 pub use hotspare_core::{
-    Attempt, Blame, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
-    EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, Evidence, FinishReason, Hold, Json,
-    Kind, LongPrice, Media, Message, ModelProfile, Native, Next, Origin, Outcome, OutputFormat, Overflow,
-    Part, Policy, Price, PromptPart, PromptSize, Raw, Reasoning, ReasoningMode, Request, Role, Same,
-    Sampling, SchemaSubset, Scope, Signature, Skipped, StartKind, TargetId, TargetView, ThinkTags,
-    TokenScale, Tool, ToolCall, ToolChoice, ToolResult, Trail, Turn, Usage, UsageSource, Vector,
+    Attempt, Bound, BreakerState, CallOptions, Capabilities, ChatRequest, ChatResponse, Chunk, Cost,
+    EmbedInput, EmbedRequest, EmbedResponse, Encoding, Error, Event, FinishReason, Json, Kind, LongPrice,
+    Media, Message, ModelProfile, Native, Origin, Outcome, OutputFormat, Overflow, Part, Price, PromptPart,
+    PromptSize, Raw, Reasoning, ReasoningMode, Request, Role, Sampling, SchemaSubset, Scope, Signature,
+    Skipped, StartKind, TargetId, TargetView, ThinkTags, TokenScale, Tool, ToolCall, ToolChoice, ToolResult,
+    Trail, Turn, Usage, UsageSource, Vector,
 };
 pub use hotspare_engine::{
     Adaptive, AnswerLimit, Commit, CostKind, Counts, Histogram, KeyStatus, Limits, OnCut, OnKind, OnRefusal,
@@ -107,13 +118,10 @@ pub use hotspare_normalize::JsonSchema;
 #[cfg(feature = "templates")]
 pub use hotspare_normalize::{InstructionRole, Template};
 pub use hotspare_normalize::{PromptTemplate, Validator, Violation};
-pub use hotspare_provider::{
-    Credentials, Decoder, Decoding, Describe, Framer, HOPS_HEADER, Head, HttpRequest, HttpResponse, Opened,
-    Outbound, Provider, Secret, Signal, Signer, Transport, Wire, Wrapper,
-};
+pub use hotspare_provider::Secret;
 pub use hotspare_routing::{
-    Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,
-    RoundRobin, Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted,
+    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
+    Tiered, Weighted,
 };
 pub use key::{Key, KeyReader};
 pub use lint::Lint;
@@ -127,6 +135,51 @@ pub use status::{RouteStatus, TargetStatus};
 pub use stream::ChatStream;
 #[cfg(feature = "typed")]
 pub use typed::{Typed, tool};
+
+/// What follows from a failure: the answers of [`Error::policy`] and [`Kind::policy`].
+pub mod policy {
+    pub use hotspare_core::{Blame, Evidence, Hold, Next, Policy, Same};
+}
+
+/// For providers, wires, signers and transports of your own: a target is made of one by [`Endpoint::custom`] or
+/// [`Endpoint::wire`], and `docs/extending.md` says which to implement.
+pub mod provider {
+    pub use hotspare_provider::{
+        Credentials, Decoder, Decoding, Describe, Framer, HOPS_HEADER, Head, HttpRequest, HttpResponse,
+        Opened, Outbound, Provider, Signal, Signer, Transport, Wire, Wrapper,
+    };
+}
+
+/// For strategies of your own: implement [`Strategy`](strategy::Strategy) and pass it to [`ClientBuilder::route`].
+///
+/// ```
+/// use hotspare::TargetId;
+/// use hotspare::strategy::{Choice, Ranking, Reason, Scene, Strategy};
+///
+/// /// The target with the fewest calls under way.
+/// #[derive(Debug)]
+/// struct LeastBusy(Vec<TargetId>);
+///
+/// impl Strategy for LeastBusy {
+///     fn name(&self) -> &'static str {
+///         "least-busy"
+///     }
+///
+///     fn members(&self) -> Vec<TargetId> {
+///         self.0.clone()
+///     }
+///
+///     fn rank(&self, scene: &Scene<'_>) -> Ranking {
+///         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
+///         order.sort_by_key(|&index| scene.candidates[index].view.in_flight);
+///         let choice = |index| Choice::new(index, Reason::Own("fewest calls under way".into()));
+///         order.into_iter().map(choice).collect()
+///     }
+/// }
+/// ```
+pub mod strategy {
+    pub use hotspare_routing::{Candidate, Choice, Ranking, Reason, Scene, Start, Strategy};
+}
 
 /// Compiles the README's examples.
 #[cfg(doctest)]
