@@ -24,6 +24,7 @@ mod recordings;
 mod report;
 mod requests;
 mod shapes;
+mod specified;
 mod splits;
 mod tokens;
 mod variants;

@@ -5,6 +5,7 @@
 //! recording is never skipped because it fails; one without JSON has nothing to vary.
 
 mod frames;
+mod requests;
 mod style;
 
 use std::collections::BTreeMap;

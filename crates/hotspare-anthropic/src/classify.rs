@@ -25,6 +25,8 @@ pub const RULES: Rules = Rules {
             Kind::QuotaExhausted,
         ),
         Rule::text(&["linked_organization"], Kind::QuotaExhausted),
+        // The organization's own key for its data cannot be used.
+        Rule::text(&["cmek_"], Kind::Forbidden),
         // What is free, or a plan's allowance for a period of hours.
         Rule::word(&["freeusagelimiterror", "subscriptionusagelimiterror"], Kind::QuotaExhausted)
             .within(Scope::CredentialModel),

@@ -9,7 +9,7 @@ mod blocks;
 use hotspare_core::{
     ChatRequest, Error, Json, Kind, Message, Native, OutputFormat, Part, Role, Tool, ToolChoice,
 };
-use hotspare_provider::fields::{self, Fields, invalid, read, read_object, within};
+use hotspare_provider::fields::{self, Fields, invalid, read, read_object, whole, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -68,7 +68,7 @@ impl MessagesRequest {
         match name {
             "model" => request.model = read(name, value, "a name")?,
             "max_tokens" => {
-                let tokens: u64 = read(name, value, "a whole number of at least 1")?;
+                let tokens: u64 = whole(name, value, "a whole number of at least 1")?;
                 if tokens == 0 {
                     return Err(invalid("`max_tokens` must be at least 1"));
                 }
@@ -77,7 +77,7 @@ impl MessagesRequest {
             "stream" => self.stream = read(name, value, "true or false")?,
             "temperature" => request.sampling.temperature = Some(within(name, value, 0.0, 1.0)?),
             "top_p" => request.sampling.top_p = Some(within(name, value, 0.0, 1.0)?),
-            "top_k" => request.sampling.top_k = Some(read(name, value, "a whole number")?),
+            "top_k" => request.sampling.top_k = Some(whole(name, value, "a whole number")?),
             "stop_sequences" => request.stop = read(name, value, "a list of texts")?,
             "tools" => {
                 let list: Vec<&RawValue> = read(name, value, "a list of tools")?;

@@ -7,7 +7,7 @@ mod messages;
 mod rest;
 
 use hotspare_core::{ChatRequest, Error, Json, OutputFormat, Tool, ToolChoice};
-use hotspare_provider::fields::{self, StrictObject, invalid, read, read_object, within};
+use hotspare_provider::fields::{self, StrictObject, invalid, read, read_object, whole, within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -87,9 +87,9 @@ impl ChatCompletionsRequest {
             "top_p" => sampling.top_p = Some(within(name, value, 0.0, 1.0)?),
             "frequency_penalty" => sampling.frequency_penalty = Some(within(name, value, -2.0, 2.0)?),
             "presence_penalty" => sampling.presence_penalty = Some(within(name, value, -2.0, 2.0)?),
-            "seed" => sampling.seed = Some(read(name, value, "a whole number")?),
+            "seed" => sampling.seed = Some(whole(name, value, "a whole number")?),
             "max_tokens" | "max_completion_tokens" => {
-                let tokens: u64 = read(name, value, "a whole number of at least 1")?;
+                let tokens: u64 = whole(name, value, "a whole number of at least 1")?;
                 if tokens == 0 {
                     return Err(invalid(format!("`{name}` must be at least 1")));
                 }
@@ -107,7 +107,7 @@ impl ChatCompletionsRequest {
             "reasoning_effort" => request.reasoning_effort = Some(read(name, value, "a word")?),
             "user" => request.end_user = Some(read(name, value, "a text")?),
             "n" => {
-                let n: u64 = read(name, value, "a whole number")?;
+                let n: u64 = whole(name, value, "a whole number")?;
                 if n != 1 {
                     return Err(invalid("`n` must be 1: one answer per request"));
                 }

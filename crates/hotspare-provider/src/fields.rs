@@ -12,7 +12,7 @@ use std::time::Duration;
 use hotspare_core::{CallOptions, Cost, Error, Kind, TargetId, parse_duration};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Deeper JSON is refused: upstream servers refuse it too, and not all of them gracefully.
@@ -93,6 +93,20 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for StrictObjectVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StrictObject<T>, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(StrictObject)
     }
+}
+
+/// Reads a whole number, which some clients write with a fraction of zero; `expected` describes it in the error.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the field.
+pub fn whole<T: TryFrom<i64> + DeserializeOwned>(
+    name: &str,
+    raw: &RawValue,
+    expected: &str,
+) -> Result<T, Error> {
+    let zeros = raw.get().split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+    let number = zeros.and_then(|(number, _)| T::try_from(number.parse().ok()?).ok());
+    number.map_or_else(|| read(name, raw, expected), Ok)
 }
 
 /// Reads a number within bounds.
@@ -242,6 +256,21 @@ mod tests {
         assert_eq!(told(&nested(DEPTH_LIMIT + 1)), Err("`a` nests deeper than 100 levels".into()));
         assert_eq!(told(&many(300_000)), Ok(()));
         assert_eq!(told(&many(VALUES_LIMIT)), Err("the body holds more than 500000 values".into()));
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_fraction_of_zero() {
+        let whole =
+            |text: &str| super::whole::<u64>("n", serde_json::from_str(text).unwrap(), "a whole number");
+        for (text, number) in [("7", 7), ("7.0", 7), ("700.000", 700), ("18446744073709551615", u64::MAX)] {
+            assert_eq!(whole(text).unwrap(), number, "{text}");
+        }
+        for wrong in
+            ["7.5", "-7", "-7.0", "\"7\"", "\"7.0\"", "1e2", "null", "1e400", "99999999999999999999.0"]
+        {
+            let error = whole(wrong).unwrap_err();
+            assert!(error.message().starts_with("`n` must be a whole number"), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -134,6 +134,11 @@ pub(super) const REFUSED: &[Entry] = &[
     (&[], "the request is bound to a provider of the wire", "state that one provider keeps"),
     (&[], "the request has a part that only a provider of the wire", "one wire's own part of a user's turn"),
     (&[], "the request has a tool that only a provider of the wire", "the provider runs it"),
+    (
+        &["messages at bedrock", "messages at vertex"],
+        "it does not run the tool",
+        "in the wire author's guides",
+    ),
     (&[], "only the wire openai-chat supports the field", "it changes what the answer holds"),
     (
         &["deepseek", "groq", "llama.cpp", "mistral", "openai", "openrouter", "responses", "xai"],

@@ -188,6 +188,7 @@ const SPECIFIC: &[Rule] = &[
             "not_supported_error",
             "unsupported_file",
             "max_tokens_exceeded",
+            "constraint_filtered",
             "unsupported_image_media_type",
             // A schema outside the host's subset, in which Hotspare writes schemas.
             "invalid_json_schema",
@@ -221,6 +222,8 @@ const SPECIFIC: &[Rule] = &[
     word(&["1001"], Kind::Timeout).saying(&["timeout"]),
     word(&["1002", "1039", "1041"], Kind::RateLimited).saying(&["limit"]),
     word(&["10000"], Kind::Auth).saying(&["authentication error"]),
+    // The request alone exceeds the limit of a minute.
+    word(RATE_LIMITED, Kind::Unsupported).at(413),
     at(413, &["request too large"], Kind::Unsupported),
     // A malformed URL works at no host, unlike one that this host cannot reach.
     text(&["image url is invalid"], Kind::InvalidRequest),

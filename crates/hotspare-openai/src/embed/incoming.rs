@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hotspare_core::{EmbedInput, EmbedRequest, EmbedResponse, Error, Json};
-use hotspare_provider::fields::{self, invalid, read};
+use hotspare_provider::fields::{self, invalid, read, whole};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -61,7 +61,7 @@ impl EmbeddingsRequest {
                     return Err(invalid(format!("`input` is a list of more than {MAX_INPUTS}")));
                 }
             }
-            "dimensions" => request.dimensions = Some(read(name, value, "a whole number of at least 1")?),
+            "dimensions" => request.dimensions = Some(whole(name, value, "a whole number of at least 1")?),
             "user" => request.end_user = Some(read(name, value, "a text")?),
             "encoding_format" => {
                 self.base64 = match read::<String>(name, value, "`float` or `base64`")?.as_str() {

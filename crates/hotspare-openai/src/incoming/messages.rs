@@ -59,8 +59,7 @@ struct ToolCallDto {
 #[derive(Deserialize)]
 struct FunctionCallDto {
     name: String,
-    #[serde(default)]
-    arguments: String,
+    arguments: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +135,11 @@ pub(super) fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message,
             tool_call(&format!("{at}.tool_calls[{index}]"), raw, &mut parts)?;
         }
         if let Some(StrictObject(call)) = dto.function_call {
-            parts.push(Part::ToolCall(ToolCall::new(call.name.clone(), call.name, call.arguments)));
+            parts.push(Part::ToolCall(ToolCall::new(
+                call.name.clone(),
+                call.name,
+                call.arguments.unwrap_or_default(),
+            )));
         }
         if parts.is_empty() && role != Role::Assistant {
             return Err(invalid(format!("`{at}.content` is missing")));
@@ -154,7 +157,7 @@ pub(super) fn message(at: fmt::Arguments<'_>, raw: &RawValue) -> Result<Message,
 
 fn tool_call(at: &str, raw: &RawValue, parts: &mut Vec<Part>) -> Result<(), Error> {
     let ToolCallDto { id, function: StrictObject(call) } = read_object(at, raw, "{id, type, function}")?;
-    parts.push(Part::ToolCall(ToolCall::new(id, call.name, call.arguments)));
+    parts.push(Part::ToolCall(ToolCall::new(id, call.name, call.arguments.unwrap_or_default())));
     // Its index is a leftover of a stream.
     push_fields(object(&rest(raw, &["id", "type", "index", "function"])), parts);
     Ok(())

@@ -7,7 +7,7 @@ use hotspare_core::{
     ChatRequest, Error, Json, Media, Message, Native, Origin, OutputFormat, Part, Reasoning, Role, Signature,
     Tool, ToolCall, ToolChoice, ToolResult,
 };
-use hotspare_provider::fields::{self, Fields, StrictObject, invalid, read, read_object, within};
+use hotspare_provider::fields::{self, Fields, StrictObject, invalid, read, read_object, whole, within};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -91,7 +91,7 @@ impl ResponsesRequest {
             "temperature" => request.sampling.temperature = Some(within(name, value, 0.0, 2.0)?),
             "top_p" => request.sampling.top_p = Some(within(name, value, 0.0, 1.0)?),
             "max_output_tokens" => {
-                let tokens: u64 = read(name, value, "a whole number of at least 1")?;
+                let tokens: u64 = whole(name, value, "a whole number of at least 1")?;
                 if tokens == 0 {
                     return Err(invalid(format!("`{name}` must be at least 1")));
                 }
