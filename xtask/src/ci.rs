@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::run::{binary, cargo, chaos, root, run, same_in_both_builds};
+use crate::run::{binary, cargo, chaos, root, run, same_in_both_builds, same_memory};
 use crate::{new_provider, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -34,7 +34,7 @@ const STEPS: [Step; 17] = [
     ("examples", examples),
     ("custom", custom),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
-    ("sim", || chaos(&[])),
+    ("sim", || chaos(&[]).and_then(|()| same_memory())),
     ("builds", same_in_both_builds),
     ("swarm", || chaos(&["--swarm".into(), "--seeds".into(), "50".into()])),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),

@@ -124,6 +124,13 @@ pub(crate) fn same_in_both_builds() -> Result<(), String> {
     }
 }
 
+/// Runs 200,000 and two million simulated requests in one process, which may take no more memory for the latter.
+pub(crate) fn same_memory() -> Result<(), String> {
+    let example =
+        ["run", "--quiet", "--release", "-p", "hotspare-sim", "--example", "memory", "--", "2000000"];
+    run(cargo(&example))
+}
+
 /// Rewrites every table in docs/chaos.md; `rest` applies to the run of all scenarios. A missed mark is reported at the
 /// end and does not stop the other runs.
 fn write_docs(rest: &[String]) -> Result<(), String> {

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 use hotspare::{
     BreakerConfig, BreakerState, ChatRequest, Client, Endpoint, Key, Limits, ModelProfile, Price, Race,
-    ReasoningMode, RouteSpec, Secret, Sequential,
+    ReasoningMode, RouteSpec, Scope, Secret, Sequential,
 };
 use hotspare_chaos::{ChaosServer, Fault, FaultPlan, Settings, WireFormat};
 use hotspare_tests::{endpoint, short_limits};
 
 mod blame;
+mod connecting;
 mod figures;
 
 pub(crate) use figures::{Mark, Scene, show};
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Scene> {
         Scene { name, what, run }
     }
     let mut scenes = blame::all();
+    scenes.extend(connecting::all());
     scenes.extend([
         scene("unhinted-429", "429 without a time", || Box::pin(unhinted())),
         scene("odd-headers", "implausible rate-limit headers", || Box::pin(odd_headers())),
@@ -52,8 +54,8 @@ struct Fixture {
     client: Client,
     servers: Vec<ChaosServer>,
     opened: Arc<AtomicU64>,
-    /// The states that breakers entered, in order.
-    transitions: Arc<Mutex<Vec<BreakerState>>>,
+    /// Which breakers entered which states, in order.
+    transitions: Arc<Mutex<Vec<(Scope, BreakerState)>>>,
 }
 
 impl Fixture {
@@ -85,7 +87,7 @@ impl Fixture {
         let (opened, transitions) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<_>>>::default());
         let listeners = (Arc::clone(&opened), Arc::clone(&transitions));
         client.on_transition(move |change| {
-            listeners.1.lock().unwrap_or_else(PoisonError::into_inner).push(change.to);
+            listeners.1.lock().unwrap_or_else(PoisonError::into_inner).push((change.scope, change.to));
             if change.to == BreakerState::Open {
                 listeners.0.fetch_add(1, Ordering::Relaxed);
             }
@@ -100,6 +102,12 @@ impl Fixture {
 
     fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
+    }
+
+    /// The scopes whose breakers entered this state, in order.
+    fn entered(&self, state: BreakerState) -> Vec<Scope> {
+        let transitions = self.transitions.lock().unwrap_or_else(PoisonError::into_inner);
+        transitions.iter().filter(|(_, entered)| *entered == state).map(|(scope, _)| *scope).collect()
     }
 
     fn served(&self, target: usize) -> u64 {
@@ -287,8 +295,7 @@ async fn long_streams() -> Vec<Mark> {
         true
     });
     lost += join_all(whole).await.into_iter().filter(|whole| !whole).count() as u64;
-    let transitions = rig.transitions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let closed = transitions.iter().filter(|state| **state == BreakerState::Closed).count() as u64;
+    let closed = rig.entered(BreakerState::Closed).len() as u64;
     vec![
         exactly("lost", lost, 0),
         exactly("opened", rig.opened(), 1),
