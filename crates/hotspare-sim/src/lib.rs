@@ -63,6 +63,6 @@ pub use setup::{Setup, strategy};
 pub use stats::{Estimate, quantile};
 pub use summary::{MarkResult, ScenarioRuns};
 pub use swarm::Swarm;
-pub use timeline::Timeline;
+pub use timeline::{Lane, TimedCall, Timeline};
 pub use verdict::{JudgedMark, Verdict};
 pub use workload::Arrival;

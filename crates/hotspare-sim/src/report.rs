@@ -5,6 +5,7 @@
 
 mod guide;
 mod markdown;
+pub mod page;
 mod svg;
 mod verdict_text;
 
@@ -12,10 +13,12 @@ use std::fmt::Write;
 
 use crate::marks::Measure;
 use crate::summary::{MarkResult, ScenarioRuns};
+use crate::timeline::Timeline;
 
 pub use markdown::{regret_table, replace_section, tables};
 pub use verdict_text::verdict_text;
 
+use page::escape;
 use verdict_text::{overall_regret, scenario_text};
 
 /// What was run, how, and how long it took.
@@ -35,17 +38,10 @@ pub struct Provenance {
     pub wall_secs: f64,
 }
 
-const STYLE: &str = include_str!("report/style.css");
-
 /// The page.
 #[must_use]
 pub fn html(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
-    let mut page = String::with_capacity(1 << 20);
-    let _ = writeln!(
-        page,
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Hotspare: simulated outages</title>\n<style>{STYLE}</style>\n<main>"
-    );
+    let mut page = page::begin("Hotspare: simulated outages");
     verdict(&mut page, provenance, runs);
     guide::draw(&mut page, runs);
     versus(&mut page, runs);
@@ -61,6 +57,11 @@ pub fn html(provenance: &Provenance, runs: &[ScenarioRuns]) -> String {
         escape(&provenance.command)
     );
     page
+}
+
+/// Adds the picture of a run to a page.
+pub fn draw_timeline(page: &mut String, timeline: &Timeline) {
+    svg::draw(page, timeline);
 }
 
 fn verdict(page: &mut String, provenance: &Provenance, runs: &[ScenarioRuns]) {
@@ -264,10 +265,6 @@ pub fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

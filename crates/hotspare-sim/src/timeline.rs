@@ -11,6 +11,8 @@ use crate::scenario::Scenario;
 
 /// Maximum number of columns of a timeline.
 const COLUMNS: usize = 150;
+/// Calls per column of a run that was timed from outside: fewer show chance.
+const CALLS_PER_COLUMN: usize = 6;
 
 /// A run in columns of equal length, in seconds.
 #[derive(Clone, Debug)]
@@ -22,14 +24,28 @@ pub struct Timeline {
     pub(crate) columns: Vec<Column>,
 }
 
-/// One target's states.
-#[derive(Clone, Debug)]
-pub(crate) struct Lane {
-    pub(crate) name: String,
+/// One target's states. Times are seconds since the start of the run.
+#[derive(Clone, Debug, Default)]
+pub struct Lane {
+    /// Its name.
+    pub name: String,
     /// Faults at its provider: start, end, description.
-    pub(crate) faults: Vec<(f64, f64, String)>,
+    pub faults: Vec<(f64, f64, String)>,
     /// State changes of its breaker.
-    pub(crate) states: Vec<(f64, BreakerState)>,
+    pub states: Vec<(f64, BreakerState)>,
+}
+
+/// One call of a run that was timed from outside.
+#[derive(Clone, Debug, Default)]
+pub struct TimedCall {
+    /// When it arrived, in seconds since the start of the run.
+    pub arrived: f64,
+    /// Its attempts in order: the target's position, and the seconds since the arrival.
+    pub starts: Vec<(usize, f64)>,
+    /// Seconds from its arrival to its first content, if there was any.
+    pub first_content: Option<f64>,
+    /// It was not answered in full.
+    pub lost: bool,
 }
 
 /// One column.
@@ -89,5 +105,59 @@ impl Timeline {
             targets: scenario.targets.iter().enumerate().map(lane).collect(),
             columns: bins.chunks(per).map(column).collect(),
         }
+    }
+
+    /// The timeline of calls that were timed from outside, of a run of `length` seconds whose window is all of it.
+    #[must_use]
+    pub fn timed(seed: u64, length: f64, targets: Vec<Lane>, calls: &[TimedCall]) -> Self {
+        let count = (calls.len() / CALLS_PER_COLUMN).clamp(1, COLUMNS);
+        let empty = Column { first: vec![0; targets.len()], ..Column::default() };
+        let (mut columns, mut waits) = (vec![empty; count], vec![Vec::new(); count]);
+        let at = |secs: f64| ((secs / length.max(1e-9) * count as f64) as usize).min(count - 1);
+        for call in calls {
+            let arrived = at(call.arrived);
+            columns[arrived].arrivals += 1;
+            columns[arrived].lost += u32::from(call.lost);
+            waits[arrived].extend(call.first_content);
+            if let Some(first) =
+                call.starts.first().and_then(|(target, _)| columns[arrived].first.get_mut(*target))
+            {
+                *first += 1;
+            }
+            for (_, after) in &call.starts {
+                columns[at(call.arrived + after)].starts += 1;
+            }
+        }
+        for (column, waits) in columns.iter_mut().zip(&mut waits) {
+            waits.sort_unstable_by(f64::total_cmp);
+            let quantile = |share: f64| (!waits.is_empty()).then(|| crate::stats::quantile(waits, share));
+            (column.ttft_p50, column.ttft_p99) = (quantile(0.5), quantile(0.99));
+        }
+        Self { seed, length, window: (0.0, length), targets, columns }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timed_calls_are_counted_in_the_columns_of_their_arrivals_and_starts() {
+        let lane = |name: &str| Lane { name: name.into(), ..Lane::default() };
+        let call = |arrived, lost: bool| TimedCall {
+            arrived,
+            starts: vec![(0, 0.0), (1, 5.0)],
+            first_content: (!lost).then_some(arrived),
+            lost,
+        };
+        let calls: Vec<TimedCall> = (0..12).map(|number| call(f64::from(number), number == 7)).collect();
+        let timeline = Timeline::timed(3, 12.0, vec![lane("a"), lane("b")], &calls);
+        let columns: Vec<_> =
+            timeline.columns.iter().map(|one| (one.arrivals, one.starts, one.lost)).collect();
+        assert_eq!(columns, [(6, 7, 0), (6, 17, 1)]);
+        assert_eq!(timeline.columns[0].first, [6, 0]);
+        assert_eq!(timeline.columns[1].ttft_p50, Some(9.0));
+        let nobody = Timeline::timed(3, 0.0, Vec::new(), &[TimedCall { lost: true, ..TimedCall::default() }]);
+        assert_eq!((nobody.columns[0].lost, nobody.columns[0].ttft_p99), (1, None));
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::escape;
+use super::page::escape;
 use crate::marks::Measure;
 use crate::rivals::RivalKind;
 use crate::summary::ScenarioRuns;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use hotspare_core::BreakerState;
 
-use super::escape;
+use super::page::escape;
 use crate::timeline::{Column, Lane, Timeline};
 
 /// The plot's left edge, its right edge, and the total width.
@@ -52,12 +52,32 @@ pub(super) fn draw(page: &mut String, timeline: &Timeline) {
 }
 
 fn draw_axis(page: &mut String, length: f64, y: f64, bottom: f64, at: &dyn Fn(f64) -> f64) {
-    let steps =
-        [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0, 2_592_000.0];
+    let steps = [
+        0.1,
+        0.2,
+        0.5,
+        1.0,
+        2.0,
+        5.0,
+        10.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+        1_800.0,
+        3_600.0,
+        14_400.0,
+        86_400.0,
+        604_800.0,
+        2_592_000.0,
+    ];
     let step = steps.into_iter().find(|step| length / step <= 10.0).unwrap_or(length);
     let label = |secs: f64| match step {
         step if step >= 86_400.0 => format!("{:.0} d", secs / 86_400.0),
         step if step >= 3_600.0 => format!("{:.0} h", secs / 3_600.0),
+        step if step < 1.0 => format!("{secs:.1} s"),
+        step if step < 10.0 => format!("{secs:.0} s"),
         _ => format!("{:.0}:{:02.0}", (secs / 60.0).floor(), secs % 60.0),
     };
     let mut secs = 0.0;
@@ -211,7 +231,9 @@ fn polyline(timeline: &Timeline, top: f64, most: f64, value: impl Fn(&Column) ->
 }
 
 fn draw_ttft(page: &mut String, timeline: &Timeline, top: f64) {
-    let most = timeline.columns.iter().filter_map(|column| column.ttft_p99).fold(0.5, f64::max);
+    // Of waits far below these, the differences do not matter.
+    let least = (timeline.length / 20.0).min(0.5);
+    let most = timeline.columns.iter().filter_map(|column| column.ttft_p99).fold(least, f64::max);
     draw_title(page, top - 6.0, "time to first content: median and 99th percentile");
     let _ = write!(
         page,
@@ -228,7 +250,8 @@ fn draw_ttft(page: &mut String, timeline: &Timeline, top: f64) {
         "<path class=\"p50\" d=\"{}\"/>",
         polyline(timeline, top, most, |column| column.ttft_p50)
     );
-    draw_scale(page, top, &format!("{most:.1} s"), "0");
+    let scale = if most < 0.5 { format!("{:.0} ms", most * 1e3) } else { format!("{most:.1} s") };
+    draw_scale(page, top, &scale, "0");
 }
 
 /// Bars for lost requests; one line for starts beyond one per request, and one for spend.
@@ -249,9 +272,10 @@ fn draw_losses(page: &mut String, timeline: &Timeline, top: f64) {
         page,
         top - 6.0,
         &format!(
-            "run with seed {}: {lost} lost · at most {:.0} % extra starts · {spent:.2} USD spent",
+            "run with seed {}: {lost} lost · at most {:.0} % extra starts{}",
             timeline.seed,
-            most_extra * 100.0
+            most_extra * 100.0,
+            if spent > 0.0 { format!(" · {spent:.2} USD spent") } else { String::new() }
         ),
     );
     let _ = write!(
@@ -275,11 +299,10 @@ fn draw_losses(page: &mut String, timeline: &Timeline, top: f64) {
         "<path class=\"extra\" d=\"{}\"/>",
         polyline(timeline, top, most_extra, |column| Some(extra(column)))
     );
-    let _ = write!(
-        page,
-        "<path class=\"spent\" d=\"{}\"/>",
-        polyline(timeline, top, most_spent * 1.25, |column| Some(column.spent))
-    );
+    if spent > 0.0 {
+        let line = polyline(timeline, top, most_spent * 1.25, |column| Some(column.spent));
+        let _ = write!(page, "<path class=\"spent\" d=\"{line}\"/>");
+    }
     draw_scale(
         page,
         top,
@@ -298,8 +321,11 @@ fn draw_legend(page: &mut String, timeline: &Timeline) {
     page.push_str(
         "<span><i class=\"k fault\"></i>provider fault</span><span><i class=\"k open\"></i>breaker open</span>\
          <span><i class=\"k half\"></i>half-open</span><span><i class=\"k p99\"></i>99th percentile</span><span><i class=\"k p50\"></i>median</span>\
-         <span><i class=\"k lost\"></i>lost</span><span><i class=\"k extra\"></i>extra starts</span><span><i class=\"k spent\"></i>spend</span>",
+         <span><i class=\"k lost\"></i>lost</span><span><i class=\"k extra\"></i>extra starts</span>",
     );
+    if timeline.columns.iter().any(|column| column.spent > 0.0) {
+        page.push_str("<span><i class=\"k spent\"></i>spend</span>");
+    }
 }
 
 fn shorten(name: &str) -> String {
@@ -352,7 +378,7 @@ mod tests {
         assert!(page.contains("k t11\"></i>3 others<") && !page.contains("t12"));
         assert!(page.contains("run with seed 7"));
         for colour in 0..COLOURS {
-            assert!(super::super::STYLE.contains(&format!(".k.t{colour}{{")), "{colour}");
+            assert!(super::super::page::STYLE.contains(&format!(".k.t{colour}{{")), "{colour}");
         }
     }
 }

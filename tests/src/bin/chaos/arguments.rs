@@ -5,7 +5,7 @@
 
 /// Printed by `--help`.
 pub(crate) const HELP: &str = "\
-cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--seeds N] [--json] [--junit FILE]
+cargo xtask chaos --tier socket [--scenario NAME] [--seed N] [--seeds N] [--json] [--junit FILE] [--report FILE]
 cargo xtask chaos --tier socket --list [--scenario NAME]
 cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
 
@@ -13,6 +13,7 @@ cargo xtask chaos --tier both [--scenario NAME] [--rounds N] [--docs FILE]
   --seed N          seed of the random scenarios (default 1)
   --seeds N         run everything with this many seeds, from --seed on (default 1)
   --junit FILE      write the results to this file as JUnit XML
+  --report FILE     write the results to this file as an HTML page
   --json            print one JSON object per scenario
   --list            list the scenarios and their marks
   --rounds N        with --tier both: runs per scenario (default 5)
@@ -37,6 +38,7 @@ pub(crate) struct Outages {
     pub(crate) seeds: u64,
     pub(crate) json: bool,
     pub(crate) junit: Option<String>,
+    pub(crate) report: Option<String>,
 }
 
 /// The scenarios that exist.
@@ -56,6 +58,7 @@ struct Given {
     seed: Option<u64>,
     seeds: Option<u64>,
     junit: Option<String>,
+    report: Option<String>,
     rounds: Option<u64>,
     docs: Option<String>,
 }
@@ -79,9 +82,10 @@ pub(crate) fn parse(args: &[String], names: &Names) -> Result<Action, String> {
     };
     let (seed, seeds) = (("--seed", given.seed.is_some()), ("--seeds", given.seeds.is_some()));
     let (json, junit) = (("--json", given.json), ("--junit", given.junit.is_some()));
+    let report = ("--report", given.report.is_some());
     let (rounds, docs) = (("--rounds", given.rounds.is_some()), ("--docs", given.docs.is_some()));
     if given.pairs {
-        without_effect(&[seed, seeds, json, junit, ("--list", given.list)], "with --tier both")?;
+        without_effect(&[seed, seeds, json, junit, report, ("--list", given.list)], "with --tier both")?;
         return Ok(Action::Pairs {
             scenario: given.scenario,
             rounds: given.rounds.unwrap_or(5),
@@ -90,7 +94,7 @@ pub(crate) fn parse(args: &[String], names: &Names) -> Result<Action, String> {
     }
     without_effect(&[rounds, docs], "with --tier socket; it belongs to --tier both")?;
     if given.list {
-        without_effect(&[seed, seeds, json, junit], "with --list, which runs nothing")?;
+        without_effect(&[seed, seeds, json, junit, report], "with --list, which runs nothing")?;
         return Ok(Action::List { scenario: given.scenario });
     }
     Ok(Action::Outages(Outages {
@@ -99,6 +103,7 @@ pub(crate) fn parse(args: &[String], names: &Names) -> Result<Action, String> {
         seeds: given.seeds.unwrap_or(1),
         json: given.json,
         junit: given.junit,
+        report: given.report,
     }))
 }
 
@@ -117,6 +122,7 @@ impl Given {
                 "--seed" => set(&mut given.seed, arg, number(arg, rest.next(), 0)?)?,
                 "--seeds" => set(&mut given.seeds, arg, number(arg, rest.next(), 1)?)?,
                 "--junit" => set(&mut given.junit, arg, text(arg, rest.next())?)?,
+                "--report" => set(&mut given.report, arg, text(arg, rest.next())?)?,
                 "--rounds" => set(&mut given.rounds, arg, number(arg, rest.next(), 1)?)?,
                 "--replay" => {
                     return Err("--replay repeats every event of a run, which only virtual time can do: leave --tier out; with sockets, \
@@ -153,6 +159,13 @@ pub(crate) fn repeat_outage(name: &str, seed: u64) -> String {
     format!("cargo xtask chaos --tier socket --scenario {name} --seed {seed}")
 }
 
+/// The command that repeats everything that was asked for, without its outputs.
+pub(crate) fn repeat_all(outages: &Outages) -> String {
+    let scenario = outages.scenario.as_ref().map(|name| format!(" --scenario {name}")).unwrap_or_default();
+    let seeds = if outages.seeds > 1 { format!(" --seeds {}", outages.seeds) } else { String::new() };
+    format!("cargo xtask chaos --tier socket{scenario} --seed {}{seeds}", outages.seed)
+}
+
 /// The command that repeats a comparison of both tiers.
 pub(crate) fn repeat_pairs(scenario: Option<&str>, rounds: u64) -> String {
     let scenario = scenario.map(|name| format!(" --scenario {name}")).unwrap_or_default();
@@ -181,6 +194,10 @@ mod tests {
             parsed("--seeds 3 --junit out.xml"),
             Ok(Action::Outages(Outages { seeds: 3, junit: Some("out.xml".into()), ..one() }))
         );
+        assert_eq!(
+            parsed("--report out.html"),
+            Ok(Action::Outages(Outages { report: Some("out.html".into()), ..one() }))
+        );
         assert_eq!(parsed("--list --scenario stall"), Ok(Action::List { scenario: scenario() }));
         let docs = Some("chaos.md".to_owned());
         assert_eq!(
@@ -199,7 +216,9 @@ mod tests {
             ("--junit", "--junit needs a value"),
             ("--pairs --junit file", "--junit has no effect with --tier both"),
             ("--list --seeds 2", "--seeds has no effect with --list"),
-            ("--report file", "unknown argument `--report`"),
+            ("--report", "--report needs a value"),
+            ("--pairs --report file", "--report has no effect with --tier both"),
+            ("--list --report file", "--report has no effect with --list"),
             ("--replay refused:1", "only virtual time can do"),
             ("--seed abc", "--seed abc: it must be a whole number"),
             ("--seed", "--seed needs a value"),
@@ -231,6 +250,8 @@ mod tests {
                 ..Outages::default()
             }))
         );
+        let all = Outages { seed: 3, seeds: 2, ..Outages::default() };
+        assert_eq!(arguments(repeat_all(&all), "socket", ""), Ok(Action::Outages(all)));
         assert_eq!(
             arguments(repeat_pairs(Some("refused"), 3), "both", "--pairs"),
             Ok(Action::Pairs { scenario: Some("refused".into()), rounds: 3, docs: None })

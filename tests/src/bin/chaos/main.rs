@@ -8,18 +8,19 @@
 mod arguments;
 mod junit;
 mod pairs;
+mod report;
+mod runs;
 mod scenes;
 mod stalls;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use hotspare::{AnswerLimit, ChatRequest, Event, HealthAware, Kind, RouteSpec, Sequential};
-use hotspare_chaos::{Fault, FaultPlan, WireFormat};
-use hotspare_tests::{NAMES, Rig, short_limits, until};
+use hotspare_chaos::Fault;
 use serde_json::json;
 
-use arguments::{Action, HELP, Names, Outages, repeat_outage, repeat_pairs};
+use arguments::{Action, HELP, Names, Outages, repeat_all, repeat_outage, repeat_pairs};
+use runs::{Outcome, run};
 
 /// One outage and its marks.
 struct Scenario {
@@ -119,16 +120,6 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-#[derive(Default)]
-struct Outcome {
-    lost: u64,
-    reasons: Vec<String>,
-    latencies: Vec<Duration>,
-    attempts: u64,
-    calls: u64,
-    breakers: String,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -196,10 +187,20 @@ async fn run_all(outages: &Outages) -> Result<(), String> {
             "scenario", "requests", "lost", "added p50", "added p99", "attempts", "calls"
         );
     }
-    let mut cases = Vec::new();
+    let begun = Instant::now();
+    let mut entries = Vec::new();
     for seed in outages.seed..outages.seed.saturating_add(outages.seeds) {
-        run_seed(outages, seed, &mut cases).await?;
+        run_seed(outages, seed, &mut entries).await?;
     }
+    if let Some(path) = &outages.report {
+        let page = report::html(&repeat_all(outages), begun.elapsed(), &entries);
+        std::fs::write(path, page).map_err(|error| format!("--report {path}: {error}"))?;
+    }
+    let case = |entry: &report::Entry| junit::Case {
+        name: entry.title_in(outages.seeds > 1),
+        missed: entry.missed.clone(),
+    };
+    let cases: Vec<junit::Case> = entries.iter().map(case).collect();
     if let Some(path) = &outages.junit {
         std::fs::write(path, junit::document(&cases)).map_err(|error| format!("--junit {path}: {error}"))?;
     }
@@ -209,13 +210,9 @@ async fn run_all(outages: &Outages) -> Result<(), String> {
 }
 
 /// Runs each outage and scene once.
-async fn run_seed(outages: &Outages, seed: u64, cases: &mut Vec<junit::Case>) -> Result<(), String> {
+async fn run_seed(outages: &Outages, seed: u64, entries: &mut Vec<report::Entry>) -> Result<(), String> {
     let (scenarios, scenes) = chosen(outages.scenario.as_deref());
     let json = outages.json;
-    let mut note = |name: &str, missed: Vec<String>| {
-        let name = if outages.seeds > 1 { format!("{name}, seed {seed}") } else { name.to_owned() };
-        cases.push(junit::Case { name, missed });
-    };
     let healthy = run(
         &Scenario {
             name: "",
@@ -260,7 +257,7 @@ async fn run_seed(outages: &Outages, seed: u64, cases: &mut Vec<junit::Case>) ->
                 repeat_outage(one.name, seed)
             );
         }
-        note(one.name, breaches);
+        entries.push(report::Entry::outage(one, seed, outcome, added, breaches));
     }
     for scene in &scenes {
         let has_passed = |marks: &Vec<scenes::Mark>| marks.iter().all(scenes::Mark::is_met);
@@ -277,7 +274,7 @@ async fn run_seed(outages: &Outages, seed: u64, cases: &mut Vec<junit::Case>) ->
         for what in &missed {
             eprintln!("BREACH in {}: {what}\n  repeat: {}", scene.name, repeat_outage(scene.name, seed));
         }
-        note(scene.name, missed);
+        entries.push(report::Entry::scene(scene, seed, &marks, missed));
     }
     Ok(())
 }
@@ -334,93 +331,6 @@ async fn pairs(rounds: u64, only: Option<&str>, docs: Option<String>) -> Result<
             .map_err(wrong)?;
     }
     Ok(agree)
-}
-
-async fn run(scenario: &Scenario, seed: u64) -> Outcome {
-    let wires = [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek];
-    let mut limits = short_limits();
-    let in_flight = matches!(scenario.outage, Outage::InFlight);
-    if in_flight {
-        // Nothing is late while the main target is healthy.
-        limits.unstreamed = AnswerLimit::Fixed(Duration::from_secs(30));
-        limits.first_content = Duration::from_secs(8);
-    }
-    let route = match scenario.outage {
-        Outage::Share(..) => RouteSpec::new(HealthAware::new(NAMES)),
-        _ => RouteSpec::new(Sequential::new(NAMES)),
-    };
-    let rig = Rig::with(&wires, route.limits(limits)).await;
-    match scenario.outage {
-        Outage::Main(fault) => rig.servers[0].set_fault(Some(fault)).await,
-        Outage::Share(fault, share) => rig.servers[0].set_plan(FaultPlan::seeded(seed).share(fault, share)),
-        Outage::All(fault) => {
-            for server in &rig.servers {
-                server.set_fault(Some(fault)).await;
-            }
-        }
-        Outage::InFlight => {
-            let settings = rig.servers[0].settings().pace(Duration::from_secs(60), Duration::ZERO);
-            rig.servers[0].set_settings(settings);
-        }
-    }
-    let mut calls = Vec::new();
-    for number in 0..scenario.requests {
-        let (client, expected) = (rig.client.clone(), rig.servers[0].settings().answer.concat());
-        calls.push(tokio::spawn(async move {
-            let begun = Instant::now();
-            let result = send_request(&client, number % 2 == 0, &expected).await;
-            (begun.elapsed(), result)
-        }));
-        if !in_flight {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-    if in_flight {
-        let arrived = async || rig.servers[0].stats().requests >= scenario.requests;
-        until("all requests are in flight", arrived).await;
-        rig.servers[0].kill().await;
-    }
-    let mut outcome = Outcome::default();
-    for call in calls {
-        let Ok((latency, result)) = call.await else {
-            outcome.lost += 1;
-            continue;
-        };
-        outcome.latencies.push(latency);
-        if let Err(reason) = result {
-            outcome.lost += 1;
-            if !outcome.reasons.contains(&reason) {
-                outcome.reasons.push(reason);
-            }
-        }
-    }
-    let targets = rig.client.targets();
-    outcome.attempts = targets.iter().map(|target| target.counts.started).sum();
-    // As the client counts them: a server that refuses connections counts nothing.
-    outcome.calls = targets[0].counts.started;
-    let states: Vec<String> = targets.iter().map(|target| target.view.breaker.to_string()).collect();
-    outcome.breakers = states.join(" ");
-    outcome
-}
-
-/// Sends one request and checks that its text is complete.
-async fn send_request(client: &hotspare::Client, stream: bool, expected: &str) -> Result<(), String> {
-    let request = ChatRequest::to("chat").user("what happened?");
-    let word = |kind: Kind| kind.to_string();
-    if !stream {
-        let answer = client.chat(request).await.map_err(|error| word(error.kind()))?;
-        return if answer.text() == expected { Ok(()) } else { Err("another text".into()) };
-    }
-    let mut events = client.stream(request).await.map_err(|error| word(error.kind()))?;
-    let mut text = String::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::TextDelta(piece)) => text.push_str(&piece),
-            Ok(_) => {}
-            Err(error) => return Err(word(error.kind())),
-        }
-    }
-    if text == expected { Ok(()) } else { Err("another text".into()) }
 }
 
 fn percentile(times: &mut [Duration], share: f64) -> Duration {
