@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Usage};
+use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin};
 use hotspare_provider::{Decoder, Emit, Frame, Text, is_blank, json_text};
 use serde_json::value::RawValue;
 
@@ -16,8 +16,11 @@ use crate::WIRE;
 use crate::classify;
 use crate::dto::{Choice, Content, Delta, Function, ReasoningDetail, Reply, ToolCall, is_json, json};
 use crate::outgoing::finish_reason_name;
+use content::{has_content, is_answer, push_content, push_text};
 use tool_calls::ToolCalls;
 
+mod content;
+mod ending;
 mod tool_calls;
 
 /// Decodes one reply.
@@ -82,15 +85,7 @@ impl ChatDecoder {
             };
         }
         self.received = true;
-        let name = |text: Option<Text<'_>>| {
-            text.map(|text| text.0).filter(|text| !text.is_empty()).map(Cow::into_owned)
-        };
-        if !self.started && reply.choices.first.is_some() {
-            self.started = true;
-            let id = name(reply.id.take());
-            self.id = id.clone().unwrap_or_default();
-            events.push(Event::Started { id, model: name(reply.model.take()) });
-        }
+        self.start(reply, events);
         if self.whole {
             reply.choices.merge();
         }
@@ -99,18 +94,7 @@ impl ChatDecoder {
             if choice.index.0.unwrap_or(0) > 0 {
                 continue;
             }
-            let (delta, message) = (choice.delta.as_mut(), choice.message.as_deref_mut());
-            let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
-            if !self.whole && first.is_some() {
-                self.has_deltas = true;
-            }
-            // One host ends its stream with the whole answer once more.
-            let repeated = first.is_none() && self.has_deltas;
-            if let Some(delta) = first.or(second.filter(|_| !repeated)) {
-                self.delta(delta, events);
-            } else if let Some(text) = &choice.text {
-                push_text(&text.0, false, events);
-            }
+            self.content(choice, events);
             if let Some(error) = non_empty_error(choice.error) {
                 return Err(classify::in_reply(error.get()));
             }
@@ -118,36 +102,7 @@ impl ChatDecoder {
             if let Some(logprobs) = choice.logprobs.and_then(json) {
                 events.push(Event::LogProbs(logprobs));
             }
-            if let Some(Text(word)) = choice.finish_reason.as_ref()
-                && !self.finished
-            {
-                let is_blank = word.is_empty() || word == "null";
-                if is_blank && !self.whole {
-                    if !word.is_empty() {
-                        events.detach();
-                    }
-                    continue;
-                }
-                self.finished = true;
-                // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
-                self.calls.end(&self.id, events);
-                if let Some(Text(native)) = &choice.native_finish_reason {
-                    self.finish_reason(native)?;
-                }
-                let reason = self.finish_reason(if is_blank { "stop" } else { word })?;
-                let own = finish_reason_name(&reason);
-                if own != word && !self.legacy_function {
-                    events.replace_word(word, own);
-                }
-                let may_go_on = matches!(reason, FinishReason::ToolCalls | FinishReason::Other(_))
-                    || self.premature_finish.is_some()
-                    || !self.has_answer;
-                if may_go_on && !self.whole {
-                    self.held_finish = Some(events.chunk(Event::Finished(reason)));
-                } else {
-                    events.push(Event::Finished(reason));
-                }
-            }
+            self.end(choice, events)?;
         }
         // One host repeats its full list of citations in every frame.
         if let Some(list) =
@@ -158,12 +113,80 @@ impl ChatDecoder {
         }
         if let Some(usage) = usage {
             self.has_usage = true;
-            events.push(Event::Usage(Box::new(self.usage(&usage))));
+            events.push(Event::Usage(Box::new(ending::usage(&usage, self.reasoning_beside_output))));
         }
         if self.started {
             events.service_tier(&mut self.service_tier, reply.service_tier);
         }
         Ok(())
+    }
+
+    /// Begins the answer with the first frame that has a part of it.
+    fn start(&mut self, reply: &mut Reply<'_>, events: &mut Emit<'_>) {
+        if self.started || reply.choices.first.is_none() {
+            return;
+        }
+        let name = |text: Option<Text<'_>>| {
+            text.map(|text| text.0).filter(|text| !text.is_empty()).map(Cow::into_owned)
+        };
+        self.started = true;
+        let id = name(reply.id.take());
+        self.id = id.clone().unwrap_or_default();
+        events.push(Event::Started { id, model: name(reply.model.take()) });
+    }
+
+    /// Reads what a choice adds to the answer.
+    fn content(&mut self, choice: &mut Choice<'_>, events: &mut Emit<'_>) {
+        let (delta, message) = (choice.delta.as_mut(), choice.message.as_deref_mut());
+        let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
+        if !self.whole && first.is_some() {
+            self.has_deltas = true;
+        }
+        // One host ends its stream with the whole answer once more.
+        let repeated = first.is_none() && self.has_deltas;
+        if let Some(delta) = first.or(second.filter(|_| !repeated)) {
+            self.delta(delta, events);
+        } else if let Some(text) = &choice.text {
+            push_text(&text.0, false, events);
+        }
+    }
+
+    /// Reads why the answer ends, if the choice says so.
+    fn end(&mut self, choice: &Choice<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+        let Some(Text(word)) = choice.finish_reason.as_ref().filter(|_| !self.finished) else {
+            return Ok(());
+        };
+        let is_blank = word.is_empty() || word == "null";
+        if is_blank && !self.whole {
+            if !word.is_empty() {
+                events.detach();
+            }
+            return Ok(());
+        }
+        self.finished = true;
+        // A whole body was not cut off in transit: a host that leaves the reason empty has still finished.
+        self.calls.end(&self.id, events);
+        if let Some(Text(native)) = &choice.native_finish_reason {
+            self.finish_reason(native)?;
+        }
+        let reason = self.finish_reason(if is_blank { "stop" } else { word })?;
+        let own = finish_reason_name(&reason);
+        if own != word && !self.legacy_function {
+            events.replace_word(word, own);
+        }
+        let may_go_on = matches!(reason, FinishReason::ToolCalls | FinishReason::Other(_))
+            || self.premature_finish.is_some()
+            || !self.has_answer;
+        if may_go_on && !self.whole {
+            self.held_finish = Some(events.chunk(Event::Finished(reason)));
+        } else {
+            events.push(Event::Finished(reason));
+        }
+        Ok(())
+    }
+
+    fn finish_reason(&self, word: &str) -> Result<FinishReason, Error> {
+        ending::finish_reason(word, !self.calls.is_empty(), self.refused)
     }
 
     fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Emit<'_>) {
@@ -224,64 +247,6 @@ impl ChatDecoder {
         for note in delta.annotations.take().unwrap_or_default() {
             events.extend(json(note).map(Event::Annotation));
         }
-    }
-
-    fn finish_reason(&self, word: &str) -> Result<FinishReason, Error> {
-        // One host appends a word of its own to the wire's.
-        let lower = word.to_ascii_lowercase();
-        Ok(match lower.split_once(':').map_or(lower.as_str(), |(word, _)| word.trim_end()) {
-            "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "complete" => {
-                match (self.calls.is_empty(), self.refused) {
-                    (false, _) => FinishReason::ToolCalls,
-                    (true, true) => FinishReason::Refusal,
-                    (true, false) => FinishReason::Stop,
-                }
-            }
-            "length"
-            | "max_output_tokens"
-            | "max_tokens"
-            | "model_length"
-            | "model_context_window_exceeded" => FinishReason::Length,
-            "tool_calls" | "tool_call" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-            "content_filter" | "content_filtered" | "safety" | "recitation" | "blocklist"
-            | "prohibited_content" | "spii" | "sensitive" => FinishReason::ContentFilter,
-            "refusal" => FinishReason::Refusal,
-            "function_call_filter" | "malformed_function_call" => {
-                return Err(Error::new(Kind::BadOutput, "the model's tool call is malformed").with_code(word));
-            }
-            "error" | "abort" | "insufficient_system_resource" | "network_error" => {
-                return Err(
-                    Error::new(Kind::Server, "the host ended the answer with an error").with_code(word)
-                );
-            }
-            _ => FinishReason::Other(word.to_owned()),
-        })
-    }
-
-    fn usage(&self, wire: &crate::dto::UsageDto) -> Usage {
-        let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens.0);
-        let input = wire.prompt_tokens.0.or(wire.input_tokens.0);
-        let rest = || wire.total_tokens.0?.checked_sub(input?);
-        let mut output = wire.completion_tokens.0.or(wire.output_tokens.0).or_else(rest);
-        if self.reasoning_beside_output
-            && let (Some(answer), Some(thought)) = (output, reasoning)
-        {
-            output = Some(answer.saturating_add(thought));
-        }
-        let mut usage = Usage::reported(input, output);
-        usage.reasoning = reasoning;
-        let details = wire.prompt_tokens_details;
-        let cached = details.and_then(|details| details.cached_tokens.0);
-        let elsewhere = [
-            wire.prompt_cache_hit_tokens,
-            wire.num_cached_tokens,
-            wire.cached_tokens,
-            wire.cache_read_input_tokens,
-        ];
-        usage.cached = cached.or_else(|| elsewhere.iter().find_map(|count| count.0));
-        let written = details.and_then(|details| details.cache_write_tokens.0);
-        usage.cache_write = written.or(wire.cache_creation_input_tokens.0);
-        usage
     }
 }
 
@@ -384,61 +349,6 @@ impl Decoder for ChatDecoder {
 /// The error, if there is one: hosts that write every field send an empty value where there is none.
 pub(crate) fn non_empty_error(error: Option<&RawValue>) -> Option<&RawValue> {
     error.filter(|error| !is_blank(error))
-}
-
-/// Whether a choice adds something to the answer.
-fn has_content(choice: &Choice<'_>) -> bool {
-    let text = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
-    let content = |content: &Content<'_>| match content {
-        Content::None => false,
-        Content::Text(text) => !text.0.is_empty(),
-        Content::Parts(parts) => !parts.is_empty(),
-    };
-    choice.index.0.unwrap_or(0) == 0
-        && (text(&choice.text)
-            || choice.delta.as_ref().is_some_and(|delta| {
-                content(&delta.content)
-                    || content(&delta.reasoning)
-                    || text(&delta.reasoning_content)
-                    || text(&delta.reasoning_text)
-                    || text(&delta.refusal)
-                    || delta.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
-            }))
-}
-
-fn is_answer(event: &Event) -> bool {
-    event.is_content() && !matches!(event, Event::ReasoningDelta(_))
-}
-
-fn push_content(content: &Content<'_>, reasoning: bool, events: &mut Emit<'_>) {
-    match content {
-        Content::None => {}
-        Content::Text(text) => push_text(&text.0, reasoning, events),
-        Content::Parts(parts) => {
-            for part in parts {
-                if let Some(thinking) = &part.thinking {
-                    push_content(thinking, true, events);
-                }
-                for summary in part.summary.iter().flatten() {
-                    push_text(summary.text.as_ref().map_or("", |text| &text.0), true, events);
-                }
-                if let Some(text) = &part.text {
-                    push_text(&text.0, reasoning, events);
-                }
-                if let Some(text) = part.refusal.as_ref().filter(|text| !text.0.is_empty()) {
-                    events.push(Event::RefusalDelta(text.0.to_string()));
-                }
-            }
-        }
-    }
-}
-
-fn push_text(text: &str, reasoning: bool, events: &mut Emit<'_>) {
-    match (text.is_empty(), reasoning) {
-        (true, _) => {}
-        (false, true) => events.push(Event::ReasoningDelta(text.to_owned())),
-        (false, false) => events.push(Event::TextDelta(text.to_owned())),
-    }
 }
 
 #[cfg(test)]

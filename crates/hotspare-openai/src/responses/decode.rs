@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Origin, Signature};
+use hotspare_core::{Chunk, Error, Event, Json, Kind, Native, Origin, Signature};
 use hotspare_provider::{Decoder, Emit, Frame, Text, json_text};
 use serde_json::value::RawValue;
 
@@ -19,9 +19,12 @@ use crate::dto::json;
 
 mod events;
 mod items;
+mod pieces;
+mod whole;
 
 use events::{list, read, text, whole_json};
 use items::{HeldCall, ItemKind, ItemState, is_item, is_progress, item_kind, same_kind};
+use whole::unexplained_failure;
 
 /// Separates two paragraphs of reasoning that the wire sends as separate parts.
 const PARAGRAPH: &str = "\n\n";
@@ -144,86 +147,6 @@ impl ResponseDecoder {
             };
             events.push(Event::Started { id: name(&response.id), model: name(&response.model) });
         }
-    }
-
-    /// Reads a whole answer: all of it, or the copy that ends a stream.
-    fn whole(&mut self, data: &str, events: &mut Emit<'_>) -> Result<(), Error> {
-        let response: Response<'_> = read(data)?;
-        if response.object.as_ref().is_some_and(|object| object.0 == "error") {
-            return Err(classify::in_reply(data));
-        }
-        self.received = true;
-        if let Some(error) = non_empty_error(response.error) {
-            return Err(classify::in_reply(error.get()));
-        }
-        let reason = match response.status.as_ref().map(|status| &*status.0) {
-            Some("completed") | None => None,
-            Some("incomplete") => {
-                let details =
-                    response.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
-                Some(match details.map(|reason| &*reason.0) {
-                    Some("max_output_tokens" | "max_tokens") | None => FinishReason::Length,
-                    Some("content_filter") => FinishReason::ContentFilter,
-                    Some(other) => FinishReason::Other(other.to_owned()),
-                })
-            }
-            Some("failed") => return Err(unexplained_failure()),
-            // A background job: its answer would have to be fetched later, which Hotspare does not do.
-            Some(other) => {
-                let what = format!("the answer is not complete: its status is {other}");
-                return Err(Error::new(Kind::Unsupported, what).with_code(other));
-            }
-        };
-        self.announce(&response, events);
-        self.complete(response.output.as_deref().unwrap_or_default(), events)?;
-        if let Some(usage) = &response.usage {
-            events.push(Event::Usage(Box::new(usage.to_core())));
-        }
-        // Before the end it is what was requested.
-        events.service_tier(&mut String::new(), response.service_tier);
-        self.finished = true;
-        events.push(Event::Finished(reason.unwrap_or(
-            match (self.tool_calls > 0 || self.custom_tool_called, self.refused) {
-                (true, _) => FinishReason::ToolCalls,
-                (false, true) => FinishReason::Refusal,
-                (false, false) => FinishReason::Stop,
-            },
-        )));
-        Ok(())
-    }
-
-    /// Emits what only the copy of the answer at its end contains.
-    fn complete(&mut self, output: &[&RawValue], events: &mut Emit<'_>) -> Result<(), Error> {
-        if self.items.is_empty() {
-            return output.iter().try_for_each(|raw| self.item(raw, None, events));
-        }
-        for position in 0..self.items.len() {
-            let state = &self.items[position];
-            if state.done || state.emitted || state.kind == ItemKind::Other {
-                continue;
-            }
-            let twin = |same: &dyn Fn(usize, &Item<'_>) -> bool| {
-                let is_twin = |(at, raw): &(usize, &&RawValue)| {
-                    let item = read::<Item<'_>>(raw.get()).unwrap_or_default();
-                    same_kind(item_kind(&item), state.kind) && same(*at, &item)
-                };
-                output.iter().enumerate().find(is_twin).map(|(_, raw)| *raw)
-            };
-            let by_id = twin(&|_, item| !state.id.is_empty() && text(&item.id) == state.id);
-            let by_place = || twin(&|at, _| state.output_index == u64::try_from(at).ok());
-            match by_id.or_else(by_place) {
-                Some(raw) => self.item(raw, Some(position), events)?,
-                // A host that lists its items and not this call has made the call itself.
-                None if !output.is_empty() => {}
-                None => self.release(position, events),
-            }
-            if let ItemState { kind: ItemKind::Call(Some(_)), done: false, emitted: false, .. } =
-                &self.items[position]
-            {
-                return Err(Error::new(Kind::Truncated, "the answer ended before a call's arguments"));
-            }
-        }
-        Ok(())
     }
 
     /// Emits a call that was held.
@@ -372,86 +295,6 @@ impl ResponseDecoder {
         }
         Ok(())
     }
-
-    /// Emits a piece of an item.
-    fn delta(
-        &mut self,
-        frame: &EventDto<'_>,
-        kind: ItemKind,
-        events: &mut Emit<'_>,
-        event: impl FnOnce(String) -> Event,
-    ) {
-        let position = self.find(frame, kind);
-        if let Some(text) = frame.delta.map(json_text).filter(|text| !text.is_empty()) {
-            self.items[position].emitted = true;
-            events.push(event(text.into_owned()));
-        }
-    }
-
-    /// Emits the finished text of a part whose pieces the host omitted.
-    fn finished_text(&mut self, frame: &EventDto<'_>, name: &str, events: &mut Emit<'_>) {
-        let (kind, whole, event): (_, _, fn(String) -> Event) = match name {
-            "response.output_text.done" => (ItemKind::Message, frame.text, Event::TextDelta),
-            "response.refusal.done" => (ItemKind::Message, frame.refusal, Event::RefusalDelta),
-            "response.reasoning_text.done" | "response.reasoning_summary_text.done" => {
-                (ItemKind::Reasoning, frame.text, Event::ReasoningDelta)
-            }
-            _ => return,
-        };
-        let position = self.find(frame, kind);
-        let whole = whole.map(json_text).unwrap_or_default();
-        if !self.items[position].emitted && !whole.is_empty() {
-            self.items[position].emitted = true;
-            self.refused |= name == "response.refusal.done";
-            events.push(event(whole.into_owned()));
-        }
-    }
-
-    fn arguments(
-        &mut self,
-        frame: &EventDto<'_>,
-        arguments: Option<&RawValue>,
-        whole: bool,
-        events: &mut Emit<'_>,
-    ) {
-        let position = self.find(frame, ItemKind::Call(None));
-        let state = &self.items[position];
-        if (whole && state.emitted) || !matches!(state.kind, ItemKind::Call(_)) {
-            return;
-        }
-        if let Some(text) = arguments.map(json_text).filter(|text| !text.is_empty()) {
-            let index = match (state.kind, self.items[position].held_call.take()) {
-                (ItemKind::Call(Some(index)), _) => index,
-                (_, Some(call)) => self.start_call(position, call.id, call.name, events),
-                _ => return,
-            };
-            let state = &mut self.items[position];
-            state.emitted = true;
-            events.push(Event::ToolDelta { index, arguments: text.into_owned() });
-        }
-    }
-
-    /// The item that a frame belongs to: by its index, its id, or as the latest of its kind.
-    fn find(&mut self, frame: &EventDto<'_>, kind: ItemKind) -> usize {
-        let (id, output_index) = (frame.item_id.as_ref().map_or("", |id| &id.0), frame.output_index.0);
-        // The latest first: nearly every frame belongs to it.
-        let known = self
-            .items
-            .iter()
-            .rposition(|state| same_kind(state.kind, kind) && is_item(state, output_index, id));
-        let latest = || {
-            let unnamed =
-                |state: &ItemState| !state.done && (state.output_index.is_none() || output_index.is_none());
-            self.items.iter().rposition(|state| unnamed(state) && same_kind(state.kind, kind))
-        };
-        let found = known.or_else(latest);
-        found.unwrap_or_else(|| {
-            // A call cannot begin without its name: the finished item will supply all of it.
-            let kind = if matches!(kind, ItemKind::Call(_)) { ItemKind::Other } else { kind };
-            self.items.push(ItemState { output_index, id: id.to_owned(), kind, ..ItemState::default() });
-            self.items.len() - 1
-        })
-    }
 }
 
 impl Decoder for ResponseDecoder {
@@ -487,10 +330,6 @@ impl Decoder for ResponseDecoder {
 fn call_id(item: &Item<'_>) -> String {
     let id = text(&item.call_id);
     if id.is_empty() { text(&item.id) } else { id }
-}
-
-fn unexplained_failure() -> Error {
-    Error::new(Kind::Server, "the provider failed without an explanation")
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use hotspare_core::FinishReason;
+
 use super::*;
 
 fn decode(frames: &[&str]) -> Result<Vec<Event>, Error> {
