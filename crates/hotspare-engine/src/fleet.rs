@@ -18,6 +18,7 @@ use crate::rules::{Limits, Rules};
 
 /// The specification of a target, before it joins a fleet.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TargetSpec {
     /// The application's name for it.
     pub id: TargetId,
@@ -46,6 +47,34 @@ pub struct TargetSpec {
     pub health: Config,
     /// Whether it is probed in the background while it is unhealthy.
     pub probe: bool,
+}
+
+impl TargetSpec {
+    /// A model behind `address`, which is also its host's name for health. It has no key and no limit; the catalogue is
+    /// not asked.
+    pub fn new(
+        id: impl Into<TargetId>,
+        address: impl Into<String>,
+        model: impl Into<String>,
+        wire: &'static str,
+    ) -> Self {
+        let address = address.into();
+        Self {
+            id: id.into(),
+            endpoint: address.clone(),
+            address,
+            model: model.into(),
+            profile: ModelProfile::default(),
+            price_list: None,
+            wire,
+            keys: Vec::new(),
+            max_in_flight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            health: Config::default(),
+            probe: false,
+        }
+    }
 }
 
 /// A target of a fleet.

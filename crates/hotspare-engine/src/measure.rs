@@ -110,5 +110,7 @@ fn need(size: &PromptSize, scale: &TokenScale, least: u64) -> Need {
     let prompt = scale.estimate(size);
     let doubt = scale.doubt(size).saturating_mul(POSSIBLE * 50) / prompt.max(1);
     let least = if size.is_opaque() { OPAQUE } else { least };
-    Need { prompt, margin: doubt.clamp(least, 100), overflow: scale.overflow, window: scale.window }
+    let mut need = Need::new(prompt, doubt.clamp(least, 100));
+    (need.overflow, need.window) = (scale.overflow, scale.window);
+    need
 }

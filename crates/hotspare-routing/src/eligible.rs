@@ -13,6 +13,7 @@ const ROOM_PART: u64 = 8;
 
 /// What a request needs of a model's context window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Need {
     /// Tokens of the prompt, as the model counts them.
     pub prompt: u64,
@@ -25,6 +26,12 @@ pub struct Need {
 }
 
 impl Need {
+    /// A prompt of this many tokens, of which up to `margin` per cent may be counted in error.
+    #[must_use]
+    pub fn new(prompt: u64, margin: u64) -> Self {
+        Self { prompt, margin, ..Self::default() }
+    }
+
     /// The most tokens that the prompt may have: the count may be as much too low as too high.
     #[must_use]
     pub fn most_prompt(&self) -> u64 {

@@ -185,24 +185,16 @@ impl TargetDto {
         profile.capabilities.reasoning =
             Some(if self.reasoning { ReasoningMode::ByDefault } else { ReasoningMode::Never });
         profile.price = self.price.map(PriceDto::price);
-        Ok(TargetSpec {
-            id: self.name.as_str().into(),
-            endpoint: self.endpoint.clone().unwrap_or_else(|| self.name.clone()),
-            address: self.endpoint.clone().unwrap_or_else(|| self.name.clone()),
-            model: self.name.clone(),
-            profile,
-            price_list: None,
-            wire: "simulated",
-            keys: (1..=u64::from(self.keys)).collect(),
-            max_in_flight: self.max_in_flight,
-            requests_per_minute: self.requests_per_minute,
-            tokens_per_minute: self.tokens_per_minute,
-            probe: false,
-            health: self
-                .breaker
-                .as_ref()
-                .map_or(Ok(Breaker::default()), crate::scenario::BreakerDto::config)?,
-        })
+        let address = self.endpoint.as_deref().unwrap_or(&self.name);
+        let mut spec = TargetSpec::new(self.name.as_str(), address, self.name.as_str(), "simulated");
+        spec.profile = profile;
+        spec.keys = (1..=u64::from(self.keys)).collect();
+        spec.max_in_flight = self.max_in_flight;
+        spec.requests_per_minute = self.requests_per_minute;
+        spec.tokens_per_minute = self.tokens_per_minute;
+        let breaker = self.breaker.as_ref();
+        spec.health = breaker.map_or(Ok(Breaker::default()), crate::scenario::BreakerDto::config)?;
+        Ok(spec)
     }
 }
 

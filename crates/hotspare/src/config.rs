@@ -68,16 +68,16 @@ struct Entry<T> {
 }
 
 /// Where a secret comes from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "TextOr<KeyTable>")]
 #[non_exhaustive]
-pub struct KeyDto {
-    /// Name of an environment variable.
-    env: Option<String>,
-    /// Path of a file.
-    file: Option<String>,
-    /// Name of a profile in AWS's own files.
-    profile: Option<String>,
+pub enum KeySource {
+    /// The environment variable of this name.
+    Env(String),
+    /// The file at this path.
+    File(String),
+    /// The profile of this name in AWS's own files.
+    Profile(String),
 }
 
 #[derive(Deserialize)]
@@ -92,34 +92,62 @@ impl TextOrTable for KeyTable {
     const EXPECTED: &'static str = "a key is { env = \"NAME\" }, { file = \"PATH\" } or { profile = \"NAME\" }: where it is, never the key itself";
 }
 
+impl KeyTable {
+    fn source(self) -> Result<KeySource, &'static str> {
+        match (self.env, self.file, self.profile) {
+            (Some(name), None, None) => Ok(KeySource::Env(name)),
+            (None, Some(path), None) => Ok(KeySource::File(path)),
+            (None, None, Some(name)) => Ok(KeySource::Profile(name)),
+            _ => Err("a key names either `env` or `file` or `profile`, such as { env = \"OPENAI_API_KEY\" }"),
+        }
+    }
+}
+
+impl TryFrom<TextOr<KeyTable>> for KeySource {
+    type Error = &'static str;
+
+    fn try_from(form: TextOr<KeyTable>) -> Result<Self, Self::Error> {
+        KeyDto::try_from(form).and_then(|key| key.0)
+    }
+}
+
+/// A target's key. One that names no source, or several, is reported with the target's other mistakes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "TextOr<KeyTable>")]
+struct KeyDto(Result<KeySource, &'static str>);
+
 impl TryFrom<TextOr<KeyTable>> for KeyDto {
     type Error = &'static str;
 
     fn try_from(form: TextOr<KeyTable>) -> Result<Self, Self::Error> {
         match form {
-            TextOr::Table(KeyTable { env, file, profile }) => Ok(Self { env, file, profile }),
+            TextOr::Table(table) => Ok(Self(table.source())),
             TextOr::Text(_) => Err(KeyTable::EXPECTED),
         }
     }
 }
 
 impl KeyDto {
-    /// The configured source.
+    fn key(&self) -> Result<Key, String> {
+        self.0.as_ref().map_err(|what| (*what).to_owned()).and_then(KeySource::key)
+    }
+}
+
+impl KeySource {
+    /// The key there, not yet read.
     ///
     /// # Errors
-    /// Unless exactly one source is named.
-    pub fn source(&self) -> Result<Key, String> {
-        match (&self.env, &self.file, &self.profile) {
-            (Some(name), None, None) => Ok(Key::env(name)),
-            (None, Some(path), None) => Ok(Key::file(path)),
-            (None, None, Some(name)) => cloud::profile(name),
-            _ => Err("a key names either `env` or `file` or `profile`, such as { env = \"OPENAI_API_KEY\" }"
-                .into()),
+    /// For a profile, if this build has no AWS.
+    pub fn key(&self) -> Result<Key, String> {
+        match self {
+            Self::Env(name) => Ok(Key::env(name)),
+            Self::File(path) => Ok(Key::file(path)),
+            Self::Profile(name) => cloud::profile(name),
         }
     }
 
     fn relative_to(&mut self, folder: &Path) {
-        if let Some(file) = &mut self.file {
+        if let Self::File(file) = self {
             *file = folder.join(&file).to_string_lossy().into_owned();
         }
     }
@@ -177,7 +205,7 @@ impl Config {
     /// Resolves paths of key files relative to `folder`, such as the one that holds the configuration file.
     pub fn relative_to(&mut self, folder: &Path) {
         let targets = self.targets.iter_mut().filter_map(|target| target.dto.as_mut());
-        let keys = targets.flat_map(|target| target.keys.iter_mut());
+        let keys = targets.flat_map(|target| target.keys.iter_mut()).filter_map(|key| key.0.as_mut().ok());
         for key in keys.chain(self.server.client_keys.as_mut()).chain(self.server.operator_keys.as_mut()) {
             key.relative_to(folder);
         }

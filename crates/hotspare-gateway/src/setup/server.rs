@@ -4,7 +4,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use hotspare::config::{Config, KeyDto};
+use hotspare::config::{Config, KeySource};
 
 use crate::auth::ClientKeys;
 use crate::serve::ServeOptions;
@@ -13,8 +13,8 @@ use crate::serve::ServeOptions;
 pub(super) fn options(config: &mut Config) -> (Option<SocketAddr>, ServeOptions) {
     let server = config.server.clone();
     let mut options = ServeOptions::default();
-    let mut keys = |name: &str, source: Option<&KeyDto>| {
-        let keys = source.map(|source| source.source().and_then(ClientKeys::from_source)).transpose();
+    let mut keys = |name: &str, source: Option<&KeySource>| {
+        let keys = source.map(|source| source.key().and_then(ClientKeys::from_source)).transpose();
         keys.unwrap_or_else(|what| {
             config.reject_server(name, what);
             None

@@ -91,21 +91,17 @@ pub(super) fn connect(
     };
     profile.think_tags = options.think_tags.or(profile.think_tags);
     profile.capabilities = profile.capabilities.or(&provider.capabilities(&model));
-    let spec = TargetSpec {
-        id: name.clone(),
-        endpoint: options.health_group.clone().unwrap_or(wire.host),
-        address: options.health_group.unwrap_or(wire.address),
-        model: model.clone(),
-        profile,
-        price_list: options.catalog,
-        wire: provider.wire(),
-        keys: fingerprints,
-        max_in_flight: options.max_in_flight,
-        requests_per_minute: options.requests_per_minute,
-        tokens_per_minute: options.tokens_per_minute,
-        health: options.breaker,
-        probe: options.probe,
-    };
+    let address = options.health_group.clone().unwrap_or(wire.address);
+    let mut spec = TargetSpec::new(name.clone(), address, model.clone(), provider.wire());
+    spec.endpoint = options.health_group.unwrap_or(wire.host);
+    spec.profile = profile;
+    spec.price_list = options.catalog;
+    spec.keys = fingerprints;
+    spec.max_in_flight = options.max_in_flight;
+    spec.requests_per_minute = options.requests_per_minute;
+    spec.tokens_per_minute = options.tokens_per_minute;
+    spec.health = options.breaker;
+    spec.probe = options.probe;
     let model = model.into();
     let embeds = AtomicBool::new(spec.profile.embeds());
     let (prompt, base_url) = (options.prompt, wire.base_url);

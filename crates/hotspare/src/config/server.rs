@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{KeyDto, units};
+use super::{KeySource, units};
 
 /// Settings for a gateway.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -16,9 +16,9 @@ pub struct ServerConfig {
     /// Address to listen on: `host:port`, where the host may be a name.
     pub listen: Option<String>,
     /// Source of the keys that clients must present, separated by white space or commas.
-    pub client_keys: Option<KeyDto>,
+    pub client_keys: Option<KeySource>,
     /// Source of the keys that operators must present; without it, client keys serve for both.
-    pub operator_keys: Option<KeyDto>,
+    pub operator_keys: Option<KeySource>,
     /// Maximum size of a request body in bytes.
     #[serde(deserialize_with = "units::optional_size")]
     pub max_body_bytes: Option<usize>,

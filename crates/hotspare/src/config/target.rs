@@ -121,7 +121,7 @@ impl TargetDto {
         let mut mistakes = Vec::new();
         let endpoint = valid_setting("provider", provider(&like, self.model, self.api), &mut mistakes);
         let keys: Vec<_> =
-            self.keys.iter().filter_map(|key| valid_setting("keys", key.source(), &mut mistakes)).collect();
+            self.keys.iter().filter_map(|key| valid_setting("keys", key.key(), &mut mistakes)).collect();
         let tags = self.think_tags.and_then(|tags| valid_setting("think_tags", tags.tags(), &mut mistakes)?);
         let ca = self.ca.and_then(|ca| valid_setting("ca", ca.pem(), &mut mistakes));
         let breaker =

@@ -448,3 +448,12 @@ fn a_mistake_in_a_targets_setting_is_reported_with_that_settings_line() {
         assert!(message.starts_with(expected), "{expected} is missing in:\n{message}");
     }
 }
+
+#[test]
+fn a_key_that_names_two_sources_hides_no_other_mistake() {
+    let keys = "keys = [{ env = \"A\", file = \"b\" }]\nbreaker = \"odd\"";
+    let message = wrong(&GOOD.replace("max_in_flight = 2", keys));
+    for part in ["targets.local: a key names either `env`", "unknown breaker `odd`"] {
+        assert!(message.contains(part), "{part} is missing in:\n{message}");
+    }
+}
