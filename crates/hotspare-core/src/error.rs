@@ -108,6 +108,14 @@ impl Error {
         self
     }
 
+    /// The same failure as the first of several, where another target may serve the request again: what this provider
+    /// asked for, its pause included, does not apply to the whole.
+    #[must_use]
+    pub fn without_retry_ruling(mut self) -> Self {
+        (self.0.rules_out_retry, self.0.retry_after) = (false, None);
+        self
+    }
+
     /// Adds the numbers with which the provider rejected the request as too long; `None` keeps those there are.
     #[must_use]
     pub fn with_overflow(mut self, overflow: impl Into<Option<Overflow>>) -> Self {
@@ -207,9 +215,13 @@ impl Error {
         self.policy().scope
     }
 
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later, and the provider has not asked to be spared it: see
+    /// [`Error::rules_out_retry`]. On the error that ends a call, whether it may succeed at any target of the route.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
+        if self.0.rules_out_retry {
+            return false;
+        }
         let policy = self.policy();
         policy.same != Same::Never
             || policy.blame == Blame::Target
@@ -280,7 +292,8 @@ impl Error {
     }
 
     /// Whether the provider asked not to be sent this request again: not with this key, nor after
-    /// [`Error::retry_after`], which concerns other requests. Other targets may still serve it.
+    /// [`Error::retry_after`], which concerns other requests. Other targets may still serve it; on the error that ends a
+    /// call, none is expected to.
     #[must_use]
     pub fn rules_out_retry(&self) -> bool {
         self.0.rules_out_retry
@@ -494,6 +507,16 @@ mod tests {
         for kind in Kind::ALL.iter().copied() {
             let error = Error::new(kind, "");
             assert!(error.is_retryable() || !matches!(error.http_status(), 429 | 503 | 504), "{kind}");
+        }
+    }
+
+    #[test]
+    fn error_that_rules_out_a_retry_is_not_retryable() {
+        for kind in Kind::ALL.iter().copied() {
+            let error = Error::new(kind, "").with_retry_after(Duration::from_secs(1)).with_retry_ruled_out();
+            assert!(!error.is_retryable(), "{kind}");
+            let plain = Error::new(kind, "");
+            assert_eq!(error.without_retry_ruling().is_retryable(), plain.is_retryable(), "{kind}");
         }
     }
 

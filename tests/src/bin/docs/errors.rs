@@ -54,7 +54,9 @@ pub(crate) fn document() -> String {
          apply to it, the sentences do. What follows from each kind is in the\n\
          [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n\n\
          After a reply with the header `x-should-retry: false` the target does not get the same request with the same key again, whatever\n\
-         the kind, the route's rules or a `Retry-After`, which then concerns other requests only. Other targets still get it.\n",
+         the kind, the route's rules or a `Retry-After`, which then concerns other requests only. Other targets still get it. Such an error\n\
+         is not retryable (`is_retryable` in the library, `retryable` in `hotspare decode`); the error of a call is, if another of its\n\
+         targets may serve the request later.\n",
     );
     out.push_str(&format!(
         "\n## Sentences\n\nRelays and compatible endpoints quote the host behind them, so these mean the same on every wire.\n\n{}",
