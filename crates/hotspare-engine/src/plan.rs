@@ -112,12 +112,11 @@ impl PlannedTarget {
         }
     }
 
-    /// The same target, to continue an answer of which the caller has `text`: as part of its prompt if it is given that
-    /// as prefill, and otherwise at the beginning of an answer that is at least as long.
-    pub(crate) fn with_cut(&self, text: &str, prefill: bool, scale: &TokenScale) -> Self {
+    /// The same target, to continue an answer of which the caller has text of this size: as part of its prompt if it is
+    /// given that as prefill, and otherwise at the beginning of an answer that is at least as long.
+    pub(crate) fn with_cut(&self, added: &PromptSize, prefill: bool, scale: &TokenScale) -> Self {
         let plain = self.plain.as_deref().unwrap_or(self);
-        let added = message_size(&Message::assistant(text));
-        let tokens = scale.estimate(&added);
+        let tokens = scale.estimate(added);
         // The most tokens that it may have: its estimate is as uncertain as the prompt's.
         let most = tokens.saturating_mul(plain.most_prompt_tokens) / plain.prompt_tokens.max(1);
         let needs = |tokens| plain.needs.max(plain.prompt_tokens.saturating_add(tokens));
@@ -127,7 +126,7 @@ impl PlannedTarget {
             return Self { room_margin: longer.needs.saturating_sub(needs(least)), ..longer };
         }
         Self {
-            size: plain.size.with(&added),
+            size: plain.size.with(added),
             prompt_tokens: plain.prompt_tokens.saturating_add(tokens),
             most_prompt_tokens: plain.most_prompt_tokens.saturating_add(most),
             trim_to: plain.trim_to.map(|most| most.saturating_sub(added.tokens())),
@@ -336,7 +335,8 @@ impl Plan {
 }
 
 /// The candidate that would be first if none were blocked, if it is blocked: strategies move blocked ones back, each in its
-/// own way, so the strategy is asked again as if all were usable.
+/// own way, so the strategy is asked again as if all were usable. The record of one that only pauses or is full counts as
+/// it is; that of one whose breaker has opened is why it is blocked.
 fn passed_over(route: &Route, scene: &Scene<'_>) -> Option<usize> {
     let is_blocked = |candidate: &Candidate<'_>| !candidate.view.usable;
     if !scene.candidates.iter().any(is_blocked) {
@@ -345,8 +345,11 @@ fn passed_over(route: &Route, scene: &Scene<'_>) -> Option<usize> {
     let mut candidates = scene.candidates.to_vec();
     for candidate in candidates.iter_mut().filter(|candidate| is_blocked(candidate)) {
         let view = &mut candidate.view;
-        (view.usable, view.degraded, view.breaker) = (true, false, BreakerState::Closed);
-        (view.failure_rate_bp, view.weight_bp) = (0, 10_000);
+        view.usable = true;
+        if view.breaker != BreakerState::Closed {
+            (view.degraded, view.breaker) = (false, BreakerState::Closed);
+            (view.failure_rate_bp, view.weight_bp) = (0, 10_000);
+        }
     }
     let wished =
         Scene::new(&candidates, scene.request, scene.prompt_tokens).with_draw(scene.draw, scene.turn);

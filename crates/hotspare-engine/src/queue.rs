@@ -1,9 +1,20 @@
 //! The calls that wait for room at a target with limited capacity.
 //!
-//! Not a timer: calls have their own deadlines and leave by themselves. Invariant: first come, first served; a new call
-//! never takes a slot, or capacity under an operator's limit, while others wait for it; each queue is bounded.
+//! Not a timer: calls have their own deadlines and leave by themselves. Invariant: first come, first served among the
+//! calls that answer; a new call never takes a slot, or capacity under an operator's limit, while such a call waits for
+//! it; each queue is bounded.
+//!
+//! A call that its application does not poll cannot answer, and does not know that a slot is kept for it. Each waiting
+//! call says when it will ask again, or is woken before; one that has not asked [`GRACE`] later is passed over, and keeps
+//! its place for when it does.
 
 use std::collections::VecDeque;
+use std::time::Duration;
+
+use hotspare_core::Moment;
+
+/// How long the turn of a waiting call is kept for it: as long as a full target is left alone.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum number of calls that wait for one target; further ones are refused at once.
 const LONGEST: usize = 1_000;
@@ -12,10 +23,24 @@ const LONGEST: usize = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(crate) u64);
 
+/// A call in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Waiter {
+    ticket: Ticket,
+    /// When it asks again, or when it was woken to do so.
+    due: Moment,
+}
+
+impl Waiter {
+    fn answers(&self, now: Moment) -> bool {
+        now < self.due + GRACE
+    }
+}
+
 /// The queues of all targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Queues {
-    lines: Vec<VecDeque<Ticket>>,
+    lines: Vec<VecDeque<Waiter>>,
     next: u64,
     woken: Vec<Ticket>,
 }
@@ -31,21 +56,22 @@ impl Queues {
     }
 
     /// Whether one of `free` slots is available to the holder of `ticket`, or to a call that does not wait.
-    pub(crate) fn is_next(&self, place: usize, ticket: Option<Ticket>, free: usize) -> bool {
-        let Some(line) = self.lines.get(place) else { return free > 0 };
-        let ahead = ticket.and_then(|ticket| line.iter().position(|one| *one == ticket));
-        ahead.unwrap_or(line.len()) < free
+    pub(crate) fn is_next(&self, now: Moment, place: usize, ticket: Option<Ticket>, free: usize) -> bool {
+        let waiters = self.lines.get(place).into_iter().flatten();
+        let ahead = waiters.take_while(|waiter| Some(waiter.ticket) != ticket);
+        ahead.filter(|waiter| waiter.answers(now)).take(free).count() < free
     }
 
-    /// Joins a queue; false if it is full.
-    pub(crate) fn join(&mut self, place: usize, ticket: Ticket) -> bool {
+    /// Joins a queue, to ask again at `due`, or says so from its place in it; false if it is full.
+    pub(crate) fn join(&mut self, place: usize, ticket: Ticket, due: Moment) -> bool {
         let Some(line) = self.lines.get_mut(place) else { return false };
-        if line.contains(&ticket) {
+        if let Some(waiter) = line.iter_mut().find(|waiter| waiter.ticket == ticket) {
+            waiter.due = due;
             return true;
         }
         let fits = line.len() < LONGEST;
         if fits {
-            line.push_back(ticket);
+            line.push_back(Waiter { ticket, due });
         }
         fits
     }
@@ -62,17 +88,20 @@ impl Queues {
         let others = self.lines.iter_mut().enumerate().filter(|(place, _)| !places.contains(place));
         for (_, line) in others {
             let before = line.len();
-            line.retain(|one| *one != ticket);
+            line.retain(|waiter| waiter.ticket != ticket);
             left |= line.len() < before;
         }
         left
     }
 
-    /// Wakes as many waiting calls as there are free slots.
-    pub(crate) fn wake(&mut self, place: usize, free: usize) {
-        for ticket in self.lines.get(place).into_iter().flatten().take(free) {
-            if !self.woken.contains(ticket) {
-                self.woken.push(*ticket);
+    /// Wakes as many waiting calls as there are free slots. Without a moment, they have until their own time to answer.
+    pub(crate) fn wake(&mut self, now: Option<Moment>, place: usize, free: usize) {
+        let waiters = self.lines.get_mut(place).into_iter().flatten();
+        let answering = waiters.filter(|waiter| now.is_none_or(|now| waiter.answers(now)));
+        for waiter in answering.take(free) {
+            waiter.due = now.map_or(waiter.due, |now| waiter.due.min(now));
+            if !self.woken.contains(&waiter.ticket) {
+                self.woken.push(waiter.ticket);
             }
         }
     }
@@ -95,18 +124,35 @@ impl Queues {
 mod tests {
     use super::*;
 
+    const NOW: Moment = Moment::ZERO;
+
     #[test]
     fn waiters_are_served_in_fifo_order() {
         let mut queues = Queues::new(1);
         let (a, b) = (queues.ticket(), queues.ticket());
-        assert!(queues.join(0, a) && queues.join(0, b) && queues.join(0, a));
-        assert!(
-            queues.is_next(0, Some(a), 1) && !queues.is_next(0, Some(b), 1) && !queues.is_next(0, None, 2)
-        );
-        queues.wake(0, 1);
+        assert!(queues.join(0, a, NOW) && queues.join(0, b, NOW) && queues.join(0, a, NOW));
+        let next = |queues: &Queues, ticket, free| queues.is_next(NOW, 0, ticket, free);
+        assert!(next(&queues, Some(a), 1) && !next(&queues, Some(b), 1) && !next(&queues, None, 2));
+        queues.wake(Some(NOW), 0, 1);
         assert_eq!(queues.take_woken(), [a]);
         queues.leave(a);
-        assert!(queues.is_next(0, Some(b), 1) && queues.is_next(0, None, 2));
+        assert!(next(&queues, Some(b), 1) && next(&queues, None, 2) && !next(&queues, Some(b), 0));
+    }
+
+    #[test]
+    fn waiter_without_an_answer_is_neither_waited_for_nor_woken_and_keeps_its_place() {
+        let mut queues = Queues::new(1);
+        let (a, b) = (queues.ticket(), queues.ticket());
+        let later = NOW + GRACE * 10;
+        assert!(queues.join(0, a, later) && queues.join(0, b, later));
+        queues.wake(Some(NOW), 0, 1);
+        assert_eq!(queues.take_woken(), [a]);
+        let next = |queues: &Queues, ticket| queues.is_next(NOW + GRACE, 0, Some(ticket), 1);
+        assert!(next(&queues, b));
+        queues.wake(Some(NOW + GRACE), 0, 1);
+        assert_eq!(queues.take_woken(), [b]);
+        assert!(queues.join(0, a, later));
+        assert!(next(&queues, a) && !next(&queues, b));
     }
 
     #[test]
@@ -114,7 +160,7 @@ mod tests {
         let mut queues = Queues::new(1);
         let joined = (0..2_000).filter(|_| {
             let ticket = queues.ticket();
-            queues.join(0, ticket)
+            queues.join(0, ticket, NOW)
         });
         assert_eq!(joined.count(), LONGEST);
     }

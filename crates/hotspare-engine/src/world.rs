@@ -209,14 +209,14 @@ impl World {
         if self.targets[place].cordoned {
             return refuse(Cause::Cordoned, None);
         }
-        if !self.queues.is_next(place, ticket, self.free_places(place)) {
+        if !self.queues.is_next(now, place, ticket, self.free_places(place)) {
             return refuse(Cause::Full, Some(now + LOOK_AGAIN));
         }
         if let Some(until) = self.targets[place].own.wait(now, tokens) {
             return refuse(Cause::LimitReached, Some(until));
         }
         // Capacity under the operator's limit belongs to the first in the queue, which is woken or has a timer.
-        if target.has_own_limit() && !self.queues.is_next(place, ticket, 1) {
+        if target.has_own_limit() && !self.queues.is_next(now, place, ticket, 1) {
             return refuse(Cause::Queued, Some(now + LOOK_AGAIN));
         }
         let keys = target.key_count();
@@ -246,7 +246,7 @@ impl World {
             // Reports the transitions that the admission has caused.
             self.advance(now);
             if let Some(ticket) = ticket {
-                self.leave(ticket);
+                self.leave(now, ticket);
             }
         }
         admitted
@@ -331,7 +331,7 @@ impl World {
         self.note_network(now);
         self.stirred |= !transitions.is_empty();
         self.queue_notices(transitions);
-        self.wake(place);
+        self.wake(Some(now), place);
     }
 
     /// A reply reports what is left of the provider's quota.
@@ -340,27 +340,27 @@ impl World {
         self.book.learn(now, scopes.credential_model, limits);
     }
 
-    /// Queues a call at a target; false if the queue is full.
-    pub(crate) fn join(&mut self, place: usize, ticket: &mut Option<Ticket>) -> bool {
+    /// Queues a call at a target, to ask again at `due`; false if the queue is full.
+    pub(crate) fn join(&mut self, place: usize, ticket: &mut Option<Ticket>, due: Moment) -> bool {
         let ticket = *ticket.get_or_insert_with(|| self.queues.ticket());
-        self.queues.join(place, ticket)
+        self.queues.join(place, ticket, due)
     }
 
     /// A call no longer waits; the calls behind it may be next.
-    pub(crate) fn leave(&mut self, ticket: Ticket) {
+    pub(crate) fn leave(&mut self, now: Moment, ticket: Ticket) {
         self.queues.leave(ticket);
-        self.wake_all();
+        self.wake_all(now);
     }
 
     /// A call no longer waits, except at `places`.
-    pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[usize]) {
+    pub(crate) fn leave_all_but(&mut self, now: Moment, ticket: Ticket, places: &[usize]) {
         if self.queues.leave_all_but(ticket, places) {
-            self.wake_all();
+            self.wake_all(now);
         }
     }
 
-    fn wake_all(&mut self) {
-        (0..self.targets.len()).for_each(|place| self.wake(place));
+    fn wake_all(&mut self, now: Moment) {
+        (0..self.targets.len()).for_each(|place| self.wake(Some(now), place));
     }
 
     /// A target rejected a stream and answered the same request without one.
@@ -370,11 +370,11 @@ impl World {
 
     /// Wakes as many waiting calls as there are slots. If they wait for time to pass, wakes only the first: it has a
     /// timer, and the next one is woken when it leaves the queue.
-    fn wake(&mut self, place: usize) {
+    fn wake(&mut self, now: Option<Moment>, place: usize) {
         let target = &self.fleet.targets()[place];
         let for_places = target.max_in_flight.is_some() && !target.has_own_limit();
         let free = self.free_places(place);
-        self.queues.wake(place, if for_places { free } else { free.min(1) });
+        self.queues.wake(now, place, if for_places { free } else { free.min(1) });
     }
 
     fn free_places(&self, place: usize) -> usize {

@@ -89,17 +89,11 @@ impl Book {
         self.grant(now, scopes, call, false)
     }
 
-    /// As [`Book::admit_call`], but ignores open breakers and quotas that are only estimated to be used up. For calls
-    /// that have no other target; disabled scopes and requested pauses still refuse.
+    /// As [`Book::admit_call`], but ignores what [`Cause::yields_to_last_resort`]. For calls that have no other target.
     pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile) -> Admission {
-        let obstacle = scopes.iter().find_map(|&scope| {
-            let state = self.scopes.get(scope.0 as usize)?;
-            let (cause, until) = state.gate.check(now).err()?;
-            Some(Refusal { scope, cause, until: Some(until) })
-        });
-        match obstacle {
-            Some(refusal) => Admission::Refused(refusal),
-            None => self.grant(now, scopes, call, true),
+        match self.obstacle(now, scopes, call.tokens) {
+            Some(refusal) if !refusal.cause.yields_to_last_resort() => Admission::Refused(refusal),
+            _ => self.grant(now, scopes, call, true),
         }
     }
 
@@ -312,7 +306,8 @@ impl Book {
         self.scopes.get(scope.0 as usize).is_some_and(ScopeState::is_degraded)
     }
 
-    /// What refuses a call, if anything: the obstacle that lasts longest.
+    /// What refuses a call, if anything: the obstacle that lasts longest, those that yield to a last resort after all
+    /// others.
     #[must_use]
     pub fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;
@@ -376,16 +371,10 @@ fn transition(scope: ScopeId, at: Moment, (from, to, reason): Change) -> Transit
 }
 
 fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
-    // A last resort can override these causes but not the others, so the others are reported first.
-    let soft = |refusal: &Refusal| {
-        matches!(
-            refusal.cause,
-            Cause::Open | Cause::HalfOpenBusy | Cause::Slow | Cause::QuotaSpent | Cause::Growing
-        )
-    };
     // Lateness says that the target answers, so whatever says otherwise is reported before it.
     let rank = |refusal: &Refusal| {
-        (!soft(refusal), refusal.cause != Cause::Slow, refusal.until.unwrap_or(Moment::MAX))
+        let firm = !refusal.cause.yields_to_last_resort();
+        (firm, refusal.cause != Cause::Slow, refusal.until.unwrap_or(Moment::MAX))
     };
     rank(a) > rank(b)
 }

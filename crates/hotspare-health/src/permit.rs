@@ -157,6 +157,27 @@ pub enum Cause {
     ResumeProbe,
 }
 
+impl Cause {
+    /// Whether a call that has no other target is admitted all the same: what is known of the target's health, or only
+    /// estimated of its quota, may be out of date. What it has asked for is not, nor are limits of its operator, and
+    /// without a network no call gets anywhere.
+    #[must_use]
+    pub const fn yields_to_last_resort(self) -> bool {
+        match self {
+            Self::HalfOpenBusy | Self::Open | Self::QuotaSpent | Self::Slow => true,
+            Self::Cordoned
+            | Self::Disabled
+            | Self::Full
+            | Self::Growing
+            | Self::LimitReached
+            | Self::NetworkSuspected
+            | Self::Queued
+            | Self::RateLimited
+            | Self::ResumeProbe => false,
+        }
+    }
+}
+
 /// Something that became known while a call is in flight. Updates statistics; never opens or closes a breaker by
 /// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, Next, TargetId, Usage};
+use hotspare_core::{Chunk, Error, Event, Kind, Message, Moment, Next, PromptSize, TargetId, Usage};
+use hotspare_normalize::message_size;
 use hotspare_routing::Reason;
 
 use super::Call;
@@ -22,9 +23,31 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub(super) struct Cut {
     pub(super) from: TargetId,
-    pub(super) text: Arc<str>,
+    pub(super) whole: Beginning,
+    /// What a target that accepts prefill is given; `None` if it would be empty.
+    pub(super) prefill: Option<Beginning>,
     /// What the caller gets if no target can continue.
     pub(super) error: Error,
+}
+
+/// The beginning of an answer, with its size: measured once, because many targets may be considered under the lock.
+#[derive(Clone, Debug)]
+pub(super) struct Beginning {
+    pub(super) text: Arc<str>,
+    size: PromptSize,
+}
+
+impl Beginning {
+    fn new(text: Arc<str>) -> Self {
+        Self { size: message_size(&Message::assistant(text.as_ref())), text }
+    }
+}
+
+impl Cut {
+    fn new(from: TargetId, text: Arc<str>, error: Error) -> Self {
+        let prefill = splice::prefill(&text).map(Beginning::new);
+        Self { from, whole: Beginning::new(text), prefill, error }
+    }
 }
 
 impl Call {
@@ -57,7 +80,7 @@ impl Call {
                     (choice.trim_to.is_some(), Reverse(kin))
                 };
                 self.waiting.make_contiguous().sort_by_key(order);
-                self.cut = Some(Cut { from, text: sent.as_str().into(), error: error.clone() });
+                self.cut = Some(Cut::new(from, sent.as_str().into(), error.clone()));
                 self.committed = None;
                 self.wanted = 1;
                 self.errors.push(error);
@@ -72,13 +95,13 @@ impl Call {
         let Some(cut) = &self.cut else { return choice };
         let given = self.prefill_for(choice.target, cut);
         let scale = world.token_scale(now, choice.target);
-        choice.with_cut(given.as_ref().unwrap_or(&cut.text), given.is_some(), &scale)
+        choice.with_cut(&given.unwrap_or(&cut.whole).size, given.is_some(), &scale)
     }
 
     /// What a target is given as the beginning of its answer; `None` if it has to write that again.
-    pub(super) fn prefill_for(&self, place: usize, cut: &Cut) -> Option<Arc<str>> {
+    pub(super) fn prefill_for<'a>(&self, place: usize, cut: &'a Cut) -> Option<&'a Beginning> {
         let accepts = self.fleet.targets()[place].profile.capabilities.assistant_prefill == Some(true);
-        splice::prefill(&cut.text).filter(|_| accepts && !self.no_prefill.contains(&place))
+        cut.prefill.as_ref().filter(|_| accepts && !self.no_prefill.contains(&place))
     }
 
     /// Why a target has no room for the answer that it is to continue, if so.

@@ -408,7 +408,7 @@ impl Call {
     /// How long until the same request may be served, if known: until the first target becomes available.
     fn pause(&mut self, now: Moment, world: &mut World) -> Option<Duration> {
         // A last resort serves the next call as soon as its budget allows.
-        let ill = self.refused.iter().any(|(_, refusal)| refusals::is_overridden(refusal));
+        let ill = self.refused.iter().any(|(_, refusal)| refusal.cause.yields_to_last_resort());
         let resort = world.last_resort_at(now).filter(|_| ill);
         let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until).chain(resort);
         let times: Vec<Moment> = times.chain(self.affordable_at(now, world)).collect();
@@ -418,7 +418,9 @@ impl Call {
             Hold::Until | Hold::Ease => world.view(now, place(error)?, self.prompt_tokens).usable_in,
             Hold::Disable | Hold::Floor | Hold::None => None,
         };
-        let hints = self.errors.iter().filter_map(|error| error.retry_after().or_else(|| held(error)));
+        // The pause of a provider that rules out a retry is for other requests.
+        let errors = || self.errors.iter().filter(|error| !error.rules_out_retry());
+        let hints = errors().filter_map(|error| error.retry_after().or_else(|| held(error)));
         let soonest = times.iter().map(|at| at.saturating_since(now)).chain(hints).min()?;
         // A pause of one target does not apply to another that failed and is available.
         let free = |error: &Error| {
@@ -426,7 +428,7 @@ impl Call {
                 && error.blame() != Blame::Caller
                 && place(error).is_some_and(|place| world.view(now, place, self.prompt_tokens).usable)
         };
-        let pause = if self.errors.iter().any(free) { soonest.min(SOON) } else { soonest };
+        let pause = if errors().any(free) { soonest.min(SOON) } else { soonest };
         // Adds up to a quarter at random, because all callers that are turned away get the same hint.
         let quarter = u64::try_from((pause / 4).as_nanos()).unwrap_or(u64::MAX);
         let pause = pause + Duration::from_nanos(self.draws.draw() % quarter.max(1));
@@ -453,13 +455,15 @@ impl Call {
         if let Some(cut) = self.cut.take() {
             return cut.error;
         }
+        let others = !self.refused.is_empty() || self.errors.iter().any(Error::is_retryable);
         let stops = |error: &Error| matches!(error.policy().next, Next::Stop | Next::Confirm | Next::OptIn);
         let corrected = if self.stopped { self.errors.iter().rposition(stops) } else { None };
-        match (corrected, self.errors.is_empty()) {
+        let lead = match (corrected, self.errors.is_empty()) {
             (Some(index), _) => self.errors.swap_remove(index),
             (None, false) => self.errors.swap_remove(0),
             (None, true) => otherwise,
-        }
+        };
+        if lead.rules_out_retry() && others { lead.without_retry_ruling() } else { lead }
     }
 
     /// Whether the only remedy is to wait: every target in service is rate limited.

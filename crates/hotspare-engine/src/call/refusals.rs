@@ -7,11 +7,6 @@ use std::time::Duration;
 use hotspare_core::{Kind, Moment};
 use hotspare_health::{Cause, Refusal};
 
-/// Whether a last resort overrides this refusal.
-pub(super) fn is_overridden(refusal: &Refusal) -> bool {
-    matches!(refusal.cause, Cause::Open | Cause::HalfOpenBusy | Cause::Slow | Cause::QuotaSpent)
-}
-
 /// Whether the obstacle passes without the target having to recover: room, or the end of a pause.
 pub(super) fn passes_soon(refusal: &Refusal) -> bool {
     refusal.cause == Cause::Full || is_rate_limit(refusal)

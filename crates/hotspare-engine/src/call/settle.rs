@@ -49,7 +49,7 @@ impl Call {
             }
         }
         if self.queue_at.is_some() && (self.has_content() || self.stopped) {
-            self.stop_waiting(world);
+            self.stop_waiting(now, world);
         }
         if let Some(winner) = self.committed {
             self.drop_others(now, world, Some(winner), Ending::Cancelled, "another target answered first");
@@ -224,7 +224,7 @@ impl Call {
             world.note_unstreamed_only(served.choice.target);
         }
         self.drop_others(now, world, None, Ending::Cancelled, "another target answered first");
-        self.stop_waiting(world);
+        self.stop_waiting(now, world);
         let attempt = &self.attempts[id.0];
         let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
         let own = attempt.usage_or_estimate();
@@ -246,14 +246,14 @@ impl Call {
         reason: &str,
     ) {
         self.drop_others(now, world, None, ending, reason);
-        self.stop_waiting(world);
+        self.stop_waiting(now, world);
         self.finish(now, result);
     }
 
-    pub(super) fn stop_waiting(&mut self, world: &mut World) {
+    pub(super) fn stop_waiting(&mut self, now: Moment, world: &mut World) {
         self.queue_at = None;
         if let Some(ticket) = self.ticket {
-            world.leave(ticket);
+            world.leave(now, ticket);
         }
     }
 

@@ -13,7 +13,7 @@ use hotspare_routing::Start;
 
 use super::Call;
 use super::failover::Retry;
-use super::refusals::{is_overridden, passes_soon, why_refused};
+use super::refusals::{passes_soon, why_refused};
 use crate::attempt::Attempt;
 use crate::judgement::{Fold, Gathered};
 use crate::plan::PlannedTarget;
@@ -237,7 +237,7 @@ impl Call {
             let waits = match refusal.cause {
                 Cause::Full | Cause::LimitReached | Cause::Queued | Cause::Growing => {
                     lines.push(choice.target);
-                    world.join(choice.target, &mut self.ticket)
+                    world.join(choice.target, &mut self.ticket, until)
                 }
                 // Half a second at most, and by then the target may well serve again.
                 Cause::ResumeProbe => true,
@@ -252,7 +252,7 @@ impl Call {
         }
         // A ticket in any other queue would keep the calls behind it from a target that they could use.
         if let Some(ticket) = self.ticket {
-            world.leave_all_but(ticket, &lines);
+            world.leave_all_but(now, ticket, &lines);
         }
         self.queue_at = at.map(|at| at.max(now + SHORTEST_WAIT));
         at.is_some()
@@ -275,7 +275,9 @@ impl Call {
     fn last_resort(&mut self, now: Moment, world: &mut World) -> Option<AttemptStart> {
         self.refused.sort_by_key(|(_, refusal)| (refusal.cause != Cause::Slow, refusal.until));
         let mut kept = Vec::new();
-        while let Some(index) = self.refused.iter().position(|(_, refusal)| is_overridden(refusal)) {
+        while let Some(index) =
+            self.refused.iter().position(|(_, refusal)| refusal.cause.yields_to_last_resort())
+        {
             // Attempts since it refused may have used up what the request allows.
             let choice = self.as_started(now, world, self.refused[index].0.clone());
             let exceeded = self.no_room_for_cut(&choice).or_else(|| self.exceeds_max_cost(&choice));
@@ -352,8 +354,8 @@ impl Call {
         let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected, self.gathered());
         let resume = self.cut.as_ref().map(|cut| {
             let given = self.prefill_for(place, cut);
-            attempt.splice = Some(Splice::new(cut.text.clone(), given.is_some()));
-            Resume { prefill: given.is_some(), text: given.unwrap_or_else(|| cut.text.clone()) }
+            attempt.splice = Some(Splice::new(cut.whole.text.clone(), given.is_some()));
+            Resume { prefill: given.is_some(), text: given.unwrap_or(&cut.whole).text.clone() }
         });
         // A turn continued by prefill is past its reasoning tags: everything that arrives is text.
         if resume.as_ref().is_none_or(|resume| !resume.prefill) {

@@ -18,7 +18,7 @@ use crate::judgement::Judgement;
 use crate::plan::PlanSeed;
 use crate::rules::{Commit, Limits, OnCut, Rules, ValidateOutput};
 use crate::step::AttemptStart;
-use crate::world::Demand;
+use crate::world::{Demand, LOOK_AGAIN};
 
 mod capacity;
 mod costs;

@@ -51,7 +51,7 @@ impl Call {
         }
         if self.queue_at.is_some_and(|at| now >= at) {
             if self.stopped {
-                self.stop_waiting(world);
+                self.stop_waiting(now, world);
             } else {
                 self.unqueue();
             }

@@ -17,7 +17,7 @@ impl World {
         }
         let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key).as_array())?;
         let own = self.targets[place].own.wait(now, 0).unwrap_or(now);
-        let full = !self.queues.is_next(place, None, self.free_places(place));
+        let full = !self.queues.is_next(now, place, None, self.free_places(place));
         Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
     }
 

@@ -73,7 +73,7 @@ impl World {
     pub fn set_cordoned(&mut self, place: usize, cordoned: bool) {
         self.targets[place].cordoned = cordoned;
         self.stirred = true;
-        self.wake(place);
+        self.wake(None, place);
     }
 
     /// A rejected key has been replaced at its source: enables it.
@@ -82,7 +82,7 @@ impl World {
         self.book.enable(scopes.credential);
         self.book.enable(scopes.credential_model);
         self.note_back();
-        self.wake(place);
+        self.wake(None, place);
     }
 
     /// Enables a target's model and keys without waiting for a re-check, once an operator has fixed what disabled them.

@@ -194,6 +194,46 @@ fn growth_limit_halves_the_traffic_without_affecting_health() {
     assert_eq!(book.view(at(122), &[key], 0).state, BreakerState::Closed);
 }
 
+/// A provider that refuses growth would refuse a last resort too, and none gets anywhere without a network.
+#[test]
+fn last_resort_keeps_to_limited_growth_and_to_the_pause_of_an_unreachable_host() {
+    let refused = |book: &mut Book, now, scopes: &[ScopeId]| match book.admit(now, scopes) {
+        Admission::Granted(_) => panic!("admitted"),
+        Admission::Refused(refusal) => refusal.cause,
+    };
+    let resort = |book: &mut Book, now, scopes: &[ScopeId]| match book.admit_last_resort(
+        now,
+        scopes,
+        CallProfile::default(),
+    ) {
+        Admission::Granted(_) => None,
+        Admission::Refused(refusal) => Some(refusal.cause),
+    };
+    let mut book = Book::new();
+    let model = book.add_scope(Config::textbook());
+    let mut permits: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(61), &[model]))).collect();
+    let eased = Outcome::at(model, Verdict::Ease { until: None });
+    let _ = book.settle(at(61), permits.pop().unwrap(), eased, 0);
+    for permit in permits {
+        let _ = book.settle(at(61), permit, Outcome::at(model, FAILURE), 0);
+    }
+    assert_eq!(refused(&mut book, at(70), &[model]), Cause::Open);
+    let resorts = (0..100).filter(|_| resort(&mut book, at(70), &[model]).is_none()).count();
+    assert!((1..10).contains(&resorts), "a burst at half the rate: {resorts}");
+    assert_eq!(refused(&mut book, at(70), &[model]), Cause::Growing, "reported before the breaker");
+
+    let mut book = Book::new();
+    let hosts = [book.add_host(Config::textbook()), book.add_host(Config::textbook())];
+    let lost = Verdict::Unreachable { weight_milli: 1_000 };
+    for host in hosts.into_iter().cycle().take(4) {
+        let permit = granted(book.admit(at(1), &[host]));
+        let _ = book.settle(at(1), permit, Outcome::at(host, lost), 0);
+    }
+    assert_eq!(refused(&mut book, at(1), &[hosts[0]]), Cause::NetworkSuspected);
+    assert_eq!(resort(&mut book, at(1), &[hosts[0]]), Some(Cause::NetworkSuspected));
+    assert_eq!(resort(&mut book, at(3), &[hosts[0]]), None);
+}
+
 #[test]
 fn discounted_failures_count_fully_in_the_expected_failure_rate() {
     let expected = |weight_milli: u32| {

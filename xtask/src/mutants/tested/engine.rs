@@ -209,8 +209,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a cancelled waiter stays in the queue",
         file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "if let Some(ticket) = self.ticket {\n            world.leave(ticket);",
-        to: "if let Some(ticket) = self.ticket.filter(|_| false) {\n            world.leave(ticket);",
+        from: "if let Some(ticket) = self.ticket {\n            world.leave(now, ticket);",
+        to: "if let Some(ticket) = self.ticket.filter(|_| false) {\n            world.leave(now, ticket);",
         package: "hotspare-engine",
     },
     Mutant {

@@ -166,6 +166,51 @@ fn configured_rate_limit_serves_in_fifo_order() {
     assert_eq!(rig.world.take_woken(), [others[0].call.ticket().unwrap()], "the head of the queue is next");
 }
 
+/// A call in an arm of `select!` is not polled while another arm runs, though the others still are.
+#[test]
+fn waiter_that_does_not_answer_when_woken_is_passed_over_until_it_does() {
+    let mut setup = Setup::new(&["a"]);
+    setup.max_in_flight = Some(1);
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    let deaf = rig.next_call(&setup);
+    let deaf_ticket = deaf.call.ticket().unwrap();
+    let later = rig.back_to(first);
+    rig.finishes_with_text(0);
+    assert_eq!(rig.world.take_woken(), [deaf_ticket]);
+    let _ = rig.back_to(later);
+    rig.wait(LOOK_AGAIN / 2);
+    assert!(rig.begun.is_empty(), "the head of the queue has time to answer");
+    rig.wait(LOOK_AGAIN * 2);
+    assert_eq!(rig.targets(), [0], "the slot is not kept for a call that does not answer");
+    let later = rig.back_to(deaf);
+    rig.tell(Input::Woken);
+    assert_eq!((rig.begun.len(), rig.done.len(), rig.world.queued(0)), (0, 0, 1), "it has kept its place");
+    let deaf = rig.next_call(&setup);
+    assert!(rig.begun.is_empty(), "it is behind the one that answers again");
+    let _ = rig.back_to(later);
+    rig.finishes_with_text(0);
+    assert_eq!(rig.world.take_woken(), [deaf_ticket]);
+    let _ = rig.back_to(deaf);
+    rig.tell(Input::Woken);
+    assert_eq!(rig.targets(), [0]);
+}
+
+/// Nobody wakes a call when the time under a limit has passed: it has a timer, which does not run unless it is polled.
+#[test]
+fn waiter_that_misses_its_time_under_a_limit_is_passed_over() {
+    let mut setup = Setup::new(&["a"]);
+    setup.requests_per_minute = Some(1);
+    let mut rig = setup.rig();
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    let _deaf = rig.next_call(&setup);
+    rig.wait(Duration::from_secs(60));
+    assert!(rig.begun.is_empty(), "the head of the queue has time to answer");
+    rig.wait(LOOK_AGAIN * 2);
+    assert_eq!(rig.targets(), [0]);
+}
+
 /// The last look at the queue is due a millisecond before the deadline, and a busy machine may miss it.
 #[test]
 fn call_that_was_queued_until_its_deadline_names_the_obstacle_however_late_its_timer_fires() {
@@ -184,18 +229,20 @@ fn call_that_was_queued_until_its_deadline_names_the_obstacle_however_late_its_t
     }
 }
 
-/// Two calls per minute are allowed and two are queued: the second is served after the first, whichever asks first.
+/// A call is allowed every half second and two are queued: the second is served after the first, whichever asks first.
 #[test]
 fn queued_call_is_not_rejected_just_before_its_deadline() {
     let mut setup = Setup::new(&["a"]);
-    setup.requests_per_minute = Some(2);
-    setup.limits.first_content_deadline = Duration::from_millis(60_500);
+    setup.requests_per_minute = Some(120);
+    setup.limits.first_content = Duration::from_secs(1);
+    setup.limits.first_content_deadline = Duration::from_millis(1_400);
     let mut rig = setup.rig();
-    let _ = rig.next_call(&setup);
+    (1..120).for_each(|_| drop(rig.next_call(&setup)));
+    assert_eq!(rig.begun.len(), 1);
     let _ = rig.next_call(&setup);
     let first = rig.next_call(&setup);
     assert_eq!(rig.world.queued(0), 2);
-    rig.now = rig.now + Duration::from_secs(60);
+    rig.now = rig.now + Duration::from_secs(1);
     rig.run();
     assert!(rig.begun.is_empty() && rig.done.is_empty(), "{:?}", rig.done);
     let second = rig.back_to(first);

@@ -167,6 +167,7 @@ fn check(rig: &Rig) -> Result<(), String> {
             }
         }
     }
+    check_callers_deadlines(rig)?;
     check_refused_targets(rig)?;
     check_not_lost(rig)?;
     let handovers = rig.out.iter().filter(|event| matches!(event, Event::Handover { .. })).count();
@@ -207,6 +208,23 @@ fn check_trail(rig: &Rig, result: &Result<Summary, Error>) -> Result<(), String>
         if !asked && !trail.skipped.iter().any(|skipped| skipped.target == target.id) {
             return Err(format!("the trail does not say why {} was skipped", target.id));
         }
+    }
+    Ok(())
+}
+
+/// No call goes on after its caller's deadline; a stream goes on after the one for the first content only if the caller has
+/// received some, or waits for an answer that is held until it is complete.
+fn check_callers_deadlines(rig: &Rig) -> Result<(), String> {
+    let call = &rig.call;
+    if call.is_over() {
+        return Ok(());
+    }
+    if call.spec.deadline.is_some_and(|within| rig.now >= call.started + within) {
+        return Err("the call goes on after its caller's deadline".into());
+    }
+    let begun = call.attempts.iter().any(|attempt| attempt.passed_on);
+    if rig.now >= call.callers_first_content_at() && !begun && !call.holds_whole() {
+        return Err("the caller still waits for the first content after its deadline".into());
     }
     Ok(())
 }
@@ -428,6 +446,27 @@ fn invariants_hold_for_every_event_order() {
     let mut patient = Setup::new(&["a", "b", "c"]);
     (patient.limits.wait_for_rate_limit, patient.max_in_flight) = (Duration::from_secs(5), Some(1));
     setups.extend([keys, upstream, hedged, narrow, held, patient]);
+    // Callers with deadlines of their own: one that waits for the first content for less long than it is held back, one whose
+    // answer is held until it is complete, and one whose whole answer is due soon after its first content, or before.
+    let mut urgent = Setup::new(&["a", "b", "c"]);
+    urgent.rules.commit = Commit::After(Duration::from_secs(10));
+    urgent.first_content_deadline = Some(Duration::from_secs(5));
+    let mut whole = Setup::new(&["a", "b", "c"]);
+    (whole.rules.commit, whole.first_content_deadline) = (Commit::Whole, Some(Duration::from_secs(5)));
+    let mut brief = Setup::new(&["a", "b", "c"]);
+    (brief.first_content_deadline, brief.deadline) =
+        (Some(Duration::from_secs(9)), Some(Duration::from_secs(12)));
+    let mut unstreamed = Setup::new(&["a", "b", "c"]);
+    (unstreamed.stream, unstreamed.deadline) = (false, Some(Duration::from_secs(12)));
+    let deadlines = [urgent, whole, brief, unstreamed];
+    let counts: Vec<String> = deadlines
+        .iter()
+        .map(|setup| {
+            let (states, edges) = explore(setup);
+            format!("{states}/{edges}")
+        })
+        .collect();
+    println!("call with its caller's deadlines, states/edges: {}", counts.join(", "));
     // Spares that are unavailable at first.
     for ills in [&[(1, Ill::Busy), (2, Ill::Held(9))], &[(0, Ill::Open(9)), (2, Ill::Busy)]] {
         let mut setup = Setup::new(&["a", "b", "c"]);

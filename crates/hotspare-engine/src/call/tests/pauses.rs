@@ -67,6 +67,22 @@ fn caller_errors_carry_no_retry_after() {
     assert!(!error.is_retryable());
 }
 
+/// A provider that asks not to be sent a request again speaks for itself, and its pause is for other requests.
+#[test]
+fn call_may_be_retried_unless_every_target_rules_that_out() {
+    let setup = Setup::new(&["a", "b"]);
+    let ruled_out = || Error::new(Kind::Server, "").with_retry_after(HOUR).with_retry_ruled_out();
+    let ends = |second: Error| {
+        let mut rig = setup.rig();
+        rig.tell(Input::Failed(AttemptId(0), ruled_out()));
+        rig.tell(Input::Failed(AttemptId(1), second));
+        (rig.error().is_retryable(), rig.error().retry_after())
+    };
+    assert!(!ends(ruled_out()).0);
+    let (retryable, pause) = ends(Error::new(Kind::Overloaded, "").with_status(503));
+    assert!(retryable && pause.is_none_or(|pause| pause < HOUR), "{pause:?}");
+}
+
 #[test]
 fn one_targets_pause_is_not_the_routes_retry_after() {
     let setup = Setup::new(&["a", "b"]);

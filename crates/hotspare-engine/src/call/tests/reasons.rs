@@ -88,6 +88,39 @@ fn spare_of_a_blocked_first_choice_is_a_failover_under_every_strategy() {
     }
 }
 
+/// It would not be first if it were not blocked: half of its calls fail. The call that follows is no failover.
+#[test]
+fn spare_of_a_blocked_target_that_fails_too_often_to_be_first_is_the_first_choice() {
+    let strategies: [Arc<dyn Strategy>; 2] =
+        [Arc::new(HealthAware::new(["a", "b"])), Arc::new(MostReliable::new(["a", "b"]))];
+    for strategy in strategies {
+        let name = strategy.name();
+        let mut setup = Setup::new(&["a", "b"]);
+        (setup.strategy, setup.health) = (strategy, Config::never());
+        let mut rig = setup.rig();
+        let failed = Verdict::Failure { weight_milli: 1_000, not_before: None };
+        for place in [0, 1] {
+            for call in 0..200 {
+                let (_, permit) = rig.world.admit(rig.now, place, Demand::default()).unwrap();
+                let verdict = if place == 0 && call % 2 == 0 { failed } else { Verdict::Success };
+                let outcome = Outcome::at(rig.world.scopes(place).model, verdict);
+                rig.world.settle(
+                    rig.now,
+                    place,
+                    permit,
+                    Settlement::of_attempt(outcome, Ending::Cancelled),
+                    0,
+                );
+            }
+        }
+        let _ = rig.next_call(&setup);
+        assert_eq!((rig.targets(), rig.begun[0].kind), (vec![1], StartKind::First), "{name}");
+        let _ = Ill::Held(9).befall(rig.now, &mut rig.world, 0);
+        let _ = rig.next_call(&setup);
+        assert_eq!((rig.targets(), rig.begun[0].kind), (vec![1], StartKind::First), "{name}, blocked");
+    }
+}
+
 #[test]
 fn blocked_target_is_shown_with_what_disabled_it() {
     let setup = Setup::new(&["a", "b"]);

@@ -52,6 +52,8 @@ pub(super) struct Setup {
     pub(super) vectors: Option<usize>,
     /// Whether judgements wait for [`Rig::judges`]; otherwise they run at once.
     pub(super) judges_later: bool,
+    /// The caller's own deadlines.
+    pub(super) deadline: Option<Duration>,
     pub(super) first_content_deadline: Option<Duration>,
     pub(super) effort: Option<&'static str>,
     pub(super) max_cost: Option<Cost>,
@@ -133,6 +135,7 @@ impl Setup {
             vectors: None,
             judges_later: false,
             max_cost: None,
+            deadline: None,
             first_content_deadline: None,
             effort: None,
             no_hedge: false,
@@ -211,6 +214,7 @@ impl Setup {
         spec.tool_checks = self.tools.clone().into();
         spec.vectors = self.vectors;
         spec.max_cost = self.max_cost;
+        spec.deadline = self.deadline;
         spec.first_content_deadline = self.first_content_deadline;
         Call::new(now, fleet, route, spec, plan)
     }
