@@ -299,7 +299,8 @@ impl Adaptive {
     }
 }
 
-/// What happens when a stream is cut after its first content reached the caller.
+/// What happens when a stream is cut after its first content reached the caller. Before that, the answer starts anew at
+/// another target whatever is set here; [`Commit`] says how much of it is held back for that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnCut {

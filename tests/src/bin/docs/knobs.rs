@@ -125,7 +125,7 @@ const RULES: &[Row] = &[
         "on_cut",
         "on_cut",
         "a truncated answer is continued where it joins exactly",
-        "`terminate`: one typed error in the stream",
+        "`terminate`: one typed error in the stream. There is no `restart`: an answer of which the caller has nothing starts anew elsewhere under either; `commit` holds back more of it",
     ),
     (
         "commit",
