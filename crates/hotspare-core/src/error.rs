@@ -284,8 +284,8 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
-    /// How long the provider asks to be left alone; on the error that ends a call, how long until a target may be
-    /// available again.
+    /// How long the provider asks to be left alone; on the error that ends a call, how long until the first target may be
+    /// available again (a second if one is now), with up to a quarter added at random.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
