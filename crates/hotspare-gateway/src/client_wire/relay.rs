@@ -31,8 +31,9 @@ impl Relay {
     pub(super) fn passage<'a>(&mut self, chunk: &'a Chunk, wire: &str) -> Passage<'a> {
         self.handed_over |= matches!(chunk.event, Event::Handover { .. });
         if let Some(from) = chunk.raw.wire() {
-            self.relaying = from == wire && !self.handed_over;
+            self.relaying = from == wire;
         }
+        self.relaying &= !self.handed_over;
         match &chunk.raw {
             Raw::Frame { data, .. } if self.relaying => Passage::Frame(data),
             Raw::Covered if self.relaying => Passage::Covered,
@@ -70,7 +71,7 @@ mod tests {
         let mut relay = Relay::default();
         relay.passage(&frame("own"), "own");
         relay.passage(&Event::Handover { from: TargetId::new("a"), to: TargetId::new("b") }.into(), "own");
-        assert_eq!(relay.passage(&text(Raw::Covered), "own"), Passage::Covered);
+        assert_eq!(relay.passage(&text(Raw::Covered), "own"), Passage::Encoded);
         assert_eq!(relay.passage(&frame("own"), "own"), Passage::Encoded);
         assert_eq!(relay.passage(&text(Raw::Covered), "own"), Passage::Encoded);
     }
