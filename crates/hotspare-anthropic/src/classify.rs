@@ -92,6 +92,8 @@ struct ErrorBody {
     message: String,
     /// Whether the message is from a field that this wire does not have.
     foreign: bool,
+    /// Whether the fields are inside `error`, where this wire has them.
+    is_enveloped: bool,
     /// The type or its substitute, and a code beside it.
     kind: String,
     code: String,
@@ -139,13 +141,15 @@ impl ErrorBody {
         let named = ["type", "status", "code"].map(|name| word(error, name));
         let code = named[2].clone();
         let kind = named.into_iter().find(|kind| !kind.is_empty()).unwrap_or_default();
-        Self { message, foreign, kind, code, detail, status, request_id }
+        let is_enveloped = value.get("error").is_some_and(Value::is_object);
+        Self { message, foreign, is_enveloped, kind, code, detail, status, request_id }
     }
 
     fn classification(&self, status: Option<u16>) -> Classification {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
         let words = &[&*self.detail, &*self.kind, &*self.code];
-        let fields = ErrorFields { status, words, text: &lower, foreign: self.foreign };
+        let own_words: &[&str] = if self.is_enveloped { words } else { &[] };
+        let fields = ErrorFields { status, words, own_words, text: &lower, foreign: self.foreign };
         apply_rules(&RULES, &fields)
     }
 

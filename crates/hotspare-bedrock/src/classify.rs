@@ -200,7 +200,8 @@ impl ErrorBody {
         // There is no status inside a stream, but this name always has the same one.
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
-        let fields = ErrorFields { status, words: &[&self.code], text: &lower, foreign: self.foreign };
+        let words = &[&*self.code];
+        let fields = ErrorFields { status, words, own_words: words, text: &lower, foreign: self.foreign };
         apply_rules(&RULES, &fields)
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use hotspare::{ChatRequest, Client, Event, Kind};
+use hotspare::{ChatRequest, Client, Error, Event, Kind};
 use hotspare_gateway::{Output, Setup};
 
 use serve::exposed;
@@ -249,10 +249,7 @@ async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
             };
             let failure = match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
                 Ok(Ok(())) => None,
-                // A wrong address answers with a plain 404, as an unknown model does.
-                Ok(Err(error)) if error.kind() == Kind::ModelUnavailable || error.status() == Some(404) => {
-                    Some(format!("{error}; or base_url is wrong"))
-                }
+                Ok(Err(error)) if may_be_elsewhere(&error) => Some(format!("{error}; or base_url is wrong")),
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(_) => Some(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
             };
@@ -265,6 +262,12 @@ async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
     }
     let failed = checked.iter().filter(|(_, failure)| failure.is_some()).count();
     verdict(failed, checked.len())
+}
+
+/// Whether a wrong `base_url` answers so: with a plain 404, with a 405 where a web server has only pages, or as for an
+/// unknown model.
+fn may_be_elsewhere(error: &Error) -> bool {
+    error.kind() == Kind::ModelUnavailable || matches!(error.status(), Some(404 | 405))
 }
 
 /// The result of `check --live`. A check also fails if the provider replies with an error, and a target without keys is checked

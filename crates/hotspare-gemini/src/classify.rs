@@ -116,6 +116,8 @@ struct ErrorBody {
     message: String,
     /// Whether the message is from a field that this wire does not have.
     foreign: bool,
+    /// Whether the fields are inside `error`, where this wire has them.
+    is_enveloped: bool,
     /// The status word, such as `INVALID_ARGUMENT`.
     status: String,
     code: Option<u16>,
@@ -144,6 +146,7 @@ impl ErrorBody {
             quota: Quota::read(details, &message),
             message,
             foreign,
+            is_enveloped: value.get("error").is_some_and(Value::is_object),
             // The Interactions API puts the word in the field `code`.
             status: code
                 .as_str()
@@ -169,7 +172,8 @@ impl ErrorBody {
         let daily = self.quota.used_up && self.status == "RESOURCE_EXHAUSTED";
         let used_up = if daily { USED_UP } else { "" };
         let words = &[&*self.reason, &*self.status, used_up];
-        let fields = ErrorFields { status, words, text: &lower, foreign: self.foreign };
+        let own_words: &[&str] = if self.is_enveloped { words } else { &[] };
+        let fields = ErrorFields { status, words, own_words, text: &lower, foreign: self.foreign };
         apply_rules(&RULES, &fields)
     }
 }

@@ -20,7 +20,6 @@ pub const RULES: Rules = Rules {
     ],
     general: &[
         Rule::text(&["context length"], Kind::ContextOverflow),
-        Rule::text(&["not found"], Kind::ModelUnavailable).and(&["model"]).at(404),
         Rule::text(&["model is required"], Kind::ModelUnavailable),
         Rule::text(&["unsupported", "missing data required for image input"], Kind::Unsupported),
         Rule::text(&["unauthorized"], Kind::Auth),
@@ -64,7 +63,7 @@ fn classify_body(body: &str, status: Option<u16>) -> Error {
         Err(_) => (plain_message(text).to_owned(), false),
     };
     let lower = message.to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[], text: &lower, foreign };
+    let fields = ErrorFields { status, words: &[], own_words: &[], text: &lower, foreign };
     let error = apply_rules(&RULES, &fields).error(message);
     match status {
         Some(status) => error.with_status(status),

@@ -71,6 +71,8 @@ struct ErrorBody {
     foreign: bool,
     /// Codes and types.
     codes: Vec<String>,
+    /// Which of them are inside `error`, where this wire has them.
+    own_codes: Range<usize>,
     status: Option<u16>,
     /// A pause stated in the body.
     pause: Option<Duration>,
@@ -165,7 +167,11 @@ impl ErrorBody {
                 ] {
                     if let Some(inner) = map.get(name) {
                         let first = self.message.is_empty();
+                        let before = self.codes.len();
                         self.collect(inner, depth + 1);
+                        if name == "error" {
+                            self.own_codes = before..self.codes.len();
+                        }
                         // Frameworks in front of a host write these two.
                         let framework = matches!(name, "detail" | "errors");
                         self.foreign |= framework && first && !self.message.is_empty();
@@ -201,7 +207,8 @@ impl ErrorBody {
     fn error(&self, status: Option<u16>) -> Error {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
-        let fields = ErrorFields { status, words: &words, text: &lower, foreign: self.foreign };
+        let own_words = words.get(self.own_codes.clone()).unwrap_or_default();
+        let fields = ErrorFields { status, words: &words, own_words, text: &lower, foreign: self.foreign };
         let classification = apply_rules(&RULES, &fields);
         let mut error = classification.error(self.message.clone()).with_overflow(self.overflow);
         if let Some(status) = status {

@@ -100,15 +100,36 @@ impl Rule {
 
 impl ErrorFields<'_> {
     /// Whether an address is unknown to whatever answered, which says nothing of a model: a proxy or a framework in
-    /// front of the host, which answers so also while the host is being restarted. An API's own error has a code or
-    /// speaks of the model.
+    /// front of the host, which answers so also while the host is being restarted. An API's own error has a code that
+    /// says more than its status, or speaks of the model.
     fn names_no_model(&self) -> bool {
-        let has_word = || self.words.iter().any(|word| !word.is_empty());
-        let own = || !self.foreign && has_word() && !matches!(self.text.trim(), "" | "not found");
-        matches!(self.status, Some(404 | 405))
-            && !["model", "deployment"].iter().any(|what| self.text.contains(what))
-            && !own()
+        matches!(self.status, Some(404 | 405)) && !speaks_of_a_model(self.text) && !self.is_own()
     }
+
+    /// Whether the API itself wrote the reply: there is a code where this wire has it, and a text that is not just the
+    /// status in words.
+    fn is_own(&self) -> bool {
+        let says_more = |word: &&str| !matches!(*word, "" | "404" | "405");
+        let text = self.text.trim();
+        let text = text.strip_prefix("404").map_or(text, str::trim_start);
+        !self.foreign && self.own_words.iter().any(says_more) && !matches!(text, "" | "not found")
+    }
+}
+
+/// What hosting platforms write of a service that they do not have, in the words for a model.
+const PLATFORMS: &[&str] = &["deployment could not be found"];
+
+/// Whether a text in lower case has one of these words by itself. As part of a path or of a service's name
+/// (`/v1/models/m`, `model-server`) they say nothing.
+fn speaks_of_a_model(text: &str) -> bool {
+    let is_part = |sign: char| sign.is_alphanumeric() || matches!(sign, '-' | '_' | '.');
+    let tokens = text.split_whitespace().filter(|token| !token.contains('/'));
+    let mut words = tokens
+        .flat_map(|token| token.split(|sign| !is_part(sign)))
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| word.chars().all(char::is_alphabetic));
+    words.any(|word| ["model", "deployment"].iter().any(|what| word.contains(what)))
+        && !PLATFORMS.iter().any(|phrase| text.contains(phrase))
 }
 
 /// Whether a code is this word, or this word with a suffix such as `.PrivacyInformation`.
@@ -155,6 +176,8 @@ pub struct ErrorFields<'a> {
     pub status: Option<u16>,
     /// Codes, types and other fixed words, in any case.
     pub words: &'a [&'a str],
+    /// Those that are where this wire has its codes, so that its hosts wrote them.
+    pub own_words: &'a [&'a str],
     /// The text, in lower case.
     pub text: &'a str,
     /// Whether the text is from a field that this wire does not have, where
@@ -183,7 +206,8 @@ impl Classification {
 }
 
 /// Classifies by the first rule that matches, or else by status, as [`by_status`] does. A 404 or 405 in which nothing is
-/// said of a model is the failure of the server that answered, so that one of them does not retire the model.
+/// said of a model, and which has no code of the API, is the failure of the server that answered, so that one of them
+/// does not retire the model.
 #[must_use]
 pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
     match rules.in_order(fields.foreign).find(|rule| rule.matches(fields)) {
@@ -209,7 +233,8 @@ pub const BY_STATUS: &[Rule] = &[
     Rule::status(402, Kind::QuotaExhausted),
     Rule::status(403, Kind::Forbidden),
     Rule::status(404, Kind::ModelUnavailable),
-    // There is something at the address, but not the endpoint: as for 404, the base URL or the model is wrong.
+    // There is something at the address, but not the endpoint. As for 404, only a reply by the API itself, or one that
+    // speaks of a model, is judged by its status: see `apply_rules`.
     Rule::status(405, Kind::ModelUnavailable),
     // How this host is spoken to, which no caller decides: another host may accept it.
     Rule::status(406, Kind::Unsupported),
@@ -270,7 +295,13 @@ mod tests {
 
     #[test]
     fn rule_matches_only_if_all_its_conditions_do() {
-        let fields = |status, text| ErrorFields { status, words: &["Rate_Limit"], text, foreign: false };
+        let fields = |status, text| ErrorFields {
+            status,
+            words: &["Rate_Limit"],
+            own_words: &[],
+            text,
+            foreign: false,
+        };
         let rule = Rule::word(&["other", "rate_limit"], Kind::RateLimited).at(429).saying(&["per day"]);
         assert!(rule.matches(&fields(Some(429), "50 requests per day")));
         assert!(rule.and(&["50", "60"]).matches(&fields(Some(429), "50 requests per day")));
@@ -283,7 +314,8 @@ mod tests {
 
     #[test]
     fn words_match_with_a_suffix_and_phrases_with_any_single_word() {
-        let fields = |word, text| ErrorFields { status: None, words: word, text, foreign: false };
+        let fields =
+            |word, text| ErrorFields { status: None, words: word, own_words: word, text, foreign: false };
         let code = Rule::word(&["sensitive"], Kind::ContentPolicy);
         assert!(code.matches(&fields(&["Sensitive.Privacy"], "")));
         assert!(code.matches(&fields(&["Sensitive"], "")));
@@ -312,7 +344,8 @@ mod tests {
             general: &[Rule::word(&["v"], Kind::Server).and(&["a"]), Rule::status(404, Kind::BadOutput)],
         };
         let judged = |status, words, text, foreign| {
-            apply_rules(&RULES, &ErrorFields { status: Some(status), words, text, foreign }).kind
+            apply_rules(&RULES, &ErrorFields { status: Some(status), words, own_words: words, text, foreign })
+                .kind
         };
         assert_eq!(judged(403, &[], "a", false), Kind::Auth);
         assert_eq!(judged(403, &[], "a", true), Kind::Forbidden);
@@ -326,12 +359,20 @@ mod tests {
     fn a_404_retires_a_model_only_if_the_api_itself_sent_it_or_it_names_one() {
         const RULES: Rules = Rules { specific: &[], general: &[] };
         let judged = |status, word, text, foreign| {
-            apply_rules(&RULES, &ErrorFields { status: Some(status), words: &[word], text, foreign }).kind
+            let words = &[word];
+            apply_rules(&RULES, &ErrorFields { status: Some(status), words, own_words: words, text, foreign })
+                .kind
         };
         for (word, text, foreign) in [
             ("", "", true),
             ("", "404 page not found", false),
             ("404", "not found", false),
+            ("404", "application not found", false),
+            ("not_found", "404 not found", false),
+            ("", "cannot post /v1beta/models/x:generatecontent", false),
+            ("", "services \"model-server\" not found", false),
+            ("", "no host my-model.example.com", false),
+            ("404", "the deployment could not be found on its platform", false),
             ("invalid_request_error", "method not allowed", true),
         ] {
             assert_eq!(judged(404, word, text, foreign), Kind::Server, "{text}");
@@ -339,7 +380,9 @@ mod tests {
             assert_eq!(judged(410, word, text, foreign), Kind::ModelUnavailable, "{text}");
         }
         for (word, text, foreign) in [
-            ("404", "resource not found", false),
+            ("not_found", "resource not found", false),
+            ("", "model: x", false),
+            ("", "the model's weights are gone", false),
             ("invalid_request_error", "invalid url (post /v1/chat/completions)", false),
             ("", "no deployment of this name", true),
             ("", "this model is gone", false),
@@ -355,7 +398,8 @@ mod tests {
             general: &[Rule::status(400, Kind::BadOutput)],
         };
         let judged = |status, text| {
-            let fields = ErrorFields { status: Some(status), words: &[], text, foreign: false };
+            let fields =
+                ErrorFields { status: Some(status), words: &[], own_words: &[], text, foreign: false };
             let error = apply_rules(&RULES, &fields).error("m");
             (error.kind(), error.scope())
         };

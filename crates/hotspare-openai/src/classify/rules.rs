@@ -230,6 +230,8 @@ const SPECIFIC: &[Rule] = &[
 ];
 
 const GENERAL: &[Rule] = &[
+    // One host's reply to an unknown deployment; the code only repeats the status.
+    word(&["404"], Kind::ModelUnavailable).at(404).saying(&["resource not found"]),
     // The request refers to something (a file, an earlier answer, a conversation) that this host does not have.
     at(404, &["with id", "no such"], Kind::InvalidRequest),
     at(403, &["moderation", "flagged", "guardrail"], Kind::ContentPolicy),

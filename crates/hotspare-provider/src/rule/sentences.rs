@@ -129,6 +129,8 @@ const MODEL: &[&str] = &[
     "not accessible via the",
     "is not found for api version",
     "not found, try pulling",
+    // A function is a model, removed or not for this account.
+    "not found for account",
     "model not supported by provider",
     "model you requested is unavailable",
     "on-demand throughput",

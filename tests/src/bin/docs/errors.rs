@@ -45,8 +45,10 @@ pub(crate) fn document() -> String {
         "# What a failure means\n\n\
          Written by `cargo xtask docs` from the adapters' tables. Each adapter tries its first table, then the\n\
          [sentences](#sentences) that all adapters share, then its second table. If no row matches, the [status](#by-status) decides,\n\
-         then its class: 4xx is `invalid_request`, 5xx `server`. A 404 or 405 that no row matches is `server` if it neither has a code in\n\
-         the wire's own fields nor speaks of a model or a deployment: a proxy answers so while a host is being restarted.\n\n\
+         then its class: 4xx is `invalid_request`, 5xx `server`. A 404 or 405 that no row matches is `server` if it neither has a code\n\
+         where the wire has it nor speaks of a model or a deployment: a proxy answers so while a host is being restarted. A code that\n\
+         repeats the status, or stands beside no text or `not found`, does not count\n\
+         ([decision 40](decisions/0040-a-404-that-names-no-model-is-a-failure.md)).\n\n\
          A table is tried from top to bottom, and a row matches if everything it names is present: the status, one of the words, one of\n\
          the texts (and one of those after *and*). A word may have a suffix that begins with a point, and `*` in a text stands for one\n\
          word. *of* narrows what is affected: `credential_model` is the key for this model. A message in a field that the wire does not\n\
