@@ -105,7 +105,7 @@ impl Describe for Anthropic {
 
     fn capabilities(&self, _: &str) -> Capabilities {
         let mut capabilities = Capabilities::default();
-        capabilities.absent_tools = self.host.absent_tools;
+        capabilities.absent_tools = Some(self.host.absent_tools);
         capabilities.embeddings = Some(false);
         capabilities.forced_tool = Some(true);
         capabilities.json_mode = Some(false);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn hosts_state_which_tools_of_the_author_they_do_not_run() {
-        let absent = |host| Anthropic::at(host, "https://h").capabilities("m").absent_tools;
+        let absent = |host| Anthropic::at(host, "https://h").capabilities("m").absent_tools.unwrap();
         assert!(absent(Host::AUTHOR).is_empty());
         assert!(
             absent(Host::BEDROCK).contains(&"web_search") && absent(Host::BEDROCK).contains(&"web_fetch")

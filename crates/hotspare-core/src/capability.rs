@@ -121,10 +121,10 @@ pub enum Encoding {
 #[non_exhaustive]
 #[serde(default)]
 pub struct Capabilities {
-    /// Tools that other providers of the same wire run and this one does not, by the start of their type. Not in the
-    /// catalogue: providers differ in it, not models.
+    /// Tools that other providers of the same wire run and this one does not, by the start of their type; `Some(&[])` if
+    /// it runs all of them. Not in the catalogue: providers differ in it, not models.
     #[serde(skip)]
-    pub absent_tools: &'static [&'static str],
+    pub absent_tools: Option<&'static [&'static str]>,
     /// Accepts a conversation that starts with an assistant message.
     pub assistant_first: Option<bool>,
     /// Continues a trailing assistant message.
@@ -164,7 +164,7 @@ impl Capabilities {
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Self {
-            absent_tools: if self.absent_tools.is_empty() { other.absent_tools } else { self.absent_tools },
+            absent_tools: self.absent_tools.or(other.absent_tools),
             assistant_first: self.assistant_first.or(other.assistant_first),
             assistant_prefill: self.assistant_prefill.or(other.assistant_prefill),
             embeddings: self.embeddings.or(other.embeddings),

@@ -146,8 +146,8 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
 /// The tool of the request that providers of the wire run, but not this one, by the start of its type.
 #[must_use]
 pub fn absent_tool(request: &ChatRequest, profile: &ModelProfile) -> Option<&'static str> {
-    let absent = profile.capabilities.absent_tools;
-    let tools = request.native_tools.iter().filter(|_| !absent.is_empty());
+    let absent = profile.capabilities.absent_tools.filter(|absent| !absent.is_empty())?;
+    let tools = request.native_tools.iter();
     tools.map(|tool| tool.raw.to_value()).find_map(|tool| {
         let kind = tool["type"].as_str()?;
         absent.iter().copied().find(|absent| kind.starts_with(absent))
@@ -204,7 +204,7 @@ mod tests {
         };
         let mut model = ModelProfile::default();
         assert_eq!(ineligible(&tool("search_1"), &model, Need::default()), None);
-        model.capabilities.absent_tools = &["search"];
+        model.capabilities.absent_tools = Some(&["search"]);
         let why = ineligible(&tool("search_1"), &model, Need::default()).unwrap();
         assert_eq!(why.to_string(), "it does not run the tool search");
         assert!(!why.is_length());

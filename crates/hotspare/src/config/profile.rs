@@ -25,6 +25,7 @@ pub(super) struct ProfileDto {
     forced_tool: Option<bool>,
     format_with_tools: Option<bool>,
     free_tool_ids: Option<bool>,
+    runs_all_tools: Option<bool>,
     encoding: Option<Encoding>,
     embedding_family: Option<String>,
     embedding_dimensions: Option<u32>,
@@ -105,6 +106,10 @@ impl ProfileDto {
         can.forced_tool = self.forced_tool.or(can.forced_tool);
         can.format_with_tools = self.format_with_tools.or(can.format_with_tools);
         can.free_tool_ids = self.free_tool_ids.or(can.free_tool_ids);
+        // What it does not run cannot be written here: `false` leaves that to what is known of the host.
+        if self.runs_all_tools == Some(true) {
+            can.absent_tools = Some(&[]);
+        }
         if let Some(price) = self.price {
             profile.price = Some(price.price()?);
         }

@@ -344,6 +344,20 @@ fn api_version_is_accepted_only_where_urls_name_one() {
 }
 
 #[test]
+fn a_profile_can_state_that_its_target_runs_all_tools() {
+    let absent = |line: &str| {
+        let text = GOOD.replace("max_in_flight = 2", &format!("max_in_flight = 2\nprofile = {{ {line} }}"));
+        let client = Config::parse(&text).and_then(Config::client).unwrap();
+        let local = client.targets().into_iter().find(|target| target.id.as_str() == "local").unwrap();
+        let mut of_host = hotspare_core::Capabilities::default();
+        of_host.absent_tools = Some(&["t"]);
+        local.profile.capabilities.or(&of_host).absent_tools
+    };
+    assert_eq!(absent("runs_all_tools = true"), Some(&[][..]));
+    assert_eq!(absent("runs_all_tools = false"), Some(&["t"][..]));
+}
+
+#[test]
 fn debug_output_contains_no_secret() {
     let text = GOOD.replace(
         "base_url = \"http://127.0.0.1:1/v1\"",
