@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hotspare::{
-    ChatRequest, Client, Endpoint, Key, Kind, Message, Part, Race, Role, Secret, Sequential, ToolChoice,
-    anthropic, cohere, gemini, openai,
+    ChatRequest, Client, Endpoint, Json, Key, Kind, Message, Part, Race, Role, Secret, Sequential, Tool,
+    ToolChoice, anthropic, cohere, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use hotspare_tests::{LogCapture, Rig, limits_for};
@@ -30,9 +30,12 @@ async fn invalid_requests_are_typed_errors() {
         ),
         (ChatRequest::to("chat").user("x").max_output(0), Kind::InvalidRequest, "at least 1"),
         (
-            ChatRequest::to("chat").user("x").tool_choice(ToolChoice::Named("search".into())),
+            ChatRequest::to("chat")
+                .user("x")
+                .tool(Tool::new("find", Json::parse(r#"{"type":"object"}"#).unwrap()))
+                .tool_choice(ToolChoice::Named("search".into())),
             Kind::InvalidRequest,
-            "names the tool `search`, which the request does not offer",
+            "names the tool `search`, which the request does not offer; it offers find",
         ),
         (
             ChatRequest::to("chat").user("x").without(["main", "spare"]),
@@ -55,6 +58,11 @@ async fn invalid_requests_are_typed_errors() {
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(text), "{error}");
     }
+    // A server may run a tool that is not offered.
+    rig.client
+        .chat(ChatRequest::to("chat").user("x").tool_choice(ToolChoice::Named("search".into())))
+        .await
+        .unwrap();
     let odd = Message::new(Role::User, vec![Part::Text("nul \0, \u{202e}, emoji 🦀, lone \u{fffd}".into())]);
     rig.client.chat(ChatRequest::to("chat").message(odd)).await.unwrap();
 }
@@ -217,10 +225,14 @@ fn copied_settings_are_reported_once_and_by_name() {
         assert!(message.contains("lacks `/v"), "{message}");
     }
     let own = openai::compatible("http://127.0.0.1:8000", "m");
-    assert_eq!(
-        message(own.into(), &["main", "main"]),
-        "route `chat` names `main` 2 times and no other target"
-    );
+    let builder = Client::builder().target("main", own.into_any());
+    let client = builder.route("chat", Sequential::new(["main", "main"])).build().unwrap();
+    let lints: Vec<String> = client.lint(None).iter().map(ToString::to_string).collect();
+    assert!(lints[0].contains("main is named 2 times and is the only target"), "{lints:?}");
+    let mut own_path = openai::Dialect::OPENAI;
+    own_path.chat_path = "/v1/chat/completions".into();
+    let with_path = openai::dialect(&own_path, "m").base_url("https://api.openai.com").key(key());
+    Client::builder().target("main", with_path).build().unwrap();
     let empty = openai::target("m").key(Key::from_secret(Secret::new("")));
     assert_eq!(message(empty.into(), &["main"]), "target `main`: the key is empty");
     let twice = openai::compatible("http://127.0.0.1:8000/v1", "m").into_any();

@@ -37,7 +37,7 @@ impl fmt::Display for Lint {
 
 impl Client {
     /// Compares each route's further targets with its first: capabilities, context windows, output limits, prices and
-    /// retirement dates. `today` is a date such as `2026-11-25`; without it no model counts as retired.
+    /// retirement dates. Also reports a route that names one target several times and no other. `today` is a date such as `2026-11-25`; without it no model counts as retired.
     #[must_use]
     pub fn lint(&self, today: Option<&str>) -> Vec<Lint> {
         let shared = self.shared();
@@ -57,6 +57,13 @@ impl Client {
             if rest.is_empty() && route.name == targets[first].id.as_str() {
                 report(first, lint_target(&targets[first], today));
                 continue;
+            }
+            let named = route.strategy.members().len();
+            if rest.is_empty() && named > 1 {
+                report(
+                    first,
+                    vec![format!("is named {named} times and is the only target, so it has no spare")],
+                );
             }
             if route.limits.max_reask_cost.is_some() {
                 for &index in route.members.iter().filter(|&&index| targets[index].profile.price.is_none()) {

@@ -82,7 +82,11 @@ impl WireSettings for Settings {
                 _ => Api::Chat,
             }
         });
-        http.check_version(&dialect.base_url, mistakes);
+        // A row with another path may have the version there.
+        let shipped = Dialect::find(&dialect.id).unwrap_or(&Dialect::OPENAI);
+        if dialect.chat_path == shipped.chat_path {
+            http.check_version(&dialect.base_url, mistakes);
+        }
         if let Some(base_url) = &http.base_url {
             dialect = dialect.at(base_url.clone());
         }

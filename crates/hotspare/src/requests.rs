@@ -11,12 +11,18 @@ pub(crate) fn checked_chat(request: ChatRequest) -> Result<Request, Error> {
         return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
     }
     request.check_numbers()?;
+    // Without any tools the choice may be of one that the server runs itself. A wire's own tools may have any name.
     if let Some(ToolChoice::Named(name)) = &request.tool_choice
-        && !request.tools.iter().any(|tool| tool.name == *name)
+        && !request.tools.is_empty()
+        && request.tools.iter().all(|tool| tool.name != *name)
         && request.native_tools.is_empty()
-        && request.extras.is_empty()
+        && !request.extras.values().any(|fields| fields.contains_key("tools"))
     {
-        let what = format!("tool_choice names the tool `{name}`, which the request does not offer");
+        let offered: Vec<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+        let what = format!(
+            "tool_choice names the tool `{name}`, which the request does not offer; it offers {}",
+            offered.join(", ")
+        );
         return Err(Error::new(Kind::InvalidRequest, what));
     }
     Ok(request.into())

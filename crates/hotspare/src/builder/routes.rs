@@ -121,12 +121,6 @@ pub(super) fn routes(
                 ));
             }
         }
-        if let [only, others @ ..] = &*spec.strategy.members()
-            && !others.is_empty()
-            && others.iter().all(|other| other == only)
-        {
-            wrong(format!("route `{name}` names `{only}` {} times and no other target", others.len() + 1));
-        }
         match Route::new(name.clone(), routes.len(), spec.strategy, fleet) {
             Ok(route) if route.members.is_empty() => wrong(format!("route `{name}` has no targets")),
             Ok(route) => routes.push(Arc::new(route.with_limits(spec.limits).with_rules(spec.rules))),
