@@ -31,6 +31,8 @@ const WIRES: [(&str, &str); 6] = [
     ("ollama", "hotspare-ollama"),
     ("vertex", "hotspare-gemini"),
 ];
+/// Folders of recordings whose host has a row of another name.
+const FOLDERS: [(&str, &str); 1] = [("vercel_gateway", "vercel")];
 /// What the adapter does not support. Bedrock's embedding replies are decoded from recordings, but never requested.
 const UNSUPPORTED: [(&str, &str); 2] = [("anthropic", "vectors"), ("bedrock", "vectors")];
 /// Hosts that tests run as live servers, if installed.
@@ -106,7 +108,9 @@ impl Providers {
             Outcome::Failed(_) => demonstrated.push("failures"),
             _ => {}
         }
-        let counts = self.0.entry(exchange.provider.clone()).or_default();
+        let folder = exchange.provider.as_str();
+        let row = FOLDERS.iter().find(|(name, _)| *name == folder).map_or(folder, |(_, row)| *row);
+        let counts = self.0.entry(row.to_owned()).or_default();
         demonstrated.into_iter().for_each(|what| *counts.entry(what).or_default() += 1);
     }
 

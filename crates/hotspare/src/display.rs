@@ -84,7 +84,7 @@ impl fmt::Display for RouteStatus {
         let names: Vec<&str> = self.targets.iter().map(hotspare_core::TargetId::as_str).collect();
         write!(f, "{}: {} of {} targets usable ({})", self.name, self.usable, names.len(), names.join(", "))?;
         match self.spent {
-            Some(spent) => write!(f, ", {spent} of its limit spent"),
+            Some(spent) => write!(f, ", {spent} spent of its limit"),
             None => Ok(()),
         }
     }

@@ -6,7 +6,8 @@
 use hotspare_core::{ChatRequest, Error};
 
 /// Constructors of a [`ChatRequest`] from the body of another API's request. The body's `stream` is ignored: call
-/// [`Client::chat`](crate::Client::chat) or [`Client::stream`](crate::Client::stream).
+/// [`Client::chat`](crate::Client::chat) or [`Client::stream`](crate::Client::stream). Sealed, because each wire that is
+/// compiled in adds a constructor.
 ///
 /// ```
 /// use hotspare::{ChatRequest, FromWireJson};
@@ -21,7 +22,7 @@ use hotspare_core::{ChatRequest, Error};
 /// assert_eq!(asked.messages, same.messages);
 /// # Ok::<(), hotspare::Error>(())
 /// ```
-pub trait FromWireJson: Sized {
+pub trait FromWireJson: Sized + sealed::Sealed {
     /// Parses the body of a Chat Completions request, as [`openai::request`](crate::openai::request) does.
     ///
     /// # Errors
@@ -35,6 +36,12 @@ pub trait FromWireJson: Sized {
     /// [`Kind::InvalidRequest`](crate::Kind::InvalidRequest) naming the field and what is wrong with it.
     #[cfg(feature = "anthropic")]
     fn from_anthropic(json: &str) -> Result<Self, Error>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for hotspare_core::ChatRequest {}
 }
 
 impl FromWireJson for ChatRequest {
