@@ -3,21 +3,19 @@
 //! Not which targets *are* tried: health admits at the moment of the start. Invariant: a plan is made from copies,
 //! outside of every lock, by the same code for a call and for its dry run; no target occurs in it twice.
 
+mod survey;
+
 use std::time::Duration;
 
 use hotspare_core::{
-    BreakerState, ChatRequest, Cost, Kind, Message, ModelProfile, PromptSize, Request, Skipped, TargetView,
-    TokenScale,
+    BreakerState, Cost, Kind, Message, PromptSize, Request, Skipped, TargetView, TokenScale,
 };
 use hotspare_normalize::{PromptTemplate, message_size};
-use hotspare_routing::{
-    Candidate, Ineligible, Need, Reason, Scene, Space, Start, absent_tool, ineligible, ineligible_to_embed,
-};
+use hotspare_routing::{Candidate, Ineligible, Reason, Scene, Start};
 
-use crate::fleet::{Fleet, Route, Target};
+use crate::fleet::{Fleet, Route};
 use crate::judgement::Reask;
-use crate::measure::Measure;
-use crate::rules::Trim;
+use survey::{Facts, Question};
 
 /// A call's order of targets.
 #[derive(Clone, Debug)]
@@ -196,86 +194,22 @@ impl Plan {
         seed: PlanSeed,
         templates: &dyn Fn(usize) -> Option<&'t dyn PromptTemplate>,
     ) -> Self {
-        let space = space(fleet, route, request);
-        let holder = holder(fleet, route, request);
+        let question = Question { fleet, route, request, size: &size, templates };
+        let mut survey = question.survey(views);
         let prompt_tokens = size.tokens();
-        let mut measure = Measure::new(request, &size);
-        let (mut measured, mut lengths) = (0, 0);
-        let (mut skipped, mut left_out) = (Vec::new(), 0);
-        let mut candidates = Vec::with_capacity(views.len());
-        // What a choice needs to know about its candidate; taken by the first choice that names it.
-        let mut facts = Vec::with_capacity(views.len());
-        // Of the targets that are ruled out only by a remembered overflow, the one with the largest.
-        let mut remembered: Option<(u64, usize)> = None;
-        for (index, (&place, view)) in route.members.iter().zip(views).enumerate() {
-            let target = &fleet.targets()[place];
-            if !request.options().allows(&target.id) {
-                left_out += 1;
-                skipped.push(Skipped::new(target.id.clone(), "the request excludes it".into()));
-                continue;
-            }
-            if let Some(why) = elsewhere(fleet, request, place, holder) {
-                skipped.push(Skipped::new(target.id.clone(), why));
-                continue;
-            }
-            let template = templates(place);
-            let sent = measure.size_through(template, &target.name);
-            let need = match template {
-                Some(template) => {
-                    measure.need_through(template, &target.name, &sent, &target.profile, &view.tokens)
-                }
-                None => measure.need(&target.profile, &view.tokens),
-            };
-            let why = unable(request, target, need, space);
-            let is_length = matches!(&why, Some(Unsuited::Length(_) | Unsuited::Overflowed(..)));
-            measured += 1;
-            lengths += usize::from(is_length);
-            let trim_to = match (route.rules.trim, request) {
-                (Trim::OldestTurns, Request::Chat(chat)) if is_length => {
-                    let added = sent.tokens().saturating_sub(prompt_tokens);
-                    fitting(chat, &target.profile, need, sent.tokens())
-                        .and_then(|most| most.checked_sub(added))
-                        .filter(|most| *most > 0)
-                }
-                _ => None,
-            };
-            if let Some(Unsuited::Overflowed(lately, _)) = &why
-                && remembered.is_none_or(|(largest, _)| *lately > largest)
-            {
-                remembered = Some((*lately, index));
-            }
-            let why = why.filter(|_| trim_to.is_none());
-            if let Some(Unsuited::Length(why) | Unsuited::Overflowed(_, why) | Unsuited::Other(why)) = why {
-                let why =
-                    if is_length && sent != size { format!("{why}; with its prompt template") } else { why };
-                skipped.push(Skipped::new(target.id.clone(), why));
-            } else {
-                let needs = measure.with_room(&target.profile, need);
-                facts.push(Some(Facts { target: place, need, needs, trim_to, sent }));
-                candidates.push(Candidate::new(&target.id, &target.profile, view.clone(), need.prompt));
-            }
-        }
-        // One rejected request is no reason to refuse another without asking any target.
-        if candidates.is_empty()
-            && let Some((_, index)) = remembered
-        {
-            let mut views = views.to_vec();
-            (views[index].tokens.overflow, views[index].tokens.window) = (None, None);
-            return Self::with_templates(fleet, route, request, size, &views, seed, templates);
-        }
-        let scene = Scene::new(&candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
+        let scene = Scene::new(&survey.candidates, request, prompt_tokens).with_draw(seed.draw, seed.turn);
         let passed_over =
-            passed_over(route, &scene).and_then(|index| facts[index].as_ref()).map(|one| one.target);
+            passed_over(route, &scene).and_then(|index| survey.facts[index].as_ref()).map(|one| one.target);
         let asked = match request {
             Request::Chat(chat) => chat.asks_for_reasoning(),
             Request::Embed(_) => Some(false),
         };
-        let mut choices = Vec::with_capacity(candidates.len());
+        let mut choices = Vec::with_capacity(survey.candidates.len());
         for choice in route.strategy.rank(&scene).choices {
             // A third-party strategy may break its contract; a plan does not.
-            let taken = facts.get_mut(choice.index).and_then(Option::take);
+            let taken = survey.facts.get_mut(choice.index).and_then(Option::take);
             let Some(Facts { target, need, needs, trim_to, sent }) = taken else { continue };
-            let view = &candidates[choice.index].view;
+            let view = &survey.candidates[choice.index].view;
             let (start, reason) = match choice.start {
                 Start::After(_) if request.options().no_hedge => (Start::AfterFailure, choice.reason),
                 Start::AtOnce if request.options().no_hedge => {
@@ -311,14 +245,9 @@ impl Plan {
         if request.options().no_failover {
             choices.truncate(1);
         }
-        let nobody = if !choices.is_empty() || skipped.len() == left_out {
-            Kind::NoTarget
-        } else if lengths > 0 && lengths == measured {
-            Kind::ContextOverflow
-        } else {
-            Kind::Unsupported
-        };
-        let dimensions = space.and_then(|space| space.dimensions());
+        let nobody = if choices.is_empty() { survey.nobody() } else { Kind::NoTarget };
+        let dimensions = survey.dimensions;
+        let skipped = survey.skipped;
         Self { choices, passed_over, skipped, prompt_tokens, dimensions, nobody }
     }
 
@@ -355,95 +284,4 @@ fn passed_over(route: &Route, scene: &Scene<'_>) -> Option<usize> {
         Scene::new(&candidates, scene.request, scene.prompt_tokens).with_draw(scene.draw, scene.turn);
     let first = route.strategy.rank(&wished).choices.first()?.index;
     scene.candidates.get(first).is_some_and(is_blocked).then_some(first)
-}
-
-/// What a choice needs to know about a candidate.
-struct Facts {
-    target: usize,
-    need: Need,
-    needs: u64,
-    trim_to: Option<u64>,
-    sent: PromptSize,
-}
-
-/// Why a target cannot serve.
-enum Unsuited {
-    /// The request is too long for it.
-    Length(String),
-    /// It has recently rejected a request as too long: one of this many tokens, or with this as its window.
-    Overflowed(u64, String),
-    Other(String),
-}
-
-/// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire
-/// and runs its tools.
-fn holder(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
-    let Request::Chat(chat) = request else { return None };
-    let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
-    route.members.iter().copied().find(|&place| {
-        let target = &fleet.targets()[place];
-        target.wire == bound.wire
-            && request.options().allows(&target.id)
-            && absent_tool(chat, &target.profile).is_none()
-    })
-}
-
-/// Why a bound request cannot be served at `place`, if it cannot.
-fn elsewhere(fleet: &Fleet, request: &Request, place: usize, holder: Option<usize>) -> Option<String> {
-    let Request::Chat(chat) = request else { return None };
-    let bound = chat.bound.as_ref().filter(|_| holder != Some(place))?;
-    if !bound.kept {
-        let other = fleet.targets()[place].wire != bound.wire;
-        return other.then(|| format!("only the wire {} supports {}", bound.wire, bound.what));
-    }
-    if let Some(tool) = absent_tool(chat, &fleet.targets()[place].profile) {
-        return Some(Ineligible::AbsentTool(tool).to_string());
-    }
-    Some(match holder {
-        Some(holder) => format!("the request is bound to {}: {}", fleet.targets()[holder].id, bound.what),
-        None => format!("the request is bound to a provider of the wire {}: {}", bound.wire, bound.what),
-    })
-}
-
-/// Why a target cannot serve the request, if it cannot.
-fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_>>) -> Option<Unsuited> {
-    let embed = match request {
-        Request::Chat(chat) => {
-            let why = ineligible(chat, &target.profile, need)?;
-            let words = why.to_string();
-            return Some(match why {
-                Ineligible::Overflowed { lately: most, .. } | Ineligible::Named { holds: most, .. } => {
-                    Unsuited::Overflowed(most, words)
-                }
-                why if why.is_length() => Unsuited::Length(words),
-                _ => Unsuited::Other(words),
-            });
-        }
-        Request::Embed(embed) => embed,
-    };
-    if let Some(why) = ineligible_to_embed(&target.profile) {
-        return Some(Unsuited::Other(why.to_string()));
-    }
-    let own = Space::new(&target.profile, &target.name, embed.dimensions);
-    own.mismatch(&space?).map(|why| Unsuited::Other(why.to_string()))
-}
-
-/// The vector space of a route: that of its first member that can serve, in the order written. It must not depend on
-/// the ranking, because the vectors of two calls must be comparable.
-fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space<'a>> {
-    let Request::Embed(embed) = request else { return None };
-    let members = route.members.iter().map(|&place| &fleet.targets()[place]);
-    let first = members
-        .filter(|target| request.options().allows(&target.id))
-        .find(|target| ineligible_to_embed(&target.profile).is_none())?;
-    Some(Space::new(&first.profile, &first.name, embed.dimensions))
-}
-
-/// The estimate to which a prompt must be trimmed to fit, if that is possible.
-fn fitting(request: &ChatRequest, profile: &ModelProfile, need: Need, estimated: u64) -> Option<u64> {
-    let window = need.window(profile).into_iter().chain(need.overflow).min().unwrap_or(u64::MAX);
-    let left = window.checked_sub(Need::room(request, profile, window))?;
-    // Allows for an estimate that is slightly too low.
-    let tokens = u128::from(left - left / 20) * u128::from(estimated) / u128::from(need.prompt.max(1));
-    u64::try_from(tokens).ok().filter(|tokens| *tokens > 0)
 }
