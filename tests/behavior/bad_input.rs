@@ -261,7 +261,10 @@ fn calls_outside_of_a_runtime_are_refused_with_the_remedy() {
     let chat = || ChatRequest::to("chat").user("x");
     let errors = futures::executor::block_on(async {
         let stream = client.stream(chat()).await.map(drop);
-        [client.chat(chat()).await.map(drop), stream, client.check_key("chat", 0).await]
+        // Compiled on another thread of the runtime.
+        let pattern = serde_json::json!({ "type": "string", "pattern": "^a+$" });
+        let schema = client.chat(chat().json_schema("word", pattern)).await.map(drop);
+        [client.chat(chat()).await.map(drop), stream, schema, client.check_key("chat", 0).await]
     });
     for error in errors.map(Result::unwrap_err) {
         assert_eq!(error.kind(), Kind::Config, "{error}");

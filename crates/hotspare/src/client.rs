@@ -83,6 +83,7 @@ impl Client {
 
     /// Compiles a request's schemas in advance, off this thread if that takes long.
     pub(crate) async fn compile(&self, request: &ChatRequest) -> Result<(), Error> {
+        check_runtime()?;
         let checks_tools = |route: &Arc<Route>| route.rules.validate_tool_calls != ValidateToolCalls::Never;
         let with_tools = self.find(&request.model).is_some_and(checks_tools);
         self.shared.validators.prepare(request, with_tools).await

@@ -145,8 +145,9 @@ pub mod policy {
 /// [`Endpoint::wire`], and `docs/extending.md` says which to implement.
 pub mod provider {
     pub use hotspare_provider::{
-        Credentials, Decoder, Decoding, Describe, Framer, HOPS_HEADER, Head, HttpRequest, HttpResponse,
-        Opened, Outbound, Provider, Signal, Signer, Transport, Wire, Wrapper,
+        Credentials, Decoder, Decoding, Describe, EventStream, Frame, Framer, HOPS_HEADER, Head, HttpRequest,
+        HttpResponse, JsonArray, Ndjson, Opened, Outbound, Provider, Signal, Signer, Sse, Transport, Whole,
+        Wire, Wrapper,
     };
 }
 
