@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hotspare::{
-    ChatRequest, Client, Endpoint, Json, Key, Kind, Message, Part, Race, Role, Secret, Sequential, Tool,
-    ToolChoice, anthropic, cohere, gemini, openai,
+    ChatRequest, Client, Endpoint, Json, Key, Kind, Message, Part, Race, Role, Secret, Sequential, Tiered,
+    Tool, ToolChoice, anthropic, cohere, gemini, openai,
 };
 use hotspare_chaos::{ChaosServer, Fault, Scripted, Settings, WireFormat};
 use hotspare_tests::{LogCapture, Rig, limits_for};
@@ -58,6 +58,11 @@ async fn invalid_requests_are_typed_errors() {
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.to_string().contains(text), "{error}");
     }
+    let find = Tool::new("find", Json::parse("{}").unwrap());
+    let mut tuned = ChatRequest::to("chat").user("x").tool(find);
+    tuned.tool_choice = Some(ToolChoice::Named("search".into()));
+    tuned.extras.entry("openai-chat".into()).or_default().insert("user".into(), Json::parse("1").unwrap());
+    assert_eq!(rig.client.chat(tuned).await.unwrap_err().kind(), Kind::InvalidRequest);
     // A server may run a tool that is not offered.
     rig.client
         .chat(ChatRequest::to("chat").user("x").tool_choice(ToolChoice::Named("search".into())))
@@ -226,7 +231,9 @@ fn copied_settings_are_reported_once_and_by_name() {
     }
     let own = openai::compatible("http://127.0.0.1:8000", "m");
     let builder = Client::builder().target("main", own.into_any());
-    let client = builder.route("chat", Sequential::new(["main", "main"])).build().unwrap();
+    let builder = builder.route("chat", Sequential::new(["main", "main"]));
+    let tiers = ["main", "main"].map(|name| Box::new(Sequential::new([name])) as _);
+    let client = builder.route("tiers", Tiered::new(tiers.into())).build().unwrap();
     let lints: Vec<String> = client.lint(None).iter().map(ToString::to_string).collect();
     assert!(lints[0].contains("main is named 2 times and is the only target"), "{lints:?}");
     let mut own_path = openai::Dialect::OPENAI;

@@ -27,6 +27,8 @@ async fn spend_limits_apply_per_target_and_route() {
     }
     assert_eq!(texts, ["dear", "dear", "dear", "cheap", "cheap"]);
     assert_eq!(client.targets()[0].spent.map(|spent| spent.micros() / 10_000), Some(300));
+    let status = client.routes().iter().find(|route| route.name == "chat").unwrap().to_string();
+    assert!(status.ends_with(" USD spent of its limit"), "{status}");
 }
 
 #[test]
