@@ -149,7 +149,8 @@ impl ErrorBody {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
         let words = &[&*self.detail, &*self.kind, &*self.code];
         let own_words: &[&str] = if self.is_enveloped { words } else { &[] };
-        let fields = ErrorFields { status, words, own_words, text: &lower, foreign: self.foreign };
+        let fields =
+            ErrorFields::new(status, words, &lower).with_own_words(own_words).with_foreign_text(self.foreign);
         apply_rules(&RULES, &fields)
     }
 

@@ -201,7 +201,7 @@ impl ErrorBody {
         let refused = self.code.eq_ignore_ascii_case("ValidationException").then_some(400);
         let status = refused.or(status);
         let words = &[&*self.code];
-        let fields = ErrorFields { status, words, own_words: words, text: &lower, foreign: self.foreign };
+        let fields = ErrorFields::new(status, words, &lower).with_foreign_text(self.foreign);
         apply_rules(&RULES, &fields)
     }
 }

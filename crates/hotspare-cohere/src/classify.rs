@@ -60,7 +60,8 @@ pub(crate) fn message(message: &str, word: &str, status: Option<u16>) -> Error {
 
 fn classified(message: &str, word: &str, status: Option<u16>, foreign: bool) -> Error {
     let lower = message.to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[word], own_words: &[word], text: &lower, foreign };
+    let words = [word];
+    let fields = ErrorFields::new(status, &words, &lower).with_foreign_text(foreign);
     let error = apply_rules(&RULES, &fields).error(message);
     if word.is_empty() { error } else { error.with_code(word) }
 }

@@ -173,7 +173,8 @@ impl ErrorBody {
         let used_up = if daily { USED_UP } else { "" };
         let words = &[&*self.reason, &*self.status, used_up];
         let own_words: &[&str] = if self.is_enveloped { words } else { &[] };
-        let fields = ErrorFields { status, words, own_words, text: &lower, foreign: self.foreign };
+        let fields =
+            ErrorFields::new(status, words, &lower).with_own_words(own_words).with_foreign_text(self.foreign);
         apply_rules(&RULES, &fields)
     }
 }

@@ -63,7 +63,7 @@ fn classify_body(body: &str, status: Option<u16>) -> Error {
         Err(_) => (plain_message(text).to_owned(), false),
     };
     let lower = message.to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[], own_words: &[], text: &lower, foreign };
+    let fields = ErrorFields::new(status, &[], &lower).with_foreign_text(foreign);
     let error = apply_rules(&RULES, &fields).error(message);
     match status {
         Some(status) => error.with_status(status),

@@ -208,7 +208,9 @@ impl ErrorBody {
         let lower = format!("{}{}", self.message, self.quotas).to_ascii_lowercase();
         let words: Vec<&str> = self.codes.iter().map(String::as_str).collect();
         let own_words = words.get(self.own_codes.clone()).unwrap_or_default();
-        let fields = ErrorFields { status, words: &words, own_words, text: &lower, foreign: self.foreign };
+        let fields = ErrorFields::new(status, &words, &lower)
+            .with_own_words(own_words)
+            .with_foreign_text(self.foreign);
         let classification = apply_rules(&RULES, &fields);
         let mut error = classification.error(self.message.clone()).with_overflow(self.overflow);
         if let Some(status) = status {

@@ -33,7 +33,7 @@ pub fn message_anywhere(body: &Value) -> Option<&str> {
 }
 
 /// The message that a wire's own fields hold, or else the first in any other field, and whether it is such a foreign one:
-/// see [`ErrorFields::foreign`](crate::ErrorFields::foreign).
+/// see [`ErrorFields::with_foreign_text`](crate::ErrorFields::with_foreign_text).
 #[must_use]
 pub fn own_or_foreign<'a>(own: Option<&'a str>, body: &'a Value) -> (&'a str, bool) {
     match own.filter(|message| !message.trim().is_empty()) {

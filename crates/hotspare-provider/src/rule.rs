@@ -172,17 +172,33 @@ impl Rules {
 /// The fields of an error that rules look at, extracted from a failed reply.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorFields<'a> {
-    /// The status; for an error inside a successful reply, the one it should have had.
-    pub status: Option<u16>,
-    /// Codes, types and other fixed words, in any case.
-    pub words: &'a [&'a str],
-    /// Those that are where this wire has its codes, so that its hosts wrote them.
-    pub own_words: &'a [&'a str],
-    /// The text, in lower case.
-    pub text: &'a str,
-    /// Whether the text is from a field that this wire does not have, where
+    status: Option<u16>,
+    words: &'a [&'a str],
+    own_words: &'a [&'a str],
+    text: &'a str,
+    foreign: bool,
+}
+
+impl<'a> ErrorFields<'a> {
+    /// The status (for an error inside a successful reply, the one it should have had), codes, types and other fixed
+    /// words in any case, and the text in lower case: all from fields of this wire.
+    #[must_use]
+    pub const fn new(status: Option<u16>, words: &'a [&'a str], text: &'a str) -> Self {
+        Self { status, words, own_words: words, text, foreign: false }
+    }
+
+    /// States which of the words are where this wire has its codes, so that its hosts wrote them; otherwise, all are.
+    #[must_use]
+    pub const fn with_own_words(self, own_words: &'a [&'a str]) -> Self {
+        Self { own_words, ..self }
+    }
+
+    /// States whether the text is from a field that this wire does not have, where
     /// [`message_anywhere`](crate::message_anywhere) found it.
-    pub foreign: bool,
+    #[must_use]
+    pub const fn with_foreign_text(self, foreign: bool) -> Self {
+        Self { foreign, ..self }
+    }
 }
 
 /// The kind of failure that a reply reports, and its scope.
@@ -295,13 +311,7 @@ mod tests {
 
     #[test]
     fn rule_matches_only_if_all_its_conditions_do() {
-        let fields = |status, text| ErrorFields {
-            status,
-            words: &["Rate_Limit"],
-            own_words: &[],
-            text,
-            foreign: false,
-        };
+        let fields = |status, text| ErrorFields::new(status, &["Rate_Limit"], text);
         let rule = Rule::word(&["other", "rate_limit"], Kind::RateLimited).at(429).saying(&["per day"]);
         assert!(rule.matches(&fields(Some(429), "50 requests per day")));
         assert!(rule.and(&["50", "60"]).matches(&fields(Some(429), "50 requests per day")));
@@ -314,8 +324,7 @@ mod tests {
 
     #[test]
     fn words_match_with_a_suffix_and_phrases_with_any_single_word() {
-        let fields =
-            |word, text| ErrorFields { status: None, words: word, own_words: word, text, foreign: false };
+        let fields = |words, text| ErrorFields::new(None, words, text);
         let code = Rule::word(&["sensitive"], Kind::ContentPolicy);
         assert!(code.matches(&fields(&["Sensitive.Privacy"], "")));
         assert!(code.matches(&fields(&["Sensitive"], "")));
@@ -344,8 +353,8 @@ mod tests {
             general: &[Rule::word(&["v"], Kind::Server).and(&["a"]), Rule::status(404, Kind::BadOutput)],
         };
         let judged = |status, words, text, foreign| {
-            apply_rules(&RULES, &ErrorFields { status: Some(status), words, own_words: words, text, foreign })
-                .kind
+            let fields = ErrorFields::new(Some(status), words, text).with_foreign_text(foreign);
+            apply_rules(&RULES, &fields).kind
         };
         assert_eq!(judged(403, &[], "a", false), Kind::Auth);
         assert_eq!(judged(403, &[], "a", true), Kind::Forbidden);
@@ -360,8 +369,8 @@ mod tests {
         const RULES: Rules = Rules { specific: &[], general: &[] };
         let judged = |status, word, text, foreign| {
             let words = &[word];
-            apply_rules(&RULES, &ErrorFields { status: Some(status), words, own_words: words, text, foreign })
-                .kind
+            let fields = ErrorFields::new(Some(status), words, text).with_foreign_text(foreign);
+            apply_rules(&RULES, &fields).kind
         };
         for (word, text, foreign) in [
             ("", "", true),
@@ -398,9 +407,7 @@ mod tests {
             general: &[Rule::status(400, Kind::BadOutput)],
         };
         let judged = |status, text| {
-            let fields =
-                ErrorFields { status: Some(status), words: &[], own_words: &[], text, foreign: false };
-            let error = apply_rules(&RULES, &fields).error("m");
+            let error = apply_rules(&RULES, &ErrorFields::new(Some(status), &[], text)).error("m");
             (error.kind(), error.scope())
         };
         assert_eq!(judged(400, "a"), (Kind::Auth, Scope::Model));

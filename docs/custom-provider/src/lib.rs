@@ -102,8 +102,8 @@ const RULES: Rules = Rules {
 fn failure(body: &Value, status: Option<u16>) -> Error {
     let text = |name: &str| body[name].as_str().unwrap_or_default();
     let message = text("error").to_ascii_lowercase();
-    let fields = ErrorFields { status, words: &[text("code")], text: &message, foreign: false };
-    apply_rules(&RULES, &fields).error(text("error"))
+    let words = [text("code")];
+    apply_rules(&RULES, &ErrorFields::new(status, &words, &message)).error(text("error"))
 }
 
 /// Decodes a reply: a single frame, or one frame per line.
