@@ -24,9 +24,9 @@ pub const RULES: Rules = Rules {
             ],
             Kind::QuotaExhausted,
         ),
-        Rule::text(&["linked_organization"], Kind::QuotaExhausted),
+        Rule::word(&["linked_organization_*"], Kind::QuotaExhausted),
         // The organization's own key for its data cannot be used.
-        Rule::text(&["cmek_"], Kind::Forbidden),
+        Rule::word(&["cmek_*"], Kind::Forbidden),
         // What is free, or a plan's allowance for a period of hours.
         Rule::word(&["freeusagelimiterror", "subscriptionusagelimiterror"], Kind::QuotaExhausted)
             .within(Scope::CredentialModel),
@@ -53,6 +53,9 @@ pub const RULES: Rules = Rules {
         Rule::text(&["parse_error", "must not be empty", "failed to parse"], Kind::InvalidRequest).at(500),
     ],
 };
+
+/// Beginnings of detailed codes that mean the same whatever follows, and the words for them in the rules.
+const FAMILIES: [(&str, &str); 2] = [("linked_organization_", "linked_organization_*"), ("cmek_", "cmek_*")];
 
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
@@ -147,7 +150,9 @@ impl ErrorBody {
 
     fn classification(&self, status: Option<u16>) -> Classification {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
-        let words = &[&*self.detail, &*self.kind, &*self.code];
+        let detail = self.detail.to_ascii_lowercase();
+        let family = FAMILIES.iter().find(|(beginning, _)| detail.starts_with(beginning));
+        let words = &[&*self.detail, &*self.kind, &*self.code, family.map_or("", |(_, word)| word)];
         let own_words: &[&str] = if self.is_enveloped { words } else { &[] };
         let fields =
             ErrorFields::new(status, words, &lower).with_own_words(own_words).with_foreign_text(self.foreign);

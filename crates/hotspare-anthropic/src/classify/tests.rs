@@ -111,6 +111,9 @@ fn classifies_documented_error_types() {
             Kind::GrowthLimited,
         ),
         (403, "permission_error", "m", "cmek_key_revoked", Kind::Forbidden),
+        // Fields of the request, as hosts quote them.
+        (400, "invalid_request_error", "cmek_x: must be a string", "", Kind::InvalidRequest),
+        (400, "invalid_request_error", "linked_organization_id: must be a string", "", Kind::InvalidRequest),
         (409, "conflict_error", "m", "", Kind::Overloaded),
         (413, "request_too_large", "m", "", Kind::ContextOverflow),
         (500, "api_error", "m", "", Kind::Server),

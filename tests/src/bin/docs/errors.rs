@@ -15,8 +15,8 @@ const ADAPTERS: &[(&str, &str, Rules)] = &[
     ),
     (
         "hotspare-anthropic",
-        "Words are `error.details.error_code`, `error.type` and `error.code`. A 429 with `x-should-retry: false` and no pause means \
-         that the request alone exceeds the limit: `unsupported`.",
+        "Words are `error.details.error_code`, `error.type` and `error.code`; `*` stands for any rest of the first. \
+         A 429 with `x-should-retry: false` and no pause means that the request alone exceeds the limit: `unsupported`.",
         hotspare_anthropic::RULES,
     ),
     (
@@ -55,10 +55,10 @@ pub(crate) fn document() -> String {
          have, such as `detail` or `title`, is by whatever stands in front of the host: an adapter's rows with a text and no word do not\n\
          apply to it, the sentences do. What follows from each kind is in the\n\
          [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n\n\
-         After a reply with the header `x-should-retry: false` the target does not get the same request with the same key again, whatever\n\
-         the kind, the route's rules or a `Retry-After`, which then concerns other requests only. Other targets still get it. Such an error\n\
-         is not retryable (`is_retryable` in the library, `retryable` in `hotspare decode`); the error of a call is, if another of its\n\
-         targets may serve the request later.\n",
+         After a reply with the header `x-should-retry: false` the target does not get the same request with the same key again in this\n\
+         call, whatever the kind or the route's rules. Other targets still get it. Such an error is retryable (`is_retryable` in the\n\
+         library, `retryable` in `hotspare decode`) only with a `Retry-After`, as servers send it during an outage; the error of a call is,\n\
+         if any of its targets may serve the request later.\n",
     );
     out.push_str(&format!(
         "\n## Sentences\n\nRelays and compatible endpoints quote the host behind them, so these mean the same on every wire.\n\n{}",
