@@ -6,7 +6,9 @@
 //!
 //! A call that its application does not poll cannot answer, and does not know that a slot is kept for it. Each waiting
 //! call says when it will ask again, or is woken before; one that has not asked [`GRACE`] later is passed over, and keeps
-//! its place for when it does.
+//! its place for when it does. After a stall of the whole process for longer than that, the calls that were due during
+//! it are all overdue: until they have asked, capacity goes to whoever asks first, a new call included, so an operator
+//! sees calls served before others that have waited longer.
 
 use std::collections::VecDeque;
 use std::time::Duration;

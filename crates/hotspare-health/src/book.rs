@@ -91,9 +91,9 @@ impl Book {
 
     /// As [`Book::admit_call`], but ignores what [`Cause::yields_to_last_resort`]. For calls that have no other target.
     pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile) -> Admission {
-        match self.obstacle(now, scopes, call.tokens) {
-            Some(refusal) if !refusal.cause.yields_to_last_resort() => Admission::Refused(refusal),
-            _ => self.grant(now, scopes, call, true),
+        match self.worst(now, scopes, call.tokens, |cause| !cause.yields_to_last_resort()) {
+            Some(refusal) => Admission::Refused(refusal),
+            None => self.grant(now, scopes, call, true),
         }
     }
 
@@ -307,15 +307,26 @@ impl Book {
     }
 
     /// What refuses a call, if anything: the obstacle that lasts longest, those that yield to a last resort after all
-    /// others.
+    /// others. A limit on growth counts as one of them: it does not say when a target that fails is available.
     #[must_use]
     pub fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
+        self.worst(now, scopes, tokens, |_| true)
+    }
+
+    /// The obstacle to report, of those with a cause that counts.
+    fn worst(
+        &self,
+        now: Moment,
+        scopes: &[ScopeId],
+        tokens: u64,
+        counts: impl Fn(Cause) -> bool,
+    ) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;
         for &scope in scopes {
             let Some(state) = self.scopes.get(scope.0 as usize) else { continue };
             let mut note = |cause, until| {
                 let refusal = Refusal { scope, cause, until: Some(until) };
-                if worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
+                if counts(cause) && worst.as_ref().is_none_or(|worst| lasts_longer(&refusal, worst)) {
                     worst = Some(refusal);
                 }
             };
@@ -373,7 +384,7 @@ fn transition(scope: ScopeId, at: Moment, (from, to, reason): Change) -> Transit
 fn lasts_longer(a: &Refusal, b: &Refusal) -> bool {
     // Lateness says that the target answers, so whatever says otherwise is reported before it.
     let rank = |refusal: &Refusal| {
-        let firm = !refusal.cause.yields_to_last_resort();
+        let firm = !refusal.cause.yields_to_last_resort() && refusal.cause != Cause::Growing;
         (firm, refusal.cause != Cause::Slow, refusal.until.unwrap_or(Moment::MAX))
     };
     rank(a) > rank(b)

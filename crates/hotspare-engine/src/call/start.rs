@@ -289,13 +289,16 @@ impl Call {
             }
             // The budget spares targets that fail; a late answer is better than none.
             let answers = self.refused[index].1.cause == Cause::Slow;
-            if !answers && !world.take_last_resort(now) {
+            if !answers && world.last_resort_at(now).is_none_or(|at| at > now) {
                 break;
             }
             let refusal = self.refused.remove(index).1;
             let draw = self.draws.draw();
             match world.admit(now, choice.target, self.demand(world, draw, &choice, true)) {
                 Ok((key, permit)) => {
+                    if !answers {
+                        world.take_last_resort(now);
+                    }
                     self.refused.append(&mut kept);
                     self.wanted = 0;
                     let disabled_by = self.disabled.get(&choice.target).copied();
@@ -303,11 +306,19 @@ impl Call {
                     let why = format!("last resort: every target is blocked, this one because {why}");
                     return Some(self.begin(now, world, choice, (key, permit), (StartKind::LastResort, why)));
                 }
-                // Not asked again now, but possibly later.
-                Err(_) => kept.push((choice, refusal)),
+                // Not asked again now, but possibly later. Only for a limit on its growth is it worth waiting.
+                Err(later) => {
+                    let in_time = later.until.is_some_and(|until| until < self.first_content_at);
+                    let waits = later.cause == Cause::Growing && in_time;
+                    kept.push((choice, if waits { later } else { refusal }));
+                }
             }
         }
+        let waits = kept.iter().any(|(_, refusal)| refusal.cause == Cause::Growing);
         self.refused.append(&mut kept);
+        if waits {
+            self.queue(now, world);
+        }
         self.wanted = 0;
         None
     }

@@ -411,3 +411,58 @@ fn all_targets_rate_limited_is_reported_as_rate_limited() {
     let _ = rig.next_call(&setup);
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::NoTarget);
 }
+
+/// Opens the breaker of the first target, which also refuses to start more calls for ten seconds.
+fn limit_growth_and_open(rig: &mut Rig) {
+    let scope = rig.world.scopes(0).model;
+    let admit = |rig: &mut Rig| rig.world.admit(rig.now, 0, Demand::default()).unwrap().1;
+    let settle = |rig: &mut Rig, permit, verdict| {
+        let settlement = Settlement::of_attempt(Outcome::at(scope, verdict), Ending::Cancelled);
+        rig.world.settle(rig.now, 0, permit, settlement, 0);
+    };
+    let permits: Vec<Permit> = (0..6).map(|_| admit(rig)).collect();
+    let mut permits = permits.into_iter();
+    settle(rig, permits.next().unwrap(), Verdict::Ease { until: None });
+    let last = admit(rig);
+    let not_before = Some(rig.now + Duration::from_secs(60));
+    for permit in permits.chain([last]) {
+        settle(rig, permit, Verdict::Failure { weight_milli: 1_000, not_before });
+    }
+}
+
+#[test]
+fn growth_limit_of_an_open_target_keeps_no_call_from_another_last_resort() {
+    let setup = Setup::new(&["a", "b"]);
+    let mut rig = setup.rig();
+    limit_growth_and_open(&mut rig);
+    let _ = Ill::Open(60).befall(rig.now, &mut rig.world, 1);
+    let left = |rig: &mut Rig| (0..1_000).take_while(|_| rig.world.take_last_resort(rig.now)).count();
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [1]);
+    let mut other = setup.rig();
+    limit_growth_and_open(&mut other);
+    assert_eq!(left(&mut rig) + 1, left(&mut other), "asking the first one has cost nothing");
+}
+
+#[test]
+fn last_resort_waits_until_its_target_allows_more_calls() {
+    let setup = Setup::new(&["a"]);
+    let mut rig = setup.rig();
+    limit_growth_and_open(&mut rig);
+    let _ = rig.next_call(&setup);
+    rig.wait(Duration::from_secs(9));
+    assert!(rig.begun.is_empty() && rig.done.is_empty(), "{:?}", rig.done);
+    rig.wait(Duration::from_secs(2));
+    assert_eq!(rig.targets(), [0]);
+}
+
+#[test]
+fn open_breaker_is_no_rate_limit_although_growth_is_limited_too() {
+    let mut setup = Setup::new(&["a"]);
+    setup.first_content_deadline = Some(Duration::from_secs(5));
+    let mut rig = setup.rig();
+    limit_growth_and_open(&mut rig);
+    let _ = rig.next_call(&setup);
+    rig.wait(Duration::from_secs(5));
+    assert_eq!(rig.error().kind(), Kind::NoTarget, "{:?}", rig.error());
+}
