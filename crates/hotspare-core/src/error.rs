@@ -108,11 +108,10 @@ impl Error {
         self
     }
 
-    /// The same failure as the first of several, where another target may serve the request again: what this provider
-    /// asked for, its pause included, does not apply to the whole.
+    /// The same failure without that ruling: as the first of several, where the request may be served later.
     #[must_use]
     pub fn without_retry_ruling(mut self) -> Self {
-        (self.0.rules_out_retry, self.0.retry_after) = (false, None);
+        self.0.rules_out_retry = false;
         self
     }
 
@@ -215,11 +214,12 @@ impl Error {
         self.policy().scope
     }
 
-    /// Whether the same request may succeed later, and the provider has not asked to be spared it: see
-    /// [`Error::rules_out_retry`]. On the error that ends a call, whether it may succeed at any target of the route.
+    /// Whether the same request may succeed later: not if the provider asks to be spared it (see
+    /// [`Error::rules_out_retry`]) and names no pause. On the error that ends a call, whether it may succeed at any target
+    /// of the route.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        if self.0.rules_out_retry {
+        if self.0.rules_out_retry && self.0.retry_after.is_none() {
             return false;
         }
         let policy = self.policy();
@@ -284,16 +284,17 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
-    /// How long the provider asks to be left alone; on the error that ends a call, how long until the first target may be
-    /// available again (a second if one is now), with up to a quarter added at random.
+    /// How long the provider asks to be left alone. On the error that ends a call before its answer begins, how long until
+    /// the first target may be available again (a second if one is now), with up to a quarter added at random; `None` if
+    /// no target gives a time.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Whether the provider asked not to be sent this request again: not with this key, nor after
-    /// [`Error::retry_after`], which concerns other requests. Other targets may still serve it; on the error that ends a
-    /// call, none is expected to.
+    /// Whether the provider asked not to be sent this request again: the call does not repeat it there with the same key.
+    /// Other targets may still serve it, and so may this one after [`Error::retry_after`], if it names that, as servers do
+    /// during an outage. On the error that ends a call before its answer begins, no target is expected to serve it.
     #[must_use]
     pub fn rules_out_retry(&self) -> bool {
         self.0.rules_out_retry
@@ -510,13 +511,24 @@ mod tests {
         }
     }
 
+    /// A server that asks its callers not to repeat requests during an outage says when the outage may be over.
     #[test]
-    fn error_that_rules_out_a_retry_is_not_retryable() {
+    fn error_that_rules_out_a_retry_is_retryable_only_after_a_pause() {
+        let pause = Duration::from_secs(1);
         for kind in Kind::ALL.iter().copied() {
-            let error = Error::new(kind, "").with_retry_after(Duration::from_secs(1)).with_retry_ruled_out();
+            let error = Error::new(kind, "").with_retry_ruled_out();
             assert!(!error.is_retryable(), "{kind}");
-            let plain = Error::new(kind, "");
-            assert_eq!(error.without_retry_ruling().is_retryable(), plain.is_retryable(), "{kind}");
+            assert!(error.with_retry_after(pause).is_retryable(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn without_its_ruling_an_error_keeps_all_else() {
+        let pause = Duration::from_secs(1);
+        for kind in Kind::ALL.iter().copied() {
+            let plain = Error::new(kind, "").with_retry_after(pause);
+            let error = plain.clone().with_retry_ruled_out().without_retry_ruling();
+            assert_eq!(format!("{error:?}"), format!("{plain:?}"));
         }
     }
 

@@ -37,6 +37,7 @@ mod commit;
 mod continuation;
 mod costs;
 mod failover;
+mod final_error;
 mod judging;
 mod reason;
 mod refusals;

@@ -211,4 +211,18 @@ mod tests {
         assert!(!forbids(&Error::new(Kind::NoTarget, "").with_retry_after(SOON)));
         assert!(forbids(&Error::new(Kind::InvalidRequest, "").with_retry_after(SOON)));
     }
+
+    /// A host's own ruling matters only where it gives no time: the error of a call that may be served later has one.
+    #[test]
+    fn retry_is_forbidden_wherever_the_error_is_not_retryable() {
+        let forbids = |error: &Error| failure::<Chat>(error, "id").headers().contains_key("x-should-retry");
+        for kind in Kind::ALL.iter().copied() {
+            for pause in [None, SOON] {
+                let error = Error::new(kind, "").with_retry_after(pause);
+                let ruled_out = error.clone().with_retry_ruled_out();
+                assert!(forbids(&ruled_out) || ruled_out.is_retryable(), "{kind} {pause:?}");
+                assert_eq!(forbids(&ruled_out), forbids(&error), "{kind} {pause:?}");
+            }
+        }
+    }
 }

@@ -7,13 +7,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hotspare_core::{
-    Blame, Cost, Error, Evidence, Hold, Kind, Moment, Next, Outcome as Ended, Overflow, Policy, Same, Scope,
-    TargetId, Usage,
+    Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Overflow, Policy, Same, Scope, Usage,
 };
 use hotspare_health::{Observation, Outcome};
 use hotspare_routing::Reason;
 
-use super::{Call, refusals};
+use super::Call;
 use crate::attempt::Attempt;
 use crate::ending::Ending;
 use crate::judgement::Reask;
@@ -29,9 +28,6 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// How young an attempt must be for its connection to have been stale. One that the peer closed earlier is reset by the
 /// first packet, so it fails within a round trip; the longest, over satellites, take about 0.6 s.
 const STALE: Duration = Duration::from_secs(1);
-
-/// Retry hint for the caller if one target asked for a pause but another may serve at once.
-const SOON: Duration = Duration::from_secs(1);
 
 /// Another attempt at the same target.
 #[derive(Debug)]
@@ -392,106 +388,5 @@ impl Call {
         if !self.attempts.iter().any(Attempt::is_hopeful) {
             self.wanted = self.wanted.max(1);
         }
-    }
-
-    /// Nothing is left to try or to wait for.
-    pub(super) fn give_up(&mut self, now: Moment, world: &mut World) {
-        let pause = self.pause(now, world);
-        let kind = if self.is_rate_limited() { Kind::RateLimited } else { self.nobody };
-        let nobody = Error::new(kind, self.no_target_reason(now));
-        let lead = self.lead(nobody);
-        // Waiting does not help with what the caller must correct.
-        let lead = if lead.blame() == Blame::Caller { lead } else { lead.with_retry_after(pause) };
-        self.end(now, world, Err(lead), Ending::Abandoned, "the call has failed");
-    }
-
-    /// How long until the same request may be served, if known: until the first target becomes available.
-    fn pause(&mut self, now: Moment, world: &mut World) -> Option<Duration> {
-        // A last resort serves the next call as soon as its budget allows.
-        let ill = self.refused.iter().any(|(_, refusal)| refusal.cause.yields_to_last_resort());
-        let resort = world.last_resort_at(now).filter(|_| ill);
-        let times = self.refused.iter().filter_map(|(_, refusal)| refusal.until).chain(resort);
-        let times: Vec<Moment> = times.chain(self.affordable_at(now, world)).collect();
-        // Without a hint, a limit that this call met holds its target back for a time of our own.
-        let place = |error: &Error| self.fleet.find(error.target()?.as_str());
-        let held = |error: &Error| match error.policy().hold {
-            Hold::Until | Hold::Ease => world.view(now, place(error)?, self.prompt_tokens).usable_in,
-            Hold::Disable | Hold::Floor | Hold::None => None,
-        };
-        // The pause of a provider that rules out a retry is for other requests.
-        let errors = || self.errors.iter().filter(|error| !error.rules_out_retry());
-        let hints = errors().filter_map(|error| error.retry_after().or_else(|| held(error)));
-        let soonest = times.iter().map(|at| at.saturating_since(now)).chain(hints).min()?;
-        // A pause of one target does not apply to another that failed and is available.
-        let free = |error: &Error| {
-            error.retry_after().is_none()
-                && error.blame() != Blame::Caller
-                && place(error).is_some_and(|place| world.view(now, place, self.prompt_tokens).usable)
-        };
-        let pause = if errors().any(free) { soonest.min(SOON) } else { soonest };
-        // Adds up to a quarter at random, because all callers that are turned away get the same hint.
-        let quarter = u64::try_from((pause / 4).as_nanos()).unwrap_or(u64::MAX);
-        let pause = pause + Duration::from_nanos(self.draws.draw() % quarter.max(1));
-        Some(pause.min(Error::LONGEST_PAUSE))
-    }
-
-    /// When the first of the targets that were skipped for their cost becomes affordable again.
-    fn affordable_at(&self, now: Moment, world: &World) -> Option<Moment> {
-        let asked = |place: usize| {
-            self.attempts.iter().any(|attempt| attempt.choice.target == place)
-                || self.refused.iter().any(|(choice, _)| choice.target == place)
-        };
-        let passed_over = self.route.members.iter().copied().filter(|place| !asked(*place));
-        passed_over
-            .filter_map(|place| {
-                let expected = self.fleet.targets()[place].prompt_cost(self.prompt_tokens)?;
-                world.overspent(now, self.route.index, place, expected)?.until
-            })
-            .min()
-    }
-
-    /// The most useful error for the caller: what cut the answer, what the caller must correct, or the first cause.
-    pub(super) fn lead(&mut self, otherwise: Error) -> Error {
-        if let Some(cut) = self.cut.take() {
-            return cut.error;
-        }
-        let others = !self.refused.is_empty() || self.errors.iter().any(Error::is_retryable);
-        let stops = |error: &Error| matches!(error.policy().next, Next::Stop | Next::Confirm | Next::OptIn);
-        let corrected = if self.stopped { self.errors.iter().rposition(stops) } else { None };
-        let lead = match (corrected, self.errors.is_empty()) {
-            (Some(index), _) => self.errors.swap_remove(index),
-            (None, false) => self.errors.swap_remove(0),
-            (None, true) => otherwise,
-        };
-        if lead.rules_out_retry() && others { lead.without_retry_ruling() } else { lead }
-    }
-
-    /// Whether the only remedy is to wait: every target in service is rate limited.
-    fn is_rate_limited(&self) -> bool {
-        let refusals = self.refused.iter().map(|(_, refusal)| refusal);
-        let mut in_service = refusals.filter(|refusal| refusals::is_in_service(refusal)).peekable();
-        in_service.peek().is_some() && in_service.all(refusals::is_rate_limit)
-    }
-
-    /// Why no target was asked, in the route's order.
-    fn no_target_reason(&self, now: Moment) -> String {
-        let place = |target: &TargetId| {
-            let members = &self.route.members;
-            members.iter().position(|&member| self.fleet.targets()[member].id == *target)
-        };
-        let refused = self.refused.iter().map(|(choice, refusal)| {
-            let disabled_by = self.disabled.get(&choice.target).copied();
-            let why = refusals::why_refused(now, refusal, disabled_by);
-            (&self.fleet.targets()[choice.target].id, why)
-        });
-        let skipped = self.trail.skipped.iter().map(|skipped| (&skipped.target, skipped.why.clone()));
-        let mut reasons: Vec<_> = refused.chain(skipped).collect();
-        reasons.sort_by_key(|(target, _)| place(target));
-        reasons.dedup();
-        if reasons.is_empty() {
-            return "the route has no targets for this request".into();
-        }
-        let reasons: Vec<String> = reasons.iter().map(|(target, why)| format!("{target}: {why}")).collect();
-        reasons.join("; ")
     }
 }

@@ -10,7 +10,6 @@ use hotspare_health::{Observation, Permit};
 
 use super::Call;
 use crate::attempt::Attempt;
-use crate::ending::Ending;
 use crate::rules::AnswerLimit;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -263,19 +262,6 @@ impl Call {
         let retries = self.retries.iter().map(|retry| retry.at);
         let others = [self.hedge_at, self.queue_at].into_iter().flatten();
         Some(others.chain(retries).fold(next, Moment::min))
-    }
-
-    fn out_of_time(&mut self, now: Moment, world: &mut World, what: &str) {
-        // What a call was queued for says more than that its time is over, and the last look at the queue, which ends
-        // the call as well, is due just before: which of them comes first must not decide what the caller gets.
-        if self.attempts.is_empty() && !self.refused.is_empty() {
-            self.give_up(now, world);
-            return;
-        }
-        let error = Error::new(Kind::Deadline, what);
-        let lead = self.lead(error);
-        // Whoever reads the record must not take them for calls whose caller left.
-        self.end(now, world, Err(lead), Ending::Failed(Kind::Deadline), "the deadline has passed");
     }
 }
 

@@ -67,20 +67,80 @@ fn caller_errors_carry_no_retry_after() {
     assert!(!error.is_retryable());
 }
 
-/// A provider that asks not to be sent a request again speaks for itself, and its pause is for other requests.
+fn ruled_out(pause: Option<Duration>) -> Error {
+    Error::new(Kind::Server, "").with_retry_after(pause).with_retry_ruled_out()
+}
+
+/// What a call ends with: whether it may be repeated, whether that is ruled out, and when.
+fn advice(rig: &Rig) -> (bool, bool, Option<Duration>) {
+    let error = rig.error();
+    (error.is_retryable(), error.rules_out_retry(), error.retry_after())
+}
+
+/// A provider that asks not to be sent a request again speaks for itself.
 #[test]
 fn call_may_be_retried_unless_every_target_rules_that_out() {
     let setup = Setup::new(&["a", "b"]);
-    let ruled_out = || Error::new(Kind::Server, "").with_retry_after(HOUR).with_retry_ruled_out();
     let ends = |second: Error| {
         let mut rig = setup.rig();
-        rig.tell(Input::Failed(AttemptId(0), ruled_out()));
+        rig.tell(Input::Failed(AttemptId(0), ruled_out(None)));
         rig.tell(Input::Failed(AttemptId(1), second));
-        (rig.error().is_retryable(), rig.error().retry_after())
+        advice(&rig)
     };
-    assert!(!ends(ruled_out()).0);
-    let (retryable, pause) = ends(Error::new(Kind::Overloaded, "").with_status(503));
-    assert!(retryable && pause.is_none_or(|pause| pause < HOUR), "{pause:?}");
+    assert_eq!(ends(ruled_out(None)), (false, true, None));
+    assert_eq!(ends(Error::new(Kind::Overloaded, "").with_status(503)), (true, false, None));
+}
+
+/// As another gateway does during an outage.
+#[test]
+fn call_may_be_retried_after_the_pause_of_a_target_that_rules_out_a_retry_before_it() {
+    for first in [None, Some(HOUR * 2)] {
+        let mut rig = Setup::new(&["a", "b"]).rig();
+        rig.tell(Input::Failed(AttemptId(0), ruled_out(first)));
+        rig.tell(Input::Failed(AttemptId(1), ruled_out(Some(HOUR))));
+        let (retryable, ruled_out, pause) = advice(&rig);
+        let pause = pause.expect("a time");
+        assert!(retryable && !ruled_out && (HOUR..HOUR * 5 / 4).contains(&pause), "{pause:?}");
+    }
+}
+
+/// The second target is late when the time is over.
+#[test]
+fn call_whose_time_is_over_may_be_retried_if_a_target_did_not_have_its_turn() {
+    for pause in [None, Some(HOUR)] {
+        let mut rig = Setup::new(&["a", "b"]).rig();
+        rig.tell(Input::Failed(AttemptId(0), ruled_out(pause)));
+        rig.wait(HOUR);
+        assert_eq!((rig.targets(), rig.error().kind()), (vec![0, 1], Kind::Server));
+        let (retryable, ruled_out, told) = advice(&rig);
+        assert!(retryable && !ruled_out, "{pause:?}");
+        assert_eq!(told.is_some(), pause.is_some());
+        assert!(told.is_none_or(|told| told < Duration::from_secs(2)), "the other may serve now: {told:?}");
+    }
+}
+
+#[test]
+fn target_that_is_out_of_service_does_not_make_a_call_retryable() {
+    let mut rig = Setup::new(&["a", "b"]).rig();
+    rig.world.set_cordoned(1, true);
+    rig.tell(Input::Failed(AttemptId(0), ruled_out(None)));
+    assert_eq!(advice(&rig), (false, true, None));
+}
+
+#[test]
+fn target_beyond_its_spend_limit_makes_a_call_retryable_once_it_is_affordable() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.profile.price = Some(Price::micros_per_million(200_000_000_000, 0));
+    let mut rig = setup.rig();
+    rig.world.limit_spending(1, SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
+    rig.fails(0, Kind::Connect);
+    rig.finishes_with_text(1);
+    let _ = rig.next_call(&setup);
+    rig.tell(Input::Failed(AttemptId(0), ruled_out(None)));
+    assert_eq!(rig.targets(), [0]);
+    let (retryable, ruled_out, pause) = advice(&rig);
+    assert!(retryable && !ruled_out, "{:?}", rig.error());
+    assert!(pause.is_some_and(|pause| pause > HOUR * 9 / 10), "{pause:?}");
 }
 
 #[test]
