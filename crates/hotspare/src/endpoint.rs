@@ -182,6 +182,7 @@ impl AnyWire {
 #[cfg(feature = "_http")]
 impl HttpOptions {
     /// Notes a base URL at the wire's own host without the path that its `default` address has.
+    #[cfg(any(feature = "anthropic", feature = "cohere", feature = "gemini", feature = "openai"))]
     pub(crate) fn check_version(&self, default: &str, mistakes: &mut Vec<String>) {
         mistakes.extend(self.base_url.as_deref().and_then(|url| address::missing_version(url, default)));
     }

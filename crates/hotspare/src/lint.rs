@@ -37,7 +37,8 @@ impl fmt::Display for Lint {
 
 impl Client {
     /// Compares each route's further targets with its first: capabilities, context windows, output limits, prices and
-    /// retirement dates. Also reports a route that names one target several times and no other. `today` is a date such as `2026-11-25`; without it no model counts as retired.
+    /// retirement dates. Also reports a route that names one target several times and no other. `today` is a date such as
+    /// `2026-11-25`; without it no model counts as retired.
     #[must_use]
     pub fn lint(&self, today: Option<&str>) -> Vec<Lint> {
         let shared = self.shared();

@@ -39,6 +39,7 @@ pub(super) fn url_mistakes(url: &str) -> Vec<String> {
 
 /// The mistake in a base URL that names the host of `default` and leaves out its path, as other clients' settings do. Not
 /// for servers of one's own, some of which answer with and without the version.
+#[cfg(any(feature = "anthropic", feature = "cohere", feature = "gemini", feature = "openai"))]
 pub(super) fn missing_version(url: &str, default: &str) -> Option<String> {
     let host = host_of(default);
     let path = &default[host.len()..];
