@@ -14,7 +14,6 @@ pub(super) struct Simulated {
 const BREAKER: &str = "crates/hotspare-health/src/breaker.rs";
 const GATE: &str = "crates/hotspare-health/src/gate.rs";
 const KIND: &str = "crates/hotspare-core/src/kind.rs";
-const FAILOVER: &str = "crates/hotspare-engine/src/call/failover.rs";
 const SETTLE: &str = "crates/hotspare-engine/src/call/settle.rs";
 
 pub(super) const SIMULATED: &[Simulated] = &[
@@ -153,7 +152,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     },
     Simulated {
         name: "a refusal names the time of the last target",
-        file: FAILOVER,
+        file: "crates/hotspare-engine/src/call/final_error.rs",
         from: ".chain(hints).min()?;",
         to: ".chain(hints).max()?;",
         scenario: "all-down",

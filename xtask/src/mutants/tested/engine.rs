@@ -195,7 +195,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "no last resort when all targets are blocked",
         file: "crates/hotspare-engine/src/call/start.rs",
-        from: "if !answers && !world.take_last_resort(now) {\n                break;",
+        from: "if !answers && world.last_resort_at(now).is_none_or(|at| at > now) {\n                break;",
         to: "if now > Moment::ZERO {\n                break;",
         package: "hotspare-engine",
     },
@@ -250,7 +250,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a queued call's deadline hides what it waited for",
-        file: "crates/hotspare-engine/src/call/timers.rs",
+        file: "crates/hotspare-engine/src/call/final_error.rs",
         from: "if self.attempts.is_empty() && !self.refused.is_empty() {",
         to: "if false {",
         package: "hotspare-engine",
@@ -272,8 +272,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a late answer is worth no more than a failure",
         file: "crates/hotspare-engine/src/call/start.rs",
-        from: "if !answers && !world.take_last_resort(now) {",
-        to: "if !world.take_last_resort(now) {",
+        from: "if !answers && world.last_resort_at(now).is_none_or(|at| at > now) {",
+        to: "if world.last_resort_at(now).is_none_or(|at| at > now) {",
         package: "hotspare-engine",
     },
 ];
