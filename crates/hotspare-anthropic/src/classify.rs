@@ -54,9 +54,6 @@ pub const RULES: Rules = Rules {
     ],
 };
 
-/// Beginnings of detailed codes that mean the same whatever follows, and the words for them in the rules.
-const FAMILIES: [(&str, &str); 2] = [("linked_organization_", "linked_organization_*"), ("cmek_", "cmek_*")];
-
 /// Classifies an unsuccessful reply.
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let body = ErrorBody::read(&String::from_utf8_lossy(body));
@@ -150,9 +147,7 @@ impl ErrorBody {
 
     fn classification(&self, status: Option<u16>) -> Classification {
         let lower = format!("{} {}", self.message, self.detail).to_ascii_lowercase();
-        let detail = self.detail.to_ascii_lowercase();
-        let family = FAMILIES.iter().find(|(beginning, _)| detail.starts_with(beginning));
-        let words = &[&*self.detail, &*self.kind, &*self.code, family.map_or("", |(_, word)| word)];
+        let words = &[&*self.detail, &*self.kind, &*self.code];
         let own_words: &[&str] = if self.is_enveloped { words } else { &[] };
         let fields =
             ErrorFields::new(status, words, &lower).with_own_words(own_words).with_foreign_text(self.foreign);
