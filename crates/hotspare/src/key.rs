@@ -87,21 +87,23 @@ impl Key {
         // Editors on Windows may begin a file with a byte order mark.
         let text = revealed.expose().trim_start_matches('\u{feff}').trim();
         if text.is_empty() {
-            return Err(match self.0 {
-                Source::Literal(_) => "the key is empty".into(),
-                _ => format!("{self:?} is empty"),
-            });
+            return Err(format!("{} is empty", self.name()));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let key = match self.0 {
-                Source::Literal(_) => "the key".into(),
-                _ => format!("{self:?}"),
-            };
+            let key = self.name();
             return Err(format!(
                 "{key} contains whitespace or a character that is not visible ASCII inside the key"
             ));
         }
         Ok(Secret::new(text))
+    }
+
+    /// Its source, for messages; a key given as it is has none.
+    fn name(&self) -> String {
+        match self.0 {
+            Source::Literal(_) => "the key".into(),
+            _ => format!("{self:?}"),
+        }
     }
 
     /// Whether its source may hold another key later.

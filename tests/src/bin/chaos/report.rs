@@ -13,7 +13,7 @@ use hotspare_sim::report::page::{self, escape};
 use super::arguments::repeat_outage;
 use super::runs::Outcome;
 use super::scenes::{Mark, Scene};
-use super::{Scenario, millis};
+use super::{Outage, Scenario, millis};
 
 /// One outage or scene that ran.
 pub(crate) struct Entry {
@@ -36,6 +36,8 @@ struct Figure {
 }
 
 struct Overview {
+    /// Whether any target could answer.
+    is_answerable: bool,
     requests: u64,
     lost: u64,
     attempts: f64,
@@ -101,6 +103,7 @@ impl Entry {
         );
         let timeline = Timeline::timed(seed, outcome.length, outcome.lanes, &outcome.timed);
         let overview = Overview {
+            is_answerable: !matches!(scenario.outage, Outage::All(_)),
             requests: scenario.requests,
             lost: outcome.lost,
             attempts,
@@ -195,9 +198,7 @@ fn header(page: &mut String, wall: Duration, entries: &[Entry]) {
         ),
     };
     // Where every target fails, losses are the right outcome, so they are not counted among the others.
-    let answerable = |entry: &&Entry| entry.name != "all-down";
-    let avoidable: u64 =
-        entries.iter().filter(answerable).filter_map(|entry| Some(entry.overview.as_ref()?.lost)).sum();
+    let avoidable: u64 = outages().filter(|one| one.is_answerable).map(|one| one.lost).sum();
     let losses = match (requests, avoidable, lost) {
         (0, ..) => String::new(),
         (_, 0, 0) => " No request was lost.".into(),
