@@ -16,7 +16,7 @@ pub static HOPS_HEADER: HeaderName = HeaderName::from_static("x-hotspare-hops");
 pub static DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-hotspare-deadline");
 
 /// Tells which of a provider's requests get the count. It remembers the answer for the first URL: most providers have
-/// one, and reading a URL costs half as much as encoding a request.
+/// one, and it would be read anew for each request.
 #[derive(Clone, Default)]
 pub(crate) struct Announcer {
     first: OnceLock<(String, bool)>,
