@@ -51,9 +51,9 @@ pub(crate) fn document() -> String {
          ([decision 40](decisions/0040-a-404-that-names-no-model-is-a-failure.md)).\n\n\
          A table is tried from top to bottom, and a row matches if everything it names is present: the status, one of the words, one of\n\
          the texts (and one of those after *and*). A word may have a suffix that begins with a point, or end in `*` for all that begin so;\n\
-         `*` in a text stands for one word. *of* narrows what is affected: `credential_model` is the key for this\n\
-         model. A message in a field that the wire does not have, such as `detail` or `title`, is by whatever stands in front of the host: an adapter's rows with a text and no word do not\n\
-         apply to it, the sentences do. What follows from each kind is in the\n\
+         `*` in a text stands for one word. *of* narrows what is affected: `credential_model` is the key for this model. A message in\n\
+         a field that the wire does not have, such as `detail` or `title`, is by whatever stands in front of the host: an adapter's rows\n\
+         with a text and no word do not apply to it, the sentences do. What follows from each kind is in the\n\
          [README](../README.md). Recorded failures are classified one by one in `tests/corpus/errors.tsv`.\n\n\
          After a reply with the header `x-should-retry: false` the target does not get the same request with the same key again in this\n\
          call, whatever the kind or the route's rules. Other targets still get it. Such an error is retryable (`is_retryable` in the\n\
