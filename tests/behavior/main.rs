@@ -12,6 +12,7 @@ mod conformance;
 mod custom;
 mod defaults;
 mod display;
+mod driving;
 mod embed;
 mod failover;
 mod fields;

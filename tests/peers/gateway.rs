@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use futures::channel::mpsc::UnboundedSender;
-use hotspare::Client;
+use hotspare::{Client, Race};
 use hotspare_chaos::{Fault, WireFormat};
 use hotspare_gateway::{ClientKeys, ServeOptions, serve_on};
 use hotspare_tests::{Rig, until};
@@ -100,6 +100,15 @@ async fn reply_headers_name_the_target_and_attempts() {
         assert!(reply.headers().contains_key("x-request-id"));
         assert!(reply.text().await.unwrap().contains("claude-demo"), "the model that truly answered");
     }
+}
+
+#[tokio::test]
+async fn reply_headers_of_a_race_name_the_winner() {
+    let rig = Rig::strategy(&[WireFormat::OpenAi; 2], Race::new(["main", "spare"])).await;
+    rig.servers[1].set_fault(Some(Fault::Silence)).await;
+    let gateway = start(rig.client.clone()).await;
+    let reply = post(&gateway, &request_body(true)).await;
+    assert_eq!(reply.headers()["x-hotspare-served-by"], "main");
 }
 
 #[tokio::test]

@@ -195,6 +195,11 @@ impl Call {
     /// What to do next. Call it again until it returns [`Step::Wait`].
     pub fn poll(&mut self, now: Moment, world: &mut World) -> Step {
         loop {
+            // Before anything is delivered: the caller may take a long time over it, and until it asks for more, nothing
+            // else runs. By then the losers are gone and the trail names who serves.
+            if !self.is_over() {
+                self.report_observations(now, world);
+            }
             if let Some(id) = self.aborts.pop_front() {
                 return Step::Abort(id);
             }
@@ -204,7 +209,6 @@ impl Call {
             if self.is_over() {
                 return self.hand_out_result();
             }
-            self.report_observations(now, world);
             self.expire(now, world);
             if self.has_output() {
                 continue;

@@ -168,6 +168,22 @@ fn race_losers_are_cancelled_and_their_usage_counts() {
     assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "losing is not failing");
 }
 
+/// Its caller may take the first piece and read on much later, or never.
+#[test]
+fn losers_are_dropped_before_the_first_piece_is_delivered() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.strategy = Arc::new(Race::new(["a", "b"]));
+    let mut rig = setup.rig();
+    rig.call.on_event(rig.now, AttemptId(0), Chunk::from(Event::TextDelta("first".into())));
+    assert!(matches!(rig.call.poll(rig.now, &mut rig.world), Step::Abort(AttemptId(1))));
+    assert_eq!(rig.world.counts(1).in_flight, 0);
+    assert_eq!(rig.call.trail().serving().unwrap().target.as_str(), "a");
+    assert!(matches!(rig.call.poll(rig.now, &mut rig.world), Step::Deliver(_)));
+    rig.now = rig.now + Duration::from_secs(60);
+    rig.run();
+    assert_eq!(rig.world.view(rig.now, 1, 0).failure_rate_bp, 0, "the pause is the caller's");
+}
+
 /// It had the prompt in hand, whether it said so or not.
 #[test]
 fn silent_loser_is_billed_for_its_prompt() {

@@ -276,4 +276,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "if world.last_resort_at(now).is_none_or(|at| at > now) {",
         package: "hotspare-engine",
     },
+    Mutant {
+        name: "a loser runs until the caller reads on",
+        file: "crates/hotspare-engine/src/call.rs",
+        from: "if !self.is_over() {\n                self.report_observations(now, world);",
+        to: "if !self.is_over() && self.outbox.is_empty() {\n                self.report_observations(now, world);",
+        package: "hotspare-engine",
+    },
 ];

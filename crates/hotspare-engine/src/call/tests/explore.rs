@@ -2,7 +2,8 @@
 //!
 //! Each path is replayed from the start, because permits cannot be cloned; states are deduplicated by fingerprint.
 //! Bound: three targets, paths of up to 6 inputs: content, the end, failures of five kinds, late events of attempts
-//! that are over, the result of a judgement, the next timer, room at a full target, and the caller leaving.
+//! that are over, the result of a judgement, the next timer, room at a full target, and the caller leaving, or pausing
+//! after each piece.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -36,7 +37,12 @@ enum Action {
     Room,
     Timer,
     Leaves,
+    /// The caller asks for the next piece, after a pause that is longer than any limit on a target.
+    ReadsOn,
 }
+
+/// Longer than any limit on first content or on gaps, shorter than the call's own.
+const PAUSE: Duration = Duration::from_secs(100);
 
 fn apply(rig: &mut Rig, action: Action) {
     match action {
@@ -54,6 +60,7 @@ fn apply(rig: &mut Rig, action: Action) {
         Action::Breaks(id, kind) => rig.fails(id, kind),
         Action::Room => rig.makes_room(),
         Action::Leaves => rig.tell(Input::CallerGone),
+        Action::ReadsOn => rig.reads_on(PAUSE),
         Action::Timer => {
             if let Some(at) = rig.call.poll_timeout() {
                 rig.now = at.max(rig.now);
@@ -64,6 +71,10 @@ fn apply(rig: &mut Rig, action: Action) {
 }
 
 fn possible(rig: &Rig) -> Vec<Action> {
+    if rig.paused.is_some() {
+        // Until the caller asks for more, nothing drives the call.
+        return vec![Action::ReadsOn, Action::Leaves];
+    }
     let mut all = vec![Action::Timer, Action::Leaves];
     if !rig.others.is_empty() {
         all.push(Action::Room);
@@ -158,6 +169,8 @@ fn check(rig: &Rig) -> Result<(), String> {
                 return Err(format!("{in_flight} permits are out for {attempts} attempts"));
             }
             match rig.call.poll_timeout() {
+                // Until the caller asks for more, nothing waits for a timer.
+                _ if rig.paused.is_some() => {}
                 None => return Err("the call has no timer".into()),
                 Some(at) if at <= rig.now => return Err(format!("the timer at {at:?} stays due")),
                 Some(_) => {}
@@ -446,6 +459,16 @@ fn invariants_hold_for_every_event_order() {
     let mut patient = Setup::new(&["a", "b", "c"]);
     (patient.limits.wait_for_rate_limit, patient.max_in_flight) = (Duration::from_secs(5), Some(1));
     setups.extend([keys, upstream, hedged, narrow, held, patient]);
+    // Callers that pause after each piece: in a race, behind a hedge, and with several pieces at hand at once.
+    let mut raced = Setup::new(&["a", "b", "c"]);
+    (raced.strategy, raced.max_in_flight) = (Arc::new(Race::new(["a", "b", "c"]).at_once(2)), Some(1));
+    let mut behind_hedge = Setup::new(&["a", "b", "c"]);
+    behind_hedge.strategy =
+        Arc::new(Hedged::new(Sequential::new(["a", "b", "c"]), Hedge::after(Duration::from_millis(400))));
+    let mut in_pieces = Setup::new(&["a", "b", "c"]);
+    (in_pieces.rules.commit, in_pieces.strategy) =
+        (Commit::Events(2), Arc::new(Race::new(["a", "b", "c"]).at_once(2)));
+    setups.extend([raced, behind_hedge, in_pieces].map(|setup| Setup { pauses: true, ..setup }));
     // Callers with deadlines of their own: one that waits for the first content for less long than it is held back, one whose
     // answer is held until it is complete, and one whose whole answer is due soon after its first content, or before.
     let mut urgent = Setup::new(&["a", "b", "c"]);

@@ -1,6 +1,7 @@
 //! A test rig: a call with the world around it, driven step by step.
 //!
-//! Contains no tests. Invariant: after each step the call has been polled until it waits.
+//! Contains no tests. Invariant: after each step the call has been polled until it waits, or if its caller pauses, until it
+//! has delivered a piece; at each delivery nothing but the attempt that serves is in flight.
 
 use hotspare_core::Price;
 
@@ -17,6 +18,9 @@ pub(super) struct Rig {
     /// Judgements to run later, if the setup says so.
     pub(super) judging: BTreeMap<AttemptId, Box<Judgement>>,
     pub(super) judges_later: bool,
+    pub(super) pauses: bool,
+    /// Since when the caller has had a piece without asking for the next one, if it pauses.
+    pub(super) paused: Option<Moment>,
     pub(super) begun: Vec<AttemptStart>,
     pub(super) out: Vec<Event>,
     pub(super) done: Vec<Result<Summary, Error>>,
@@ -52,6 +56,8 @@ pub(super) struct Setup {
     pub(super) vectors: Option<usize>,
     /// Whether judgements wait for [`Rig::judges`]; otherwise they run at once.
     pub(super) judges_later: bool,
+    /// Whether the caller pauses after each piece until [`Rig::reads_on`].
+    pub(super) pauses: bool,
     /// The caller's own deadlines.
     pub(super) deadline: Option<Duration>,
     pub(super) first_content_deadline: Option<Duration>,
@@ -134,6 +140,7 @@ impl Setup {
             tools: Vec::new(),
             vectors: None,
             judges_later: false,
+            pauses: false,
             max_cost: None,
             deadline: None,
             first_content_deadline: None,
@@ -187,6 +194,8 @@ impl Setup {
             live: BTreeSet::new(),
             judging: BTreeMap::new(),
             judges_later: self.judges_later,
+            pauses: self.pauses,
+            paused: None,
             begun: Vec::new(),
             out: Vec::new(),
             done: Vec::new(),
@@ -259,7 +268,14 @@ impl Rig {
                         self.hand_in(id);
                     }
                 }
-                Step::Deliver(chunk) => self.out.push(chunk.event),
+                Step::Deliver(chunk) => {
+                    assert!(self.only_one_serves(), "a loser is in flight: {:?}", self.call);
+                    self.out.push(chunk.event);
+                    if self.pauses {
+                        self.paused = Some(self.now);
+                        return;
+                    }
+                }
                 Step::Done(result) => self.done.push(*result),
                 Step::Start(begin) => {
                     self.live.insert(begin.id);
@@ -269,6 +285,21 @@ impl Rig {
             }
         }
         panic!("the call never waits");
+    }
+
+    /// Whether nothing is in flight but the attempt that serves, and nothing is left to abort.
+    fn only_one_serves(&self) -> bool {
+        let live = |(_, attempt): &(usize, &Attempt)| attempt.is_live();
+        let mut live = self.call.attempts.iter().enumerate().filter(live).map(|(index, _)| AttemptId(index));
+        self.call.aborts.is_empty() && live.all(|id| Some(id) == self.call.committed)
+    }
+
+    /// The caller asks for the next piece after this pause.
+    pub(super) fn reads_on(&mut self, pause: Duration) {
+        let Some(since) = self.paused.take() else { return };
+        self.now = since + pause;
+        self.call.resumed(since, self.now);
+        self.run();
     }
 
     fn hand_in(&mut self, id: AttemptId) {
