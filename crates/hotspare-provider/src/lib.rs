@@ -19,6 +19,7 @@ mod http_provider;
 mod json_object;
 mod lacks;
 mod message;
+mod pause;
 mod provider;
 mod retry_after;
 mod rule;
@@ -42,8 +43,9 @@ pub use http_provider::{HttpProvider, failure};
 pub use json_object::{JsonObject, function_tools};
 pub use lacks::{DROPPED_REASONING, Lacks, result_text, unsigned_reasoning, unwritten_fields, written_stops};
 pub use message::{has_error_fields, message_anywhere, own_or_foreign};
+pub use pause::{MAX_RETRY_AFTER, pause, retry_after_in_text};
 pub use provider::{Opened, Outbound, Provider, Signal};
-pub use retry_after::{MAX_RETRY_AFTER, pause, reset_in_text, retry_after, retry_after_in_text};
+pub use retry_after::{reset_in_text, retry_after};
 pub use rule::{
     BY_STATUS, Classification, ErrorFields, Rule, Rules, SENTENCES, apply_rules, by_status, plain_message,
 };

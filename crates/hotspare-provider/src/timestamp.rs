@@ -4,13 +4,18 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Parses a time at the start of a text: RFC 3339, also with a space for the `T` or before the offset, and an offset
-/// without a colon or `UTC` for `Z`. Fractions of a second are dropped, and what follows is ignored.
+/// Parses a time at the start of a text: RFC 3339, also with a space or ` at ` for the `T`, without seconds, with a space
+/// before the offset, and an offset without a colon or `UTC` or `GMT` for `Z`. Fractions of a second are dropped, and what
+/// follows is ignored.
 #[must_use]
 pub fn timestamp(text: &str) -> Option<SystemTime> {
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let number = |text: &str, from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(text, 0, 4)?, number(text, 5, 7)?, number(text, 8, 10)?);
+    let time = text.get(10..)?;
+    let time = ["T", "t", " at ", " "].iter().find_map(|joint| time.strip_prefix(joint))?;
+    let (hour, minute) = (number(time, 0, 2)?, number(time, 3, 5)?);
+    let (second, rest) =
+        if time.get(5..6) == Some(":") { (number(time, 6, 8)?, time.get(8..)?) } else { (0, time.get(5..)?) };
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
@@ -22,14 +27,19 @@ pub fn timestamp(text: &str) -> Option<SystemTime> {
     let (era, of_era) = (shifted / 400, shifted % 400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    let rest = text.get(19..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let rest = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset(rest.trim_start())?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
+/// Whether a text begins with a word in any case.
+fn begins_with(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(word))
+}
+
 /// Seconds east of UTC.
 fn offset(zone: &str) -> Option<i64> {
-    if zone.starts_with(['Z', 'z']) || zone.starts_with("UTC") {
+    if zone.starts_with(['Z', 'z']) || ["utc", "gmt"].iter().any(|name| begins_with(zone, name)) {
         return Some(0);
     }
     let (sign, digits) = match zone.split_at_checked(1)? {
@@ -57,6 +67,7 @@ mod tests {
         assert_eq!(seconds("2000-03-01 02:00:00 +0200 CST. Wait"), Some(951_868_800));
         assert_eq!(seconds("2000-02-29 22:00:00 -0200"), Some(951_868_800));
         assert_eq!(seconds("2000-03-01 00:00:00 UTC."), Some(951_868_800));
+        assert_eq!(seconds("2000-03-01 at 00:00 gmt"), Some(951_868_800));
         for wrong in [
             "",
             "soon",
@@ -64,6 +75,8 @@ mod tests {
             "2024-01-01",
             "ä024-01-01T00:00:00Z",
             "2026-01-23 01:17:54",
+            "2026-01-23x01:17:54Z",
+            "2026-01-23 01",
             "2026-01-23 01:17:54 +é8",
             "2026-01-23 01:17:54 +08",
         ] {
