@@ -38,6 +38,11 @@ async fn invalid_requests_are_typed_errors() {
             "names the tool `search`, which the request does not offer; it offers find",
         ),
         (
+            ChatRequest::to("chat").user("x").tool_choice(ToolChoice::Named("search".into())),
+            Kind::InvalidRequest,
+            "demands a call of the tool `search`, but the request offers no tools; add tools or omit tool_choice",
+        ),
+        (
             ChatRequest::to("chat").user("x").without(["main", "spare"]),
             Kind::InvalidRequest,
             "the option `without` leaves no target of the route `chat`",
@@ -63,11 +68,6 @@ async fn invalid_requests_are_typed_errors() {
     tuned.tool_choice = Some(ToolChoice::Named("search".into()));
     tuned.extras.entry("openai-chat".into()).or_default().insert("user".into(), Json::parse("1").unwrap());
     assert_eq!(rig.client.chat(tuned).await.unwrap_err().kind(), Kind::InvalidRequest);
-    // A server may run a tool that is not offered.
-    rig.client
-        .chat(ChatRequest::to("chat").user("x").tool_choice(ToolChoice::Named("search".into())))
-        .await
-        .unwrap();
     let odd = Message::new(Role::User, vec![Part::Text("nul \0, \u{202e}, emoji 🦀, lone \u{fffd}".into())]);
     rig.client.chat(ChatRequest::to("chat").message(odd)).await.unwrap();
 }

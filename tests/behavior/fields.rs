@@ -4,6 +4,7 @@
 //! [`every_field_of_a_request_has_a_row`] until it has a row here.
 
 mod rows;
+mod tool_choice;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -50,6 +51,7 @@ impl Transport for BodyRecorder {
 struct Sent {
     /// The body; `None` if the target was refused.
     body: Option<String>,
+    kind: Kind,
     notes: Vec<String>,
 }
 
@@ -107,9 +109,9 @@ async fn send(case: &Case, request: ChatRequest) -> Sent {
     let error = client.chat(request).await.unwrap_err();
     let body = recorder.0.lock().unwrap().take();
     let notes = error.trail().attempts.iter().flat_map(|attempt| attempt.notes.clone()).collect();
-    let refused = matches!(error.kind(), Kind::Unsupported | Kind::NoTarget);
+    let refused = matches!(error.kind(), Kind::Unsupported | Kind::NoTarget | Kind::InvalidRequest);
     assert!(body.is_some() || refused, "{}: {error}", case.label);
-    Sent { body, notes }
+    Sent { body, kind: error.kind(), notes }
 }
 
 fn is_shown(row: &Row, body: &str, plain: &str) -> bool {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice};
 use hotspare_provider::fields::Fields;
-use hotspare_provider::{Lacks, written_stops};
+use hotspare_provider::{Lacks, check_tool_choice, offers_tools, written_stops};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
@@ -37,6 +37,9 @@ const LACKS: Lacks = Lacks {
     takes_reasoning: |_| false,
     ..Lacks::NOTHING
 };
+
+/// The wire's own fields that bring tools.
+const TOOL_FIELDS: &[&str] = &["tools", "mcp_servers"];
 
 /// The field that asks for thinking.
 const THINKING: &str = "thinking";
@@ -117,6 +120,7 @@ fn requests_thinking(request: &ChatRequest) -> bool {
 
 fn check(request: &ChatRequest, host: Host) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, TOOL_FIELDS)?;
     let sampling = &request.sampling;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
     if !host.url_sources && request.has_media_urls() {
@@ -185,6 +189,8 @@ impl Serialize for Body<'_> {
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
             self.field(&mut map, "tools", Some(Tools(request)))?;
+        }
+        if offers_tools(request, WIRE, TOOL_FIELDS) {
             self.field(&mut map, "tool_choice", ToolChoiceDto::of(request))?;
         }
         self.field(

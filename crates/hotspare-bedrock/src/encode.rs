@@ -12,7 +12,7 @@ mod content;
 use std::collections::BTreeSet;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::{JsonObject, Lacks, written_stops};
+use hotspare_provider::{JsonObject, Lacks, check_tool_choice, written_stops};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -41,6 +41,9 @@ const LACKS: Lacks = Lacks {
     takes_reasoning: |_| false,
     ..Lacks::NOTHING
 };
+
+/// The wire's own fields that bring tools.
+const TOOL_FIELDS: &[&str] = &["toolConfig"];
 
 /// The field for a model's own fields.
 const MODEL_FIELDS: &str = "additionalModelRequestFields";
@@ -147,6 +150,7 @@ fn unsupported(what: impl Into<String>) -> Error {
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, TOOL_FIELDS)?;
     let sampling = &request.sampling;
     let penalties = [sampling.frequency_penalty, sampling.presence_penalty];
     if penalties.into_iter().flatten().any(|penalty| penalty != 0.0) {

@@ -6,10 +6,15 @@
 use hotspare_core::{
     ChatRequest, Error, Kind, Message, OutputFormat, Part, Role, Tool, ToolChoice, ToolResult,
 };
-use hotspare_provider::{JsonObject, Lacks, function_tools, result_text, unwritten_fields};
+use hotspare_provider::{
+    JsonObject, Lacks, check_tool_choice, function_tools, offers_tools, result_text, unwritten_fields,
+};
 use serde_json::{Value, json};
 
 use crate::WIRE;
+
+/// The wire's own fields that bring tools.
+const TOOL_FIELDS: &[&str] = &["tools"];
 
 /// The highest temperature.
 const MAX_TEMPERATURE: f64 = 1.0;
@@ -78,7 +83,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
             Some(ToolChoice::None) => Some("NONE"),
             _ => None,
         }
-        .filter(|_| !request.tools.is_empty()),
+        .filter(|_| offers_tools(request, WIRE, TOOL_FIELDS)),
     );
     match request.reasoning_effort.as_deref() {
         None => {}
@@ -104,6 +109,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, TOOL_FIELDS)?;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
     if request.stop.len() > 5 {
         return unsupported("this wire allows at most 5 stop sequences");
@@ -247,7 +253,7 @@ mod tests {
     #[test]
     fn unsupported_settings_are_rejected() {
         let kind = |request: &ChatRequest| body(request, "m", false).unwrap_err().kind();
-        let mut named = ChatRequest::to("x").user("hi");
+        let mut named = ChatRequest::to("x").user("hi").tool(Tool::new("f", Json::parse("{}").unwrap()));
         named.tool_choice = Some(ToolChoice::Named("f".into()));
         assert_eq!(kind(&named), Kind::Unsupported);
         let shown = vec![Part::Image(Media::Base64 { media_type: "image/png".into(), data: "AAAA".into() })];

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Tool, ToolChoice};
-use hotspare_provider::{Lacks, unwritten_fields};
+use hotspare_provider::{Lacks, check_tool_choice, offers_tools, unwritten_fields};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -32,6 +32,9 @@ const LACKS: Lacks = Lacks {
     takes_reasoning: |_| false,
     ..Lacks::NOTHING
 };
+
+/// The wire's own fields that bring tools.
+const TOOL_FIELDS: &[&str] = &["tools"];
 
 /// The highest temperature.
 const MAX_TEMPERATURE: f64 = 2.0;
@@ -88,7 +91,8 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
         request
             .native_tools
             .iter()
-            .filter(|tool| tool.wire == WIRE)
+            // The wire can forbid only calls of functions, but a tool that is not offered is not used.
+            .filter(|tool| tool.wire == WIRE && request.tool_choice != Some(ToolChoice::None))
             .map(|tool| ToolDto::Native(tool.raw.clone())),
     );
     if let Some(own) = extras.remove("tools") {
@@ -155,6 +159,7 @@ pub(crate) fn notes(request: &ChatRequest, model: &str) -> Vec<String> {
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, TOOL_FIELDS)?;
     let unsupported = |what: &str| Err(Error::new(Kind::Unsupported, what));
     if request.stop.iter().filter(|text| !text.is_empty()).count() > MAX_STOP_SEQUENCES {
         return unsupported("this wire allows at most 5 stop sequences");
@@ -272,7 +277,12 @@ fn function_tools(tools: &[Tool]) -> Result<Option<ToolDto<'_>>, Error> {
 }
 
 fn tool_config(request: &ChatRequest) -> Option<Json> {
-    let choice = request.tool_choice.as_ref().filter(|_| !request.tools.is_empty())?;
+    let choice = request.tool_choice.as_ref()?;
+    // Without functions, even the default mode is refused.
+    let own = *choice != ToolChoice::Auto && offers_tools(request, WIRE, TOOL_FIELDS);
+    if request.tools.is_empty() && !own {
+        return None;
+    }
     let config = match choice {
         ToolChoice::None => json!({"mode": "NONE"}),
         ToolChoice::Required => json!({"mode": "ANY"}),

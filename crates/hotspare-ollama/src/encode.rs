@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Kind, Media, Message, OutputFormat, Part, Role, ToolChoice};
-use hotspare_provider::{JsonObject, Lacks, function_tools, result_text, unwritten_fields};
+use hotspare_provider::{
+    JsonObject, Lacks, check_tool_choice, function_tools, result_text, unwritten_fields,
+};
 use serde_json::{Map, Value, json};
 
 use crate::WIRE;
@@ -74,6 +76,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, stream: bool) -> Result<S
 
 fn check(request: &ChatRequest) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, &["tools"])?;
     if request.natives(WIRE).next().is_some() {
         return Err(Error::new(Kind::Unsupported, "this wire has no parts of its own"));
     }
@@ -220,7 +223,8 @@ mod tests {
     #[test]
     fn unsupported_settings_are_rejected() {
         let kind = |request: &ChatRequest| body(request, "m", false).unwrap_err().kind();
-        let mut forced = ChatRequest::to("x").user("hi");
+        let tool = hotspare_core::Tool::new("f", hotspare_core::Json::parse("{}").unwrap());
+        let mut forced = ChatRequest::to("x").user("hi").tool(tool);
         forced.tool_choice = Some(ToolChoice::Required);
         assert_eq!(kind(&forced), Kind::Unsupported);
         let image = Part::Image(Media::Url("https://example.com/a.png".into()));

@@ -6,9 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, Part, Role, ToolChoice};
+use hotspare_provider::offers_tools;
 
 use crate::WIRE;
 use crate::dialect::Dialect;
+
+/// The wire's own fields that bring tools.
+pub(crate) const TOOL_FIELDS: &[&str] = &["tools"];
 
 /// Fields that cannot be dropped without changing the meaning of the answer.
 const ESSENTIAL: [&str; 5] = ["logprobs", "n", "stop", "tool_choice", "top_logprobs"];
@@ -24,7 +28,7 @@ fn requested_fields<'a>(request: &'a ChatRequest, dialect: &'a Dialect) -> impl 
         ("presence_penalty", sampling.presence_penalty.is_some()),
         (&*dialect.seed_field, sampling.seed.is_some()),
         ("stop", !request.stop.is_empty()),
-        ("tool_choice", forced && !request.tools.is_empty()),
+        ("tool_choice", forced && offers_tools(request, WIRE, TOOL_FIELDS)),
         ("parallel_tool_calls", request.parallel_tools == Some(false) && !request.tools.is_empty()),
         ("reasoning_effort", request.reasoning_effort.is_some()),
         ("user", request.end_user.is_some()),

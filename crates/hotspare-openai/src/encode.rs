@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, OutputFormat, Tool, ToolChoice};
 use hotspare_provider::fields::Fields;
+use hotspare_provider::{check_tool_choice, offers_tools};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use crate::accepts::FUNCTION;
+use crate::accepts::{FUNCTION, TOOL_FIELDS};
 use crate::dialect::Dialect;
 use crate::{WIRE, accepts};
 
@@ -39,6 +40,7 @@ pub(crate) fn body(
 
 fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, TOOL_FIELDS)?;
     accepts::check(request, dialect)?;
     if !dialect.images && request.has_images() {
         return Err(Error::new(Kind::Unsupported, "this host does not support images"));
@@ -110,6 +112,8 @@ impl Serialize for Body<'_> {
         }
         if !request.tools.is_empty() || request.native_tools.iter().any(|tool| tool.wire == WIRE) {
             self.field(&mut map, "tools", &Tools(request, self.dialect))?;
+        }
+        if offers_tools(request, WIRE, TOOL_FIELDS) {
             self.hint(&mut map, "tool_choice", &request.tool_choice.as_ref().map(ToolChoiceDto))?;
             self.hint(&mut map, "parallel_tool_calls", &request.parallel_tools.filter(|parallel| !parallel))?;
         }

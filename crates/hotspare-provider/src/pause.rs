@@ -106,7 +106,8 @@ pub fn retry_after_in_text(sentence: &str) -> Option<Duration> {
 /// Hours, minutes and seconds between colons.
 fn clock(text: &str) -> Option<Duration> {
     let two = |from: usize| {
-        let digits = text.get(from..from + 2).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let digits =
+            text.get(from..from + 2).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
         digits.parse::<u64>().ok()
     };
     let colons = [2, 5].iter().all(|at| text.as_bytes().get(*at) == Some(&b':'));

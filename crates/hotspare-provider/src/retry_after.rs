@@ -24,7 +24,9 @@ fn parse(text: &str, received_at: SystemTime) -> Option<Duration> {
         let pause = date.duration_since(received_at).unwrap_or(Duration::ZERO);
         (pause <= MAX_RETRY_AFTER).then_some(pause)
     };
-    plain_number(text, 1.0).or_else(date).or_else(|| duration(&text.to_ascii_lowercase()).filter(|(_, rest)| rest.is_empty())?.0)
+    plain_number(text, 1.0)
+        .or_else(date)
+        .or_else(|| duration(&text.to_ascii_lowercase()).filter(|(_, rest)| rest.is_empty())?.0)
 }
 
 /// The pause until a time stated in a sentence: "will reset at 2026-02-03 20:31:50 +0800", "regain access on 2026-02-01 at

@@ -11,7 +11,7 @@ pub(crate) fn checked_chat(request: ChatRequest) -> Result<Request, Error> {
         return Err(Error::new(Kind::InvalidRequest, "the request has no messages"));
     }
     request.check_numbers()?;
-    // Without any tools the choice may be of one that the server runs itself. A wire's own tools may have any name.
+    // Without any tools, the wire judges: it knows its own fields that bring some. A wire's own tools may have any name.
     if let Some(ToolChoice::Named(name)) = &request.tool_choice
         && !request.tools.is_empty()
         && request.tools.iter().all(|tool| tool.name != *name)

@@ -10,13 +10,16 @@ use hotspare_core::{
     ChatRequest, Error, Json, Kind, Media, Message, Native, OutputFormat, Part, Role, ToolChoice,
 };
 use hotspare_provider::fields::Fields;
-use hotspare_provider::result_text;
+use hotspare_provider::{check_tool_choice, result_text};
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use super::own_fields::{call_fields, is_message_field, own_fields, result_fields};
 use super::{RESPONSES_WIRE as WIRE, STRICT};
 use crate::dialect::Dialect;
+
+/// The wire's own fields that bring tools: a stored prompt may have some.
+const TOOL_FIELDS: &[&str] = &["tools", "prompt"];
 
 /// Encodes the body of a request.
 pub(super) fn body(
@@ -35,6 +38,7 @@ pub(super) fn body(
 
 fn check(request: &ChatRequest, dialect: &Dialect) -> Result<(), Error> {
     request.check_numbers()?;
+    check_tool_choice(request, WIRE, TOOL_FIELDS)?;
     let sampling = &request.sampling;
     let missing = [
         ("stop", !request.stop.is_empty()),

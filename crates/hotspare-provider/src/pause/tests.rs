@@ -63,7 +63,10 @@ fn parses_pauses_in_sentences() {
         ("limit: 1000000\nPlease retry in 49.02s.", Some(49_020)),
         ("You can retry your request, or contact us through our help center", None),
         ("Add a text block and retry your request.", None),
-        ("if you created the deployment within the last 5 minutes, please wait a moment and try again.", None),
+        (
+            "if you created the deployment within the last 5 minutes, please wait a moment and try again.",
+            None,
+        ),
         ("reduce the prompt length or the maximum tokens requested, or try again later.", None),
         // Reported.
         ("Try again in 1m2.5s.", Some(62_500)),
