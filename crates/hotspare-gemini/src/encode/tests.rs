@@ -126,6 +126,7 @@ fn encodes_tools_and_tool_choices() {
         assert_eq!(encoded(&request, "m")["toolConfig"]["functionCallingConfig"], expected);
     }
     request.tools.clear();
+    request.tool_choice = Some(ToolChoice::Auto);
     assert!(encoded(&request, "m").get("toolConfig").is_none());
 }
 
