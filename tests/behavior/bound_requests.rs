@@ -146,13 +146,16 @@ fn a_tool_that_the_provider_runs_goes_to_a_host_that_runs_it() {
         .route("r", RouteSpec::new(Sequential::new(["cloud", "author"])))
         .build()
         .unwrap();
+    let place = |request: &ChatRequest| {
+        let explained = client.explain(request).unwrap();
+        let skipped: Vec<_> = explained.skipped.iter().map(|skipped| skipped.why.clone()).collect();
+        (explained.choices[0].target.to_string(), skipped)
+    };
     let places = |tool: &str| {
         let mut request = ChatRequest::to("r").user("hi");
         let tool = format!(r#"{{"type":"{tool}","name":"t"}}"#);
         request.native_tools.push(Native::new(anthropic::WIRE, Json::parse(&tool).unwrap()));
-        let explained = client.explain(&request).unwrap();
-        let skipped: Vec<_> = explained.skipped.iter().map(|skipped| skipped.why.clone()).collect();
-        (explained.choices[0].target.to_string(), skipped)
+        place(&request)
     };
     let (first, skipped) = places("web_fetch_20250910");
     assert_eq!((&*first, &skipped[..]), ("author", &["it does not run the tool web_fetch".to_owned()][..]));
@@ -161,4 +164,11 @@ fn a_tool_that_the_provider_runs_goes_to_a_host_that_runs_it() {
         first == "cloud" && skipped[0].starts_with("the request is bound to cloud"),
         "{first} {skipped:?}"
     );
+    for (field, value) in [("mcp_servers", r#"[{"type":"url","url":"u"}]"#), ("container", r#""c_1""#)] {
+        let mut request = ChatRequest::to("r").user("hi");
+        let value = Json::parse(value).unwrap();
+        request.extras.entry(anthropic::WIRE.into()).or_default().insert(field.into(), value);
+        let why = format!("it does not run what the field {field} asks for");
+        assert_eq!(place(&request), ("author".to_owned(), vec![why]));
+    }
 }

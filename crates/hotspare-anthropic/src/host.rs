@@ -73,7 +73,14 @@ impl Host {
         // A recorded reply says so: `URL sources are not supported`.
         url_sources: false,
         // It runs none (Anthropic's guides to these tools, "Availability").
-        absent_tools: &["code_execution", "mcp_toolset", "web_fetch", "web_search"],
+        absent_tools: &[
+            "code_execution",
+            "container",
+            "mcp_servers",
+            "mcp_toolset",
+            "web_fetch",
+            "web_search",
+        ],
         reserves_output: true,
         auth: Auth::Outside,
     };
@@ -87,7 +94,7 @@ impl Host {
         // As at Bedrock (BerriAI/litellm#18430).
         url_sources: false,
         // It runs `web_search` (Google's guide "Web search with Anthropic Claude models").
-        absent_tools: &["code_execution", "mcp_toolset", "web_fetch"],
+        absent_tools: &["code_execution", "container", "mcp_servers", "mcp_toolset", "web_fetch"],
         auth: Auth::Bearer,
         ..Self::AUTHOR
     };

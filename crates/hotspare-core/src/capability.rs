@@ -121,8 +121,8 @@ pub enum Encoding {
 #[non_exhaustive]
 #[serde(default)]
 pub struct Capabilities {
-    /// Tools that other providers of the same wire run and this one does not, by the start of their type; `Some(&[])` if
-    /// it runs all of them. Not in the catalogue: providers differ in it, not models.
+    /// Tools that other providers of the same wire run and this one does not, by the start of their type or by the request's
+    /// field that brings them; `Some(&[])` if it runs all of them. Not in the catalogue: providers differ in it, not models.
     #[serde(skip)]
     pub absent_tools: Option<&'static [&'static str]>,
     /// Accepts a conversation that starts with an assistant message.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use hotspare_core::{ChatRequest, ModelProfile};
+use hotspare_core::{ChatRequest, Json, ModelProfile};
 
 /// Tokens reserved for an answer without an output limit: this many, but at most this part of the window.
 const USUAL_ROOM: u64 = 1_024;
@@ -60,6 +60,8 @@ impl Need {
 pub enum Ineligible {
     /// It does not run a tool that other providers of the wire run.
     AbsentTool(&'static str),
+    /// It does not run the tools that this field of the request brings, as other providers of the wire do.
+    AbsentField(&'static str),
     /// It produces no embeddings.
     NoEmbeddings,
     /// It cannot call tools.
@@ -93,6 +95,7 @@ impl fmt::Display for Ineligible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AbsentTool(tool) => write!(f, "it does not run the tool {tool}"),
+            Self::AbsentField(field) => write!(f, "it does not run what the field {field} asks for"),
             Self::NoEmbeddings => f.write_str("it does not support embeddings"),
             Self::NoTools => f.write_str("it cannot call tools"),
             Self::NoVision => f.write_str("it cannot read images"),
@@ -125,8 +128,8 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
     if can.vision == Some(false) && request.has_images() {
         return Some(Ineligible::NoVision);
     }
-    if let Some(tool) = absent_tool(request, profile) {
-        return Some(Ineligible::AbsentTool(tool));
+    if let Some(absent) = absent_tool(request, profile) {
+        return Some(absent);
     }
     let window = need.window(profile).unwrap_or(u64::MAX);
     let needs = need.prompt.saturating_add(Need::room(request, profile, window));
@@ -143,15 +146,19 @@ pub fn ineligible(request: &ChatRequest, profile: &ModelProfile, need: Need) -> 
     need.overflow.filter(|lately| needs >= *lately).map(|lately| Ineligible::Overflowed { needs, lately })
 }
 
-/// The tool of the request that providers of the wire run, but not this one, by the start of its type.
+/// The tool of the request that providers of the wire run, but not this one, or the field that brings such tools.
 #[must_use]
-pub fn absent_tool(request: &ChatRequest, profile: &ModelProfile) -> Option<&'static str> {
+pub fn absent_tool(request: &ChatRequest, profile: &ModelProfile) -> Option<Ineligible> {
     let absent = profile.capabilities.absent_tools.filter(|absent| !absent.is_empty())?;
-    let tools = request.native_tools.iter();
-    tools.map(|tool| tool.raw.to_value()).find_map(|tool| {
+    let mut tools = request.native_tools.iter().map(|tool| tool.raw.to_value());
+    let tool = tools.find_map(|tool| {
         let kind = tool["type"].as_str()?;
         absent.iter().copied().find(|absent| kind.starts_with(absent))
-    })
+    });
+    let is_set = |value: &Json| !matches!(value.as_str(), "null" | "[]");
+    let mut fields = request.extras.values().flatten().filter(|(_, value)| is_set(value));
+    let mut field = || fields.find_map(|(name, _)| absent.iter().copied().find(|absent| name == absent));
+    tool.map(Ineligible::AbsentTool).or_else(|| field().map(Ineligible::AbsentField))
 }
 
 impl Ineligible {
@@ -209,6 +216,15 @@ mod tests {
         assert_eq!(why.to_string(), "it does not run the tool search");
         assert!(!why.is_length());
         assert_eq!(ineligible(&tool("shell_1"), &model, Need::default()), None);
+        let with_field = |value: &str| {
+            let value = Json::parse(value).unwrap();
+            let mut request = ChatRequest::to("r").user("x");
+            request.extras.entry("w".into()).or_default().insert("search".into(), value);
+            ineligible(&request, &model, Need::default()).map(|why| why.to_string())
+        };
+        let why = "it does not run what the field search asks for";
+        assert_eq!(with_field(r#"[{"url":"u"}]"#).as_deref(), Some(why));
+        assert_eq!((with_field("null"), with_field("[]")), (None, None));
     }
 
     #[test]

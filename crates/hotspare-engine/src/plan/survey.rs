@@ -218,8 +218,8 @@ fn elsewhere(fleet: &Fleet, request: &Request, place: usize, holder: Option<usiz
         let other = fleet.targets()[place].wire != bound.wire;
         return other.then(|| format!("only the wire {} supports {}", bound.wire, bound.what));
     }
-    if let Some(tool) = absent_tool(chat, &fleet.targets()[place].profile) {
-        return Some(Ineligible::AbsentTool(tool).to_string());
+    if let Some(absent) = absent_tool(chat, &fleet.targets()[place].profile) {
+        return Some(absent.to_string());
     }
     Some(match holder {
         Some(holder) => format!("the request is bound to {}: {}", fleet.targets()[holder].id, bound.what),
