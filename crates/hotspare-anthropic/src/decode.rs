@@ -14,6 +14,10 @@ use serde_json::value::RawValue;
 use crate::dto;
 use crate::{ORIGIN, WIRE, classify};
 
+mod open_blocks;
+
+use open_blocks::{OpenBlock, OpenBlocks};
+
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
@@ -27,8 +31,8 @@ pub(crate) struct MessagesDecoder {
     prompt: PromptTokens,
     /// Tool calls so far.
     tool_calls: u32,
-    /// The open block.
-    open: OpenBlock,
+    /// The blocks that have begun and not ended.
+    open: OpenBlocks,
     /// The stop reason that came with the head of a stream.
     early_stop: Option<String>,
 }
@@ -39,22 +43,6 @@ struct PromptTokens {
     fresh: Option<u64>,
     read: Option<u64>,
     written: Option<u64>,
-}
-
-/// The open block.
-#[derive(Debug, Default)]
-enum OpenBlock {
-    #[default]
-    Plain,
-    Tool {
-        index: u32,
-        empty: bool,
-    },
-    /// A block that only this wire has, and the pieces of its input.
-    Native {
-        block: String,
-        input: String,
-    },
 }
 
 impl MessagesDecoder {
@@ -73,8 +61,7 @@ impl MessagesDecoder {
         self.start(message, events);
         self.complete(completion, events);
         for block in blocks {
-            self.block(block, events);
-            self.close(events);
+            self.block(None, block, events);
         }
         match stop {
             Some(word) => {
@@ -86,6 +73,10 @@ impl MessagesDecoder {
     }
 
     fn end(&mut self, word: &str, events: &mut Emit<'_>) {
+        // Some hosts leave out the ends of blocks.
+        while let Some(block) = self.open.first() {
+            Self::close(block, events);
+        }
         self.finished = true;
         let reason = match finish_reason(word, self.has_content) {
             FinishReason::Stop if self.tool_calls > 0 => {
@@ -106,21 +97,27 @@ impl MessagesDecoder {
                 self.early_stop = message.stop_reason.as_ref().map(|word| word.0.clone().into_owned());
                 self.start(message, events);
                 for block in blocks {
-                    self.block(block, events);
-                    self.close(events);
+                    self.block(None, block, events);
+                    if let Some(block) = self.open.close(None) {
+                        Self::close(block, events);
+                    }
                 }
             }
             Some("content_block_start") => {
                 if let Some(block) = frame.content_block {
-                    self.block(block, events);
+                    self.block(frame.index, block, events);
                 }
             }
             Some("content_block_delta") => {
-                if !self.extend_native(data, frame.delta.as_ref())? {
-                    self.delta(frame.delta.unwrap_or_default(), events)?;
+                if !self.extend_native(frame.index, data, frame.delta.as_ref())? {
+                    self.delta(frame.index, frame.delta.unwrap_or_default(), events)?;
                 }
             }
-            Some("content_block_stop") => self.close(events),
+            Some("content_block_stop") => {
+                if let Some(block) = self.open.close(frame.index) {
+                    Self::close(block, events);
+                }
+            }
             Some("message_delta") => {
                 self.count(frame.usage, events);
                 if let Some(word) = frame.delta.and_then(|delta| delta.stop_reason)
@@ -180,14 +177,17 @@ impl MessagesDecoder {
         events.text(Event::TextDelta, text);
     }
 
-    fn block(&mut self, raw: &RawValue, events: &mut Emit<'_>) {
+    fn block(&mut self, at: Option<u64>, raw: &RawValue, events: &mut Emit<'_>) {
         self.has_content = true;
-        self.open = OpenBlock::Plain;
+        if let Some(before) = self.open.replaced(at) {
+            Self::close(before, events);
+        }
         let native = || OpenBlock::Native { block: raw.get().to_owned(), input: String::new() };
         let Ok(block) = serde_json::from_str::<dto::Block<'_>>(raw.get()) else {
-            self.open = native();
+            self.open.open(at, native());
             return;
         };
+        let mut open = OpenBlock::Plain;
         match block.kind.as_ref().map(|kind| kind.0.as_ref()) {
             Some("text") => {
                 events.text(Event::TextDelta, block.text);
@@ -211,24 +211,30 @@ impl MessagesDecoder {
                 if let Some(input) = input {
                     events.push(Event::ToolDelta { index, arguments: input.get().to_owned() });
                 }
-                self.open = OpenBlock::Tool { index, empty: input.is_none() };
+                open = OpenBlock::Tool { index, empty: input.is_none() };
             }
             Some(other) => {
                 // The provider's own failover: another model continues the answer.
                 if let ("fallback", Some(to)) = (other, block.to) {
                     events.push(Event::Started { id: None, model: to.model.map(|name| name.0.into_owned()) });
                 }
-                self.open = native();
+                open = native();
             }
             None => {}
         }
+        self.open.open(at, open);
     }
 
-    /// Adds a delta that only this wire has to the open block, if that is one that only this wire has.
-    fn extend_native(&mut self, data: &[u8], delta: Option<&dto::Delta<'_>>) -> Result<bool, Error> {
+    /// Adds a delta that only this wire has to its block, if that is one that only this wire has.
+    fn extend_native(
+        &mut self,
+        at: Option<u64>,
+        data: &[u8],
+        delta: Option<&dto::Delta<'_>>,
+    ) -> Result<bool, Error> {
         const KNOWN: [&str; 5] =
             ["citations_delta", "input_json_delta", "signature_delta", "text_delta", "thinking_delta"];
-        let OpenBlock::Native { block, .. } = &mut self.open else { return Ok(false) };
+        let Some(OpenBlock::Native { block, .. }) = self.open.get_mut(at) else { return Ok(false) };
         let known = |kind: &Text<'_>| KNOWN.contains(&&*kind.0);
         if delta.and_then(|delta| delta.kind.as_ref()).is_none_or(known) {
             return Ok(false);
@@ -239,7 +245,7 @@ impl MessagesDecoder {
         Ok(true)
     }
 
-    fn delta(&mut self, delta: dto::Delta<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
+    fn delta(&mut self, at: Option<u64>, delta: dto::Delta<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         events.text(Event::TextDelta, delta.text);
         events.text(Event::ReasoningDelta, delta.thinking);
         events.signature(ORIGIN, delta.signature, false);
@@ -247,12 +253,12 @@ impl MessagesDecoder {
             events.note(citation);
         }
         let Some(json) = delta.partial_json.filter(|json| !json.0.is_empty()) else { return Ok(()) };
-        match &mut self.open {
-            OpenBlock::Tool { index, empty } => {
+        match self.open.get_mut(at) {
+            Some(OpenBlock::Tool { index, empty }) => {
                 *empty = false;
                 events.push(Event::ToolDelta { index: *index, arguments: json.0.into_owned() });
             }
-            OpenBlock::Native { input, .. } => {
+            Some(OpenBlock::Native { input, .. }) => {
                 input.push_str(&json.0);
                 *input = within_limit(std::mem::take(input))?;
             }
@@ -261,9 +267,9 @@ impl MessagesDecoder {
         Ok(())
     }
 
-    /// Closes the open block; a call without arguments gets an empty object.
-    fn close(&mut self, events: &mut Emit<'_>) {
-        match std::mem::take(&mut self.open) {
+    /// Ends a block; a call without arguments gets an empty object.
+    fn close(block: OpenBlock, events: &mut Emit<'_>) {
+        match block {
             OpenBlock::Tool { index, empty: true } => {
                 events.push(Event::ToolDelta { index, arguments: "{}".into() });
             }

@@ -303,3 +303,110 @@ fn answer_in_the_head_of_a_stream_is_read() {
     }
     assert_eq!(run(&sse(&[head]), &[]).1.unwrap_err(), Kind::Truncated);
 }
+
+/// The arguments of the calls, by the name of their tool.
+fn arguments(frames: &[&str]) -> Vec<(String, String)> {
+    let (events, result) = run(&sse(frames), &[]);
+    assert_eq!(result, Ok(()), "{frames:?}");
+    let mut calls: Vec<(String, String)> = Vec::new();
+    for event in events {
+        match event {
+            Event::ToolStarted { index, name, .. } => {
+                assert_eq!(index as usize, calls.len());
+                calls.push((name, String::new()));
+            }
+            Event::ToolDelta { index, arguments } => calls[index as usize].1.push_str(&arguments),
+            _ => {}
+        }
+    }
+    calls
+}
+
+#[test]
+fn pieces_join_the_block_of_their_index_however_hosts_order_and_number_them() {
+    let start = r#"{"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":1}}}"#;
+    let end = r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#;
+    let open = |at: &str, name: &str| {
+        format!(
+            r#"{{"type":"content_block_start"{at},"content_block":{{"type":"tool_use","id":"{name}","name":"{name}","input":{{}}}}}}"#
+        )
+    };
+    let piece = |at: &str, json: &str| {
+        let delta = serde_json::json!({"type": "input_json_delta", "partial_json": json});
+        format!(r#"{{"type":"content_block_delta"{at},"delta":{delta}}}"#)
+    };
+    let stop = |at: &str| format!(r#"{{"type":"content_block_stop"{at}}}"#);
+    let text = |at: &str| {
+        format!(r#"{{"type":"content_block_start"{at},"content_block":{{"type":"text","text":"hi"}}}}"#)
+    };
+    let (zero, one, none) = (r#","index":0"#, r#","index":1"#, "");
+    let (a, b) = (r#"{"a":1}"#, r#"{"b":2}"#);
+    let both = [("f", a), ("g", b)];
+    for (what, frames, expected) in [
+        (
+            "in turn",
+            vec![open(zero, "f"), open(one, "g"), piece(zero, r#"{"a""#), piece(one, b), piece(zero, ":1}")],
+            both,
+        ),
+        (
+            "one without arguments, which others follow",
+            vec![open(zero, "f"), open(one, "g"), piece(one, b), stop(zero), stop(one)],
+            [("f", "{}"), ("g", b)],
+        ),
+        ("without ends", vec![open(zero, "f"), open(one, "g"), piece(one, b)], [("f", "{}"), ("g", b)]),
+        (
+            "without indexes",
+            vec![open(none, "f"), piece(none, a), stop(none), open(none, "g"), piece(none, b), stop(none)],
+            both,
+        ),
+        (
+            "without indexes and ends",
+            vec![open(none, "f"), open(none, "g"), piece(none, b)],
+            [("f", "{}"), ("g", b)],
+        ),
+        (
+            "all under one index",
+            vec![open(zero, "f"), piece(zero, a), open(zero, "g"), piece(zero, b), stop(zero)],
+            both,
+        ),
+        (
+            "numbered otherwise in the pieces",
+            vec![open(zero, "f"), piece(one, a), stop(one), open(one, "g"), piece(zero, b), stop(zero)],
+            both,
+        ),
+        (
+            "around text that ends late",
+            vec![
+                text(zero),
+                open(one, "f"),
+                stop(zero),
+                piece(one, a),
+                stop(one),
+                open(r#","index":2"#, "g"),
+                piece(r#","index":2"#, b),
+            ],
+            both,
+        ),
+    ] {
+        let frames: Vec<&str> =
+            [start].into_iter().chain(frames.iter().map(String::as_str)).chain([end]).collect();
+        let expected = expected.map(|(name, json)| (name.to_owned(), json.to_owned()));
+        assert_eq!(arguments(&frames), expected, "{what}");
+    }
+}
+
+#[test]
+fn blocks_without_ends_are_ended_by_those_that_follow() {
+    let block = |at: usize| {
+        format!(
+            r#"{{"type":"content_block_start","index":{at},"content_block":{{"type":"tool_use","name":"f"}}}}"#
+        )
+    };
+    let mut frames = vec![r#"{"type":"message_start","message":{}}"#.to_owned()];
+    frames.extend((0..200).map(block));
+    frames.push(r#"{"type":"message_delta","delta":{"stop_reason":"tool_use"}}"#.to_owned());
+    let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+    let calls = arguments(&frames);
+    assert_eq!(calls.len(), 200);
+    assert!(calls.iter().all(|(_, arguments)| arguments == "{}"), "{calls:?}");
+}
