@@ -20,6 +20,7 @@ mod library;
 mod limits;
 mod malformed;
 mod models;
+mod parallel_calls;
 mod parity;
 mod portability;
 mod quotas;

@@ -41,6 +41,11 @@ pub struct Settings {
     pub answer: Vec<String>,
     /// The pieces of a tool call's arguments, if a call is forced; if empty, it answers in words anyway.
     pub arguments: Vec<String>,
+    /// The pieces of the arguments of further calls in the same turn, if a call of any tool is forced; they call the tools
+    /// after the first, in turn.
+    pub further_calls: Vec<Vec<String>>,
+    /// Whether the pieces of several calls alternate in a stream.
+    pub interleaved: bool,
     /// Time to the first token.
     pub first_token: Duration,
     /// Time between tokens.
@@ -61,6 +66,8 @@ impl Settings {
             key: None,
             answer: encoder::words(20),
             arguments: vec![r#"{"city":"Ulm"}"#.to_owned()],
+            further_calls: Vec::new(),
+            interleaved: false,
             first_token: Duration::ZERO,
             gap: Duration::ZERO,
             idle: Duration::from_secs(5),
@@ -93,6 +100,20 @@ impl Settings {
     #[must_use]
     pub fn arguments(mut self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.arguments = pieces.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a call with these pieces of arguments to every turn in which a call of any tool is forced.
+    #[must_use]
+    pub fn further_call(mut self, pieces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.further_calls.push(pieces.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets the pieces of several calls alternate in streams.
+    #[must_use]
+    pub fn interleaved(mut self) -> Self {
+        self.interleaved = true;
         self
     }
 

@@ -171,10 +171,8 @@ impl Connection {
             }
             fault => {
                 let words = parsed.remaining_words(&settings.answer);
-                let call = parsed.tool.as_deref().filter(|_| !settings.arguments.is_empty());
-                let call = call.map(|name| (name, settings.arguments.concat()));
-                let call = call.as_ref().map(|(name, arguments)| (*name, arguments.as_str()));
-                let body = encoder.body(&words.concat(), call, words.len());
+                let calls = parsed.calls(settings);
+                let body = encoder.body(&words.concat(), &calls, words.len());
                 self.send_unstreamed(settings, &encoder, words.len(), &body, fault).await
             }
         }
@@ -268,8 +266,10 @@ impl Connection {
             self.send_chunk(&std::mem::take(&mut out)).await?;
             self.wait(Some(first)).await?;
         }
-        if let Some(tool) = parsed.tool.as_ref().filter(|_| !settings.arguments.is_empty()) {
-            for (at, frames) in encoder.tool_call_frames(tool, &settings.arguments).iter().enumerate() {
+        let calls = parsed.calls(settings);
+        if !calls.is_empty() {
+            let frames = encoder.tool_call_frames(&calls, settings.interleaved);
+            for (at, frames) in frames.iter().enumerate() {
                 self.inject_at(at, fault, encoder).await?;
                 out.push_str(frames);
                 if paced {

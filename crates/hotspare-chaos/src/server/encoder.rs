@@ -10,6 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::Settings;
+use tool_calls::PlannedCall;
+
 /// A provider's wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,8 +83,8 @@ pub(crate) struct ParsedRequest {
     pub(crate) include_usage: bool,
     /// The text of a final assistant turn, to be continued.
     pub(crate) prefill: String,
-    /// The tool that must be called.
-    pub(crate) tool: Option<String>,
+    /// The tools of which one must be called.
+    pub(crate) tools: Vec<String>,
 }
 
 impl ParsedRequest {
@@ -97,20 +100,18 @@ impl ParsedRequest {
             .to_owned();
         let config = &body["toolConfig"];
         let choice = if config.is_object() { &config["toolChoice"] } else { &body["tool_choice"] };
-        let first = if config.is_object() { &config["tools"][0] } else { &body["tools"][0] };
-        let forced = choice == "required"
-            || choice["type"] == "any"
-            || choice["type"] == "tool"
-            || choice["type"] == "function"
-            || choice["any"].is_object()
-            || choice["tool"].is_object();
-        let name = first["function"]["name"].as_str().or(first["name"].as_str());
-        let name = name.or(first["toolSpec"]["name"].as_str());
+        let offered = if config.is_object() { &config["tools"] } else { &body["tools"] };
+        let named = choice["type"] == "tool" || choice["type"] == "function" || choice["tool"].is_object();
+        let any = choice == "required" || choice["type"] == "any" || choice["any"].is_object();
+        let names = offered.as_array().into_iter().flatten().filter_map(|tool| {
+            let name = tool["function"]["name"].as_str().or(tool["name"].as_str());
+            name.or(tool["toolSpec"]["name"].as_str()).map(str::to_owned)
+        });
         Self {
             stream: body["stream"] == true || path.ends_with("/converse-stream"),
             include_usage: body["stream_options"]["include_usage"] == true,
             prefill,
-            tool: name.filter(|_| forced).map(str::to_owned),
+            tools: names.take(if any { usize::MAX } else { usize::from(named) }).collect(),
         }
     }
 
@@ -119,13 +120,29 @@ impl ParsedRequest {
         let last = body["contents"].as_array().and_then(|turns| turns.last());
         let parts = last.filter(|turn| turn["role"] == "model").and_then(|turn| turn["parts"].as_array());
         let forced = body["toolConfig"]["functionCallingConfig"]["mode"] == "ANY";
-        let name = body["tools"][0]["functionDeclarations"][0]["name"].as_str();
+        let named = body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"].is_array();
+        let declared = body["tools"][0]["functionDeclarations"].as_array().into_iter().flatten();
+        let names = declared.filter_map(|function| function["name"].as_str().map(str::to_owned));
         Self {
             stream: path.contains(":streamGenerateContent"),
             include_usage: true,
             prefill: parts.into_iter().flatten().filter_map(|part| part["text"].as_str()).collect(),
-            tool: name.filter(|_| forced).map(str::to_owned),
+            tools: names.take(if forced && !named { usize::MAX } else { usize::from(forced) }).collect(),
         }
+    }
+
+    /// The calls of a turn in which one is forced: one, unless any tool may be called.
+    pub(crate) fn calls(&self, settings: &Settings) -> Vec<PlannedCall> {
+        if settings.arguments.is_empty() {
+            return Vec::new();
+        }
+        let further = if self.tools.len() > 1 { settings.further_calls.as_slice() } else { &[] };
+        let arguments = std::iter::once(&settings.arguments).chain(further);
+        let names = self.tools.iter().cycle();
+        names
+            .zip(arguments)
+            .map(|(name, pieces)| PlannedCall { name: name.clone(), pieces: pieces.clone() })
+            .collect()
     }
 
     /// The words that remain after the prefill.
@@ -267,7 +284,10 @@ impl ReplyEncoder<'_> {
                     if include_usage { self.usage_chunk(tokens) } else { String::new() }
                 )
             }
-            WireFormat::Bedrock => self.converse_end(0, "end_turn", tokens),
+            WireFormat::Bedrock => {
+                let stop = Self::sse_event("contentBlockStop", &json!({"contentBlockIndex": 0}));
+                format!("{stop}{}", self.converse_end("end_turn", tokens))
+            }
             WireFormat::Anthropic => {
                 let stop = json!({"type": "content_block_stop", "index": 0});
                 let delta = json!({
@@ -283,12 +303,11 @@ impl ReplyEncoder<'_> {
         }
     }
 
-    /// The end of a Converse message.
-    fn converse_end(&self, block: u32, reason: &str, tokens: usize) -> String {
-        let stop = Self::sse_event("contentBlockStop", &json!({"contentBlockIndex": block}));
+    /// The end of a Converse message, after its blocks.
+    fn converse_end(&self, reason: &str, tokens: usize) -> String {
         let reason = Self::sse_event("messageStop", &json!({"stopReason": reason}));
         let counts = json!({"usage": self.converse_usage(tokens), "metrics": {"latencyMs": 1}});
-        format!("{stop}{reason}{}", Self::sse_event("metadata", &counts))
+        format!("{reason}{}", Self::sse_event("metadata", &counts))
     }
 
     fn converse_usage(&self, tokens: usize) -> Value {
@@ -309,50 +328,41 @@ impl ReplyEncoder<'_> {
     }
 
     /// A whole answer.
-    pub(crate) fn body(&self, text: &str, call: Option<(&str, &str)>, tokens: usize) -> String {
+    pub(crate) fn body(&self, text: &str, calls: &[PlannedCall], tokens: usize) -> String {
         let body = match self.wire {
-            WireFormat::Responses => self.response(&self.response_items(text, call), tokens),
+            WireFormat::Responses => self.response(&self.response_items(text, calls), tokens),
             WireFormat::Gemini => {
-                let parts = call.map_or_else(|| json!([{"text": text}]), Self::gemini_function_call);
+                let parts =
+                    if calls.is_empty() { json!([{"text": text}]) } else { Self::gemini_parts(calls) };
                 self.candidate(&parts, Some(("STOP", tokens)))
             }
             WireFormat::OpenAi | WireFormat::DeepSeek => {
                 let mut message = json!({"role": "assistant", "content": text});
-                if let Some((name, arguments)) = call {
-                    let call = json!({"id": format!("call_{}", self.id), "type": "function", "function": {"name": name, "arguments": arguments}});
-                    message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+                if !calls.is_empty() {
+                    message =
+                        json!({"role": "assistant", "content": null, "tool_calls": self.call_blocks(calls)});
                 }
-                let finish = if call.is_some() { "tool_calls" } else { "stop" };
+                let finish = if calls.is_empty() { "stop" } else { "tool_calls" };
                 json!({
                     "id": format!("chatcmpl-{}", self.id), "object": "chat.completion", "created": 1_760_000_000, "model": self.model,
                     "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": self.chat_usage(tokens),
                 })
             }
             WireFormat::Bedrock => {
-                let block = match call {
-                    Some((name, arguments)) => {
-                        let input = tool_calls::object_input(arguments);
-                        json!({"toolUse": {"toolUseId": format!("tooluse_{}", self.id), "name": name, "input": input}})
-                    }
-                    None => json!({"text": text}),
-                };
+                let content =
+                    if calls.is_empty() { vec![json!({"text": text})] } else { self.call_blocks(calls) };
                 json!({
-                    "output": {"message": {"role": "assistant", "content": [block]}},
-                    "stopReason": if call.is_some() { "tool_use" } else { "end_turn" },
+                    "output": {"message": {"role": "assistant", "content": content}},
+                    "stopReason": if calls.is_empty() { "end_turn" } else { "tool_use" },
                     "usage": self.converse_usage(tokens), "metrics": {"latencyMs": 1},
                 })
             }
             WireFormat::Anthropic => {
-                let block = match call {
-                    Some((name, arguments)) => {
-                        let input = tool_calls::object_input(arguments);
-                        json!({"type": "tool_use", "id": format!("toolu_{}", self.id), "name": name, "input": input})
-                    }
-                    None => json!({"type": "text", "text": text}),
-                };
+                let text = || vec![json!({"type": "text", "text": text})];
+                let content = if calls.is_empty() { text() } else { self.call_blocks(calls) };
                 json!({
-                    "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "model": self.model, "content": [block],
-                    "stop_reason": if call.is_some() { "tool_use" } else { "end_turn" },
+                    "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "model": self.model, "content": content,
+                    "stop_reason": if calls.is_empty() { "end_turn" } else { "tool_use" },
                     "usage": {"input_tokens": self.prompt_tokens, "output_tokens": tokens},
                 })
             }

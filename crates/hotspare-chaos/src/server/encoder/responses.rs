@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::ReplyEncoder;
+use super::{PlannedCall, ReplyEncoder};
 
 impl ReplyEncoder<'_> {
     fn response_event(&self, name: &str, mut data: Value) -> String {
@@ -25,24 +25,23 @@ impl ReplyEncoder<'_> {
         })
     }
 
-    pub(super) fn response_items(&self, text: &str, call: Option<(&str, &str)>) -> Value {
-        let item = match call {
-            Some((name, arguments)) => self.function_call_item(name, arguments),
-            None => self.message_item(
-                &json!([{"type": "output_text", "annotations": [], "logprobs": [], "text": text}]),
-            ),
-        };
-        json!([item])
+    pub(super) fn response_items(&self, text: &str, calls: &[PlannedCall]) -> Value {
+        if calls.is_empty() {
+            let part = json!([{"type": "output_text", "annotations": [], "logprobs": [], "text": text}]);
+            return json!([self.message_item(&part)]);
+        }
+        let items = calls.iter().enumerate();
+        items.map(|(at, call)| self.function_call_item(at, &call.name, &call.pieces.concat())).collect()
     }
 
     fn message_item(&self, content: &Value) -> Value {
         json!({"id": format!("msg_{}", self.id), "type": "message", "status": "completed", "role": "assistant", "content": content})
     }
 
-    fn function_call_item(&self, name: &str, arguments: &str) -> Value {
+    fn function_call_item(&self, at: usize, name: &str, arguments: &str) -> Value {
         json!({
-            "id": format!("fc_{}", self.id), "type": "function_call", "status": "completed",
-            "call_id": format!("call_{}", self.id), "name": name, "arguments": arguments,
+            "id": self.call_id("fc", at), "type": "function_call", "status": "completed",
+            "call_id": self.call_id("call", at), "name": name, "arguments": arguments,
         })
     }
 
@@ -78,7 +77,7 @@ impl ReplyEncoder<'_> {
 
     pub(super) fn response_end_frames(&self, words: &[String]) -> String {
         let (text, id) = (words.concat(), format!("msg_{}", self.id));
-        let items = self.response_items(&text, None);
+        let items = self.response_items(&text, &[]);
         let done =
             json!({"item_id": id, "output_index": 0, "content_index": 0, "text": text, "logprobs": []});
         let done = self.response_event("response.output_text.done", done);
@@ -88,22 +87,27 @@ impl ReplyEncoder<'_> {
         format!("{done}{item}{}", self.response_event("response.completed", whole))
     }
 
-    pub(super) fn response_call_frames(&self, name: &str, arguments: &str) -> String {
-        let id = format!("fc_{}", self.id);
-        let added = json!({"output_index": 0, "item": self.function_call_item(name, "")});
-        let delta = json!({"output_index": 0, "item_id": id, "delta": arguments});
-        let done = json!({"output_index": 0, "item_id": id, "arguments": arguments});
-        let items = self.response_items("", Some((name, arguments)));
-        [
-            ("response.output_item.added", added),
-            ("response.function_call_arguments.delta", delta),
-            ("response.function_call_arguments.done", done),
-            ("response.output_item.done", json!({"output_index": 0, "item": items[0]})),
-            ("response.completed", json!({"response": self.response(&items, 9)})),
-        ]
-        .into_iter()
-        .map(|(name, data)| self.response_event(name, data))
-        .collect()
+    pub(super) fn response_call_start(&self, at: usize, name: &str) -> String {
+        let added = json!({"output_index": at, "item": self.function_call_item(at, name, "")});
+        self.response_event("response.output_item.added", added)
+    }
+
+    pub(super) fn response_call_piece(&self, at: usize, piece: &str) -> String {
+        let delta = json!({"output_index": at, "item_id": self.call_id("fc", at), "delta": piece});
+        self.response_event("response.function_call_arguments.delta", delta)
+    }
+
+    pub(super) fn response_call_stop(&self, at: usize, call: &PlannedCall) -> String {
+        let arguments = call.pieces.concat();
+        let done = json!({"output_index": at, "item_id": self.call_id("fc", at), "arguments": arguments});
+        let item = json!({"output_index": at, "item": self.function_call_item(at, &call.name, &arguments)});
+        let done = self.response_event("response.function_call_arguments.done", done);
+        format!("{done}{}", self.response_event("response.output_item.done", item))
+    }
+
+    pub(super) fn response_calls_end(&self, calls: &[PlannedCall]) -> String {
+        let whole = json!({"response": self.response(&self.response_items("", calls), 9)});
+        self.response_event("response.completed", whole)
     }
 
     pub(super) fn response_error_frame(&self) -> String {
