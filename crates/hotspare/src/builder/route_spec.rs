@@ -19,16 +19,16 @@ use crate::shared::NamedTemplate;
 /// use hotspare::{Limits, OnCut, RouteSpec, Rules, Sequential};
 /// use std::time::Duration;
 ///
-/// let mut limits = Limits::interactive();
-/// limits.first_content_deadline = Duration::from_secs(20);
-/// let mut rules = Rules::default();
-/// rules.on_cut = OnCut::Terminate;
-/// let route = RouteSpec::new(Sequential::new(["main", "spare"])).limits(limits).rules(rules);
+/// let route = RouteSpec::new(Sequential::new(["main", "spare"]))
+///     .limits(Limits::interactive().with(|limits| limits.first_content_deadline = Duration::from_secs(20)))
+///     .rules(Rules::default().with(|rules| rules.on_cut = OnCut::Terminate));
 /// ```
 #[derive(Clone, Debug)]
 pub struct RouteSpec {
     pub(super) strategy: Arc<dyn Strategy>,
-    pub(super) limits: Limits,
+    limits: Limits,
+    /// Apart from `limits`, so that setting those does not remove it.
+    spend: Option<SpendLimit>,
     pub(super) rules: Rules,
     pub(super) answers_to: Vec<String>,
     /// Prompt templates by target name, or by `prefix*` for all models whose names start with it.
@@ -48,6 +48,7 @@ impl RouteSpec {
         Self {
             strategy: Arc::new(strategy),
             limits: Limits::default(),
+            spend: None,
             rules: Rules::default(),
             answers_to: Vec::new(),
             prompts: Vec::new(),
@@ -102,11 +103,18 @@ impl RouteSpec {
     }
 
     /// Limits what the route may cost within any window of length `per`, at list prices, over all its targets. Needs
-    /// known prices.
+    /// known prices. Takes precedence over [`Limits::spend`], whichever is set first.
     #[must_use]
     pub fn spend_limit(mut self, most: Cost, per: Duration) -> Self {
-        self.limits.spend = Some(SpendLimit::new(most, per));
+        self.spend = Some(SpendLimit::new(most, per));
         self
+    }
+
+    /// The limits with the spend limit among them.
+    pub(super) fn all_limits(&self) -> Limits {
+        let mut limits = self.limits.clone();
+        limits.spend = self.spend.or(limits.spend);
+        limits
     }
 
     /// Adds further names by which requests may address this route; `*` matches every name that is not otherwise taken.
@@ -114,5 +122,26 @@ impl RouteSpec {
     pub fn answers_to(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.answers_to.extend(names.into_iter().map(Into::into));
         self
+    }
+}
+
+#[cfg(all(test, feature = "openai"))]
+mod tests {
+    use super::*;
+    use crate::{Client, Key, Sequential, openai};
+
+    #[test]
+    fn a_spend_limit_holds_in_whatever_order_the_setters_are_called() {
+        let spend_of = |route: RouteSpec| {
+            let target = openai::target("gpt-4o").key(Key::env("NO_SUCH_VARIABLE"));
+            let outline = Client::builder().target("main", target).route("chat", route).outline().unwrap();
+            outline.routes[0].limits.spend
+        };
+        let (most, per) = (Cost::from_micros(5_000_000), Duration::from_secs(86_400));
+        let route = || RouteSpec::new(Sequential::new(["main"]));
+        let limit = Some(SpendLimit::new(most, per));
+        assert_eq!(spend_of(route().limits(Limits::interactive()).spend_limit(most, per)), limit);
+        assert_eq!(spend_of(route().spend_limit(most, per).limits(Limits::interactive())), limit);
+        assert_eq!(spend_of(route().limits(Limits::interactive())), None);
     }
 }

@@ -96,7 +96,8 @@ pub(super) fn routes(
         if routes.iter().any(|route| route.name == name) {
             wrong(format!("route `{name}` is defined twice"));
         }
-        for what in spec.limits.mistakes() {
+        let limits = spec.all_limits();
+        for what in limits.mistakes() {
             wrong(format!("route `{name}`: {what}"));
         }
         for alias in spec.answers_to {
@@ -123,7 +124,7 @@ pub(super) fn routes(
         }
         match Route::new(name.clone(), routes.len(), spec.strategy, fleet) {
             Ok(route) if route.members.is_empty() => wrong(format!("route `{name}` has no targets")),
-            Ok(route) => routes.push(Arc::new(route.with_limits(spec.limits).with_rules(spec.rules))),
+            Ok(route) => routes.push(Arc::new(route.with_limits(limits).with_rules(spec.rules))),
             Err(unknown) => {
                 // Targets with mistakes of their own exist too.
                 let described = fleet.targets().iter().map(|target| target.id.as_str());
