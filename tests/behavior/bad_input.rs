@@ -131,12 +131,14 @@ async fn each_key_can_be_checked_individually() {
     let client = Client::builder().target("main", endpoint).build().unwrap();
     let target = &client.targets()[0];
     assert_eq!(target.keys.len(), 2);
-    assert_eq!(client.check_key(&target.id, 0).await.unwrap_err().kind(), Kind::Auth);
-    client.check_key(&target.id, 1).await.unwrap();
-    assert_eq!(client.check_key("nobody", 0).await.unwrap_err().kind(), Kind::Config);
-    let absent = client.check_key(&target.id, 2).await.unwrap_err();
-    assert_eq!(absent.kind(), Kind::Config);
-    assert!(absent.message().contains("there is no key 2"), "{absent}");
+    assert_eq!(client.check_key(&target.id, 1).await.unwrap_err().kind(), Kind::Auth);
+    client.check_key(&target.id, 2).await.unwrap();
+    assert_eq!(client.check_key("nobody", 1).await.unwrap_err().kind(), Kind::Config);
+    for key in [0, 3] {
+        let absent = client.check_key(&target.id, key).await.unwrap_err();
+        assert_eq!(absent.kind(), Kind::Config);
+        assert!(absent.message().contains(&format!("there is no key {key}, counted from 1")), "{absent}");
+    }
     assert!(client.targets()[0].view.usable, "health is unaffected");
 }
 
@@ -271,7 +273,7 @@ fn calls_outside_of_a_runtime_are_refused_with_the_remedy() {
         // Compiled on another thread of the runtime.
         let pattern = serde_json::json!({ "type": "string", "pattern": "^a+$" });
         let schema = client.chat(chat().json_schema("word", pattern)).await.map(drop);
-        [client.chat(chat()).await.map(drop), stream, schema, client.check_key("chat", 0).await]
+        [client.chat(chat()).await.map(drop), stream, schema, client.check_key("chat", 1).await]
     });
     for error in errors.map(Result::unwrap_err) {
         assert_eq!(error.kind(), Kind::Config, "{error}");

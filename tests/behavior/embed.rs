@@ -195,10 +195,10 @@ async fn probe_matches_the_kind_of_model() {
         .target("words", Endpoint::custom(words.clone(), "e"))
         .build()
         .unwrap();
-    client.check_key("vectors", 0).await.unwrap_err();
-    client.check_key("words", 0).await.unwrap_err();
+    client.check_key("vectors", 1).await.unwrap_err();
+    client.check_key("words", 1).await.unwrap_err();
     client.embed(EmbedRequest::to("words").text("x")).await.unwrap_err();
-    client.check_key("words", 0).await.unwrap_err();
+    client.check_key("words", 1).await.unwrap_err();
     assert_eq!(*vectors.0.lock().unwrap(), [true]);
     let heard = words.0.lock().unwrap();
     assert_eq!((heard.first(), heard.last()), (Some(&false), Some(&true)), "{heard:?}");

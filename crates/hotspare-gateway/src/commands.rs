@@ -1,4 +1,7 @@
-//! The commands.
+//! The commands of the `hotspare` program: what each does with its arguments.
+//!
+//! Not the server, the simulator or the demo, which it starts. Invariant: a command's results go to standard output and
+//! everything else to standard error, and a failure is one message and exit code 1.
 
 mod decode;
 mod serve;
@@ -242,10 +245,10 @@ async fn check(path: &Path, live: bool) -> Result<(), String> {
 async fn check_keys(client: &Client, out: &mut Output) -> Result<(), String> {
     let targets = client.targets();
     let checks = targets.iter().flat_map(|target| {
-        (0..target.keys.len().max(1)).map(move |key| async move {
+        (1..=target.keys.len().max(1)).map(move |key| async move {
             let name = match target.keys.len() {
                 0 | 1 => target.id.to_string(),
-                keys => format!("{} (key {} of {keys})", target.id, key + 1),
+                keys => format!("{} (key {key} of {keys})", target.id),
             };
             let failure = match tokio::time::timeout(CHECK_TIMEOUT, client.check_key(&target.id, key)).await {
                 Ok(Ok(())) => None,

@@ -40,6 +40,10 @@ impl Client {
 
     /// Requests a whole answer. It is held back until it is complete, so failures along the way stay invisible.
     ///
+    /// The answer is requested unstreamed: a spare starts after [`Limits::unstreamed`](crate::Limits::unstreamed) (30 s until
+    /// it is learned), not after [`Limits::first_content`](crate::Limits::first_content), which is for streams.
+    /// [`Rules::stream_upstream`](crate::Rules::stream_upstream) requests a stream and judges it by the limits of one.
+    ///
     /// # Errors
     /// If no target gave an answer. The error returned is the most informative one; its [`Error::trail`] lists every
     /// attempt.
@@ -126,24 +130,26 @@ impl Client {
         }
     }
 
-    /// Sends one tiny request to a target with one of its keys, counted from 0. It bypasses routes and health and
-    /// affects neither. It has no timeout of its own; set one around it.
+    /// Sends one tiny request to a target with one of its keys, counted from 1 in the order in which they were
+    /// added. It bypasses routes and health and affects neither. It has no timeout of its own; set one around it.
     ///
     /// # Errors
     /// Whatever the target answers; [`Kind::Config`] if there is no such target or key. A target without keys is asked
-    /// without one as key 0.
+    /// without one as key 1.
     pub async fn check_key(&self, target: impl AsRef<str>, key: usize) -> Result<(), Error> {
         check_runtime()?;
         let index = self.target_index(target.as_ref())?;
         let keys = self.shared.targets[index].keys.len();
-        if key >= keys.max(1) {
-            let what = format!(
-                "target `{}` has {keys} keys; there is no key {key}, counted from 0",
-                target.as_ref()
-            );
-            return Err(Error::new(Kind::Config, what));
+        match key.checked_sub(1) {
+            Some(place) if place < keys.max(1) => prober_task::probe(&self.shared, index, place).await,
+            _ => {
+                let what = format!(
+                    "target `{}` has {keys} keys; there is no key {key}, counted from 1",
+                    target.as_ref()
+                );
+                Err(Error::new(Kind::Config, what))
+            }
         }
-        prober_task::probe(&self.shared, index, key).await
     }
 
     /// Shows which targets [`Client::chat`] would try for a request, in which order, and why. Sends nothing. Where
