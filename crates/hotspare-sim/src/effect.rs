@@ -1,8 +1,8 @@
 //! How a fault affects requests.
 //!
 //! Shares the vocabulary of [`Fault`], so that one spelling works for a simulated provider, a wrapper and a server
-//! alike, and adds effects that only a simulation has: distances, speeds, capacities. Invariant: closed, and every
-//! effect parses back from its spelling.
+//! alike, and adds effects that only a simulation has: distances, speeds, capacities. Invariant: every effect parses back
+//! from its spelling.
 
 use std::fmt;
 use std::time::Duration;

@@ -258,7 +258,8 @@ impl Provider {
                 Effect::Wire(Fault::SlowFirstToken(time)) => first += time.as_secs_f64(),
                 Effect::Wire(Fault::SlowDrip(time)) => gap = time.as_secs_f64(),
                 Effect::Wire(fault) => end = StreamEnd::from_fault(fault).unwrap_or(end),
-                _ => {}
+                // Instead of an answer.
+                Effect::AtMost(_) | Effect::RateLimitedGarbage | Effect::Unreachable => {}
             }
         }
         let limits = self.limits(now, request.key);
@@ -328,7 +329,15 @@ fn rejection(fault: Fault, after: u64) -> Option<Reply> {
         | Fault::HugeBody
         | Fault::HugeLine => kind(Kind::Protocol),
         Fault::ResetAfterBytes(bytes) if bytes < 400 => kind(Kind::Truncated),
-        _ => None,
+        // Inside the answer.
+        Fault::CleanEndAfter(_)
+        | Fault::CutAfter(_)
+        | Fault::ErrorEventAfter(_)
+        | Fault::MalformedAfter(_)
+        | Fault::ResetAfterBytes(_)
+        | Fault::SlowDrip(_)
+        | Fault::SlowFirstToken(_)
+        | Fault::StallAfter(_) => None,
     }
 }
 

@@ -61,7 +61,23 @@ impl StreamEnd {
             Fault::MalformedAfter(n) => Self::Failure(Kind::Protocol, n),
             Fault::ResetAfterBytes(bytes) => Self::Failure(Kind::Truncated, bytes / 200),
             Fault::StallAfter(n) => Self::Stall(n),
-            _ => return None,
+            // Instead of an answer, or how fast it is.
+            Fault::CloseBeforeHead
+            | Fault::Empty200
+            | Fault::HeaderBomb
+            | Fault::Html200
+            | Fault::HugeBody
+            | Fault::HugeLine
+            | Fault::OnlyDone
+            | Fault::OnlyPings
+            | Fault::QuotaExhausted
+            | Fault::RateLimited(_)
+            | Fault::Refuse
+            | Fault::ResetBeforeHead
+            | Fault::Silence
+            | Fault::SlowDrip(_)
+            | Fault::SlowFirstToken(_)
+            | Fault::Status(_) => return None,
         })
     }
 

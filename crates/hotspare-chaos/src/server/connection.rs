@@ -240,7 +240,15 @@ impl Connection {
                     self.wait(Some(Duration::from_millis(50))).await?;
                 }
             }
-            _ => return Ok(false),
+            // Inside the answer.
+            Fault::CleanEndAfter(_)
+            | Fault::CutAfter(_)
+            | Fault::ErrorEventAfter(_)
+            | Fault::MalformedAfter(_)
+            | Fault::ResetAfterBytes(_)
+            | Fault::SlowDrip(_)
+            | Fault::SlowFirstToken(_)
+            | Fault::StallAfter(_) => return Ok(false),
         }
         Ok(true)
     }
