@@ -1,4 +1,6 @@
 //! The cheapest target that works.
+//!
+//! Not a limit on cost. Invariant: targets of equal prices keep the order written, and those without a known price follow.
 
 use hotspare_core::{Cost, TargetId, Usage};
 

@@ -1,4 +1,6 @@
 //! The faster of two targets, drawn at random.
+//!
+//! Not a measurement: the estimates come with the scene. Invariant: usable targets precede all others.
 
 use std::time::Duration;
 

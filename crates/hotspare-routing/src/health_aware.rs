@@ -1,4 +1,6 @@
 //! The order written, with unhealthy targets moved back.
+//!
+//! Not a breaker, which blocks. Invariant: targets that are equally healthy keep the order written.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,7 @@
 //! A second attempt if the first content is late.
+//!
+//! Not an order: that is the inner strategy's, and so is the name. Invariant: at most one choice is a hedge, a target that is
+//! usable and not slow itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! The target with the lowest failure rate over minutes and days.
+//!
+//! Not about speed or price. Invariant: unless a draw explores, targets of equal rates keep the order written.
 
 use std::cmp::Reverse;
 

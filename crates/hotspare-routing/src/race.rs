@@ -1,4 +1,6 @@
 //! The same request to several targets at once.
+//!
+//! Not a hedge, which waits. Invariant: at most `width` choices start at once, and only one while every target is slow.
 
 use hotspare_core::TargetId;
 

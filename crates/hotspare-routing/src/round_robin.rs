@@ -1,4 +1,7 @@
 //! Targets in turn.
+//!
+//! Not a memory: the turn is counted by the route and comes with the scene. Invariant: usable targets keep their cyclic
+//! order and precede the others.
 
 use hotspare_core::TargetId;
 

@@ -1,4 +1,6 @@
 //! The first target that works, in the order written.
+//!
+//! Not influenced by statistics. Invariant: the order is the one written.
 
 use hotspare_core::TargetId;
 

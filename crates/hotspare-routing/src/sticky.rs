@@ -1,4 +1,7 @@
 //! Requests that belong together go to the same target.
+//!
+//! Not a table of conversations: the order follows from the request's affinity and the targets' names alone. Invariant: a
+//! target that drops out moves no conversation but its own.
 
 use hotspare_core::{TargetId, stable_hash};
 

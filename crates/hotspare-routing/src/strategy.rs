@@ -1,4 +1,7 @@
-//! The one trait of this crate.
+//! What a strategy is: the trait that each of this crate's, and of an application's, implements.
+//!
+//! Not a choice: [`Ranking`] is one. Invariant: strategies are shared by all calls of a route and read only what they
+//! are given.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,34 +15,9 @@ use crate::scene::{Ranking, Scene};
 /// It proposes; health decides: a target that is blocked when its turn comes is skipped. So a strategy need not check
 /// whether a target is usable, only which one it prefers. Invariant: it reads and never changes anything, and the same
 /// scene gives the same ranking.
-///
-/// ```
-/// use hotspare_core::TargetId;
-/// use hotspare_routing::{Choice, Ranking, Reason, Scene, Strategy};
-///
-/// /// The target with the fewest calls under way.
-/// #[derive(Debug)]
-/// struct LeastBusy(Vec<TargetId>);
-///
-/// impl Strategy for LeastBusy {
-///     fn name(&self) -> &'static str {
-///         "least-busy"
-///     }
-///
-///     fn members(&self) -> Vec<TargetId> {
-///         self.0.clone()
-///     }
-///
-///     fn rank(&self, scene: &Scene<'_>) -> Ranking {
-///         let mut order: Vec<usize> = (0..scene.candidates.len()).collect();
-///         order.sort_by_key(|&index| scene.candidates[index].view.in_flight);
-///         let choice = |index| Choice::new(index, Reason::Own("fewest calls under way".into()));
-///         order.into_iter().map(choice).collect()
-///     }
-/// }
-/// ```
 pub trait Strategy: fmt::Debug + Send + Sync {
-    /// Its name, as written in a configuration.
+    /// Its name in plans and messages; of a strategy that a configuration can name, that name. One that is made of
+    /// another may have the other's name.
     fn name(&self) -> &'static str;
 
     /// The targets that it chooses among, in the order written.

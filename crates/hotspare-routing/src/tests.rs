@@ -7,28 +7,31 @@ use proptest::prelude::{Strategy as _, any, prop, prop_assert, prop_assert_eq, p
 
 use super::{
     Candidate, Cheapest, Choice, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, Ranking, Reason,
-    RoundRobin, Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted,
+    Scene, Sequential, Start, Sticky, Strategy, Tiered, Weighted, strategy_named, strategy_names,
 };
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 fn all() -> Vec<Box<dyn Strategy>> {
-    vec![
-        Box::new(Cheapest::new(NAMES)),
-        Box::new(Fastest::new(NAMES)),
-        Box::new(HealthAware::new(NAMES)),
+    let members = || NAMES.iter().zip(1..).map(|(name, weight)| (TargetId::from(*name), weight)).collect();
+    let named = strategy_names().into_iter().map(|name| strategy_named(name, members(), Some(3)).unwrap());
+    let composed: [Box<dyn Strategy>; 2] = [
         Box::new(Hedged::new(Sequential::new(NAMES), Hedge::after(Duration::from_millis(400)))),
-        Box::new(Race::new(NAMES).at_once(3)),
-        Box::new(RoundRobin::new(NAMES)),
-        Box::new(Sequential::new(NAMES)),
-        Box::new(MostReliable::new(NAMES)),
-        Box::new(Sticky::new(NAMES)),
         Box::new(Tiered::new(vec![
             Box::new(Weighted::new([("a", 1), ("b", 2)])),
             Box::new(Race::new(["b", "c", "d", "e"])),
         ])),
-        Box::new(Weighted::new(NAMES.map(|name| (name, 3)))),
-    ]
+    ];
+    named.chain(composed).collect()
+}
+
+#[test]
+fn a_strategy_has_the_name_by_which_it_is_made() {
+    for name in strategy_names() {
+        let strategy = strategy_named(name, vec![("a".into(), 1)], None).unwrap();
+        assert_eq!((strategy.name(), strategy.members()), (name, vec!["a".into()]));
+    }
+    assert!(strategy_named("tiered", Vec::new(), None).is_none());
 }
 
 fn view() -> impl proptest::strategy::Strategy<Value = TargetView> {

@@ -1,4 +1,7 @@
 //! Strategies in order of preference.
+//!
+//! Not a strategy over targets: each tier ranks its own. Invariant: no target of a tier precedes one of the tiers before
+//! it, and none is listed twice.
 
 use std::sync::Arc;
 

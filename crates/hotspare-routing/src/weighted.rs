@@ -1,4 +1,7 @@
 //! Shares of traffic.
+//!
+//! Not an order of preference. Invariant: among usable targets, each comes first as often as its weight times its share of
+//! normal traffic says.
 
 use hotspare_core::TargetId;
 

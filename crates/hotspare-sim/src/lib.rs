@@ -59,7 +59,7 @@ pub use metrics::{GoalStatus, Headline, headlines};
 pub use rivals::RivalKind;
 pub use run::{Outcome, Player, RunOptions, run, run_with_log};
 pub use scenario::Scenario;
-pub use setup::{Setup, strategy};
+pub use setup::{Setup, rival_or_strategy, strategy};
 pub use stats::{Estimate, quantile};
 pub use summary::{MarkResult, ScenarioRuns};
 pub use swarm::Swarm;

@@ -1,6 +1,6 @@
 //! The built-in scenarios.
 //!
-//! Invariant: each parses; a test parses them all.
+//! Invariant: every file of the folder is one, and each parses.
 
 use crate::scenario::Scenario;
 
@@ -102,6 +102,16 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_built_in() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let paths = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let mut there: Vec<_> =
+            paths.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+        there.sort();
+        assert_eq!(there, Scenario::names().collect::<Vec<_>>());
+    }
 
     #[test]
     fn every_scenario_file_parses() {

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use hotspare_core::{ModelProfile, Price, ReasoningMode};
 use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, Rules, TargetSpec, World};
 use hotspare_health::Config as Breaker;
-use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
-    Strategy, Weighted,
-};
+use hotspare_routing::{Hedge, Hedged, Sequential, Strategy, strategy_named, strategy_names};
 
+use crate::rivals::RivalKind;
 use crate::scenario::{PriceDto, RouteDto, Scenario, TargetDto};
 use crate::units::duration;
 
@@ -114,22 +112,26 @@ impl Scenario {
 /// # Errors
 /// If there is no such strategy.
 pub fn strategy(name: &str, targets: &[&str]) -> Result<Box<dyn Strategy>, String> {
-    let targets = targets.iter().copied();
-    Ok(match name {
-        "sequential" => Box::new(Sequential::new(targets)),
-        "health-aware" => Box::new(HealthAware::new(targets)),
-        "race" => Box::new(Race::new(targets)),
-        "weighted" => Box::new(Weighted::new(targets.map(|target| (target, 1)))),
-        "round-robin" => Box::new(RoundRobin::new(targets)),
-        "fastest" => Box::new(Fastest::new(targets)),
-        "cheapest" => Box::new(Cheapest::new(targets)),
-        "most-reliable" => Box::new(MostReliable::new(targets)),
-        "sticky" => Box::new(Sticky::new(targets)),
-        other => {
-            let known = "sequential, health-aware, race, weighted, round-robin, fastest, cheapest, most-reliable and sticky";
-            return Err(format!("unknown strategy `{other}`; valid values are {known}"));
-        }
+    let members = targets.iter().map(|target| ((*target).into(), 1)).collect();
+    strategy_named(name, members, None).ok_or_else(|| {
+        let known = strategy_names();
+        let (last, rest) = known.split_last().unwrap_or((&"", &[]));
+        format!("unknown strategy `{name}`; valid values are {} and {last}", rest.join(", "))
     })
+}
+
+/// The rival that a name stands for, or `None` if it is a strategy of the product.
+///
+/// # Errors
+/// If it is neither.
+pub fn rival_or_strategy(name: &str) -> Result<Option<RivalKind>, String> {
+    match RivalKind::find(name) {
+        Some(kind) => Ok(Some(kind)),
+        None => strategy(name, &[]).map(|_| None).map_err(|unknown| {
+            let rivals: Vec<&str> = RivalKind::ALL.into_iter().map(RivalKind::name).collect();
+            format!("{unknown}, and for comparison {}", rivals.join(", "))
+        }),
+    }
 }
 
 impl RouteDto {

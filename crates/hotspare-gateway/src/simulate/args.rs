@@ -83,8 +83,8 @@ pub struct SimulateArgs {
     /// Write an HTML report with tables and timelines to this file.
     #[arg(long)]
     pub report: Option<PathBuf>,
-    /// Update the generated tables in this Markdown file.
-    #[arg(long)]
+    /// Update the generated tables in this Markdown file. For `cargo xtask chaos --write-docs`.
+    #[arg(long, hide = true)]
     pub docs: Option<PathBuf>,
     /// List the scenarios; with --scenario, print its text, to edit and pass to --file.
     #[arg(long, conflicts_with_all = [

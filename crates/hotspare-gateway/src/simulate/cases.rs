@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use hotspare_sim::{Player, RivalKind, Scenario, Setup, Swarm};
+use hotspare_sim::{Player, RivalKind, Scenario, Setup, Swarm, rival_or_strategy};
 
 use super::args::SimulateArgs;
 use super::recorded_run::Origin;
@@ -76,7 +76,7 @@ pub(super) fn case(
     if players.is_empty() {
         players.push(match args.policy.as_deref() {
             None => scenario.setup()?.into(),
-            Some(name) => match RivalKind::find(name) {
+            Some(name) => match rival_or_strategy(name)? {
                 Some(kind) => kind.into(),
                 None => scenario.setup_with(name)?.into(),
             },

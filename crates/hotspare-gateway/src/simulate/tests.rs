@@ -92,6 +92,14 @@ fn built_in_marks_do_not_apply_to_a_custom_config() {
 const KEPT: &str = r#"{ measure = "available", at_least = "100%" }"#;
 
 #[test]
+fn an_unknown_policy_is_told_the_strategies_and_the_rivals() {
+    let folder = folder("policy", KEPT);
+    let unknown = play(&folder, "--file @/scenario.toml --seeds 1 --policy nonsense").unwrap_err();
+    assert!(unknown.contains("unknown strategy `nonsense`; valid values are sequential, "), "{unknown}");
+    assert!(unknown.contains("most-reliable and sticky, and for comparison static, random, "), "{unknown}");
+}
+
+#[test]
 fn configs_run_without_keys_and_can_be_compared() {
     let folder = folder("config", KEPT);
     play(&folder, "--config @/a.toml --file @/scenario.toml --seeds 2").unwrap();

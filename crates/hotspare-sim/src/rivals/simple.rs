@@ -1,4 +1,7 @@
 //! Rivals without breakers.
+//!
+//! Not oracles: each sees the outcomes of its own requests. Invariant: a rival tries a target at most once per request, except
+//! the one that repeats the first.
 
 use std::time::Duration;
 

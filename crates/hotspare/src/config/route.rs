@@ -4,37 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use hotspare_core::Kind;
+use hotspare_core::{Kind, TargetId};
 use hotspare_engine::{
     Adaptive, AnswerLimit, Commit, Limits, OnCut, OnKind, OnRefusal, Rules, Trim, ValidateOutput,
     ValidateToolCalls,
 };
-use hotspare_routing::{
-    Cheapest, Fastest, HealthAware, Hedge, Hedged, MostReliable, Race, RoundRobin, Sequential, Sticky,
-    Strategy, Tiered, Weighted,
-};
+use hotspare_routing::{Hedge, Hedged, Sequential, Strategy, Tiered, strategy_named, strategy_names};
 use serde::Deserialize;
 
 use super::choice::{choose, unknown, valid};
 use super::prompt::PromptDto;
 use super::units::{CostDto, DurationDto, PercentDto, SpendLimitDto, duration, optional_size};
 use crate::builder::RouteSpec;
-
-/// Makes a strategy over targets by a route's settings.
-type MakeStrategy = fn(&RouteDto, Vec<String>) -> Box<dyn Strategy>;
-
-/// The strategies by name.
-const STRATEGIES: [(&str, MakeStrategy); 9] = [
-    ("sequential", |_, targets| Box::new(Sequential::new(targets))),
-    ("health-aware", |_, targets| Box::new(HealthAware::new(targets))),
-    ("race", |route, targets| Box::new(Race::new(targets).at_once(route.width.unwrap_or(2).max(1)))),
-    ("weighted", |route, targets| Box::new(Weighted::new(route.with_weights(targets)))),
-    ("round-robin", |_, targets| Box::new(RoundRobin::new(targets))),
-    ("fastest", |_, targets| Box::new(Fastest::new(targets))),
-    ("cheapest", |_, targets| Box::new(Cheapest::new(targets))),
-    ("most-reliable", |_, targets| Box::new(MostReliable::new(targets))),
-    ("sticky", |_, targets| Box::new(Sticky::new(targets))),
-];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,20 +152,24 @@ impl RouteDto {
         let flat = self.targets.iter().all(|tier| matches!(tier, TierDto::One(_)));
         let default = if flat { "sequential" } else { "weighted" };
         let name = self.strategy.as_deref().unwrap_or(default);
-        // After an unknown name, any strategy will do to find the other mistakes.
-        let (known, make) = STRATEGIES.into_iter().find(|(known, _)| *known == name).unwrap_or(STRATEGIES[0]);
-        if known == name {
+        let names = strategy_names();
+        if names.contains(&name) {
             self.check_strategy_settings(name, mistakes);
         } else {
-            mistakes.push(unknown("strategy", name, &STRATEGIES.map(|(known, _)| known)));
+            mistakes.push(unknown("strategy", name, &names));
         }
         self.check_targets(&all, mistakes);
+        // After an unknown name, any strategy will do to find the other mistakes.
+        let make = |targets: Vec<String>| {
+            strategy_named(name, self.with_weights(&targets), self.width)
+                .unwrap_or_else(|| Box::new(Sequential::new(targets)))
+        };
         let strategy: Box<dyn Strategy> = if flat {
-            make(self, all)
+            make(all)
         } else {
             let tiers = self.targets.iter().map(|tier| match tier {
                 TierDto::One(name) => Box::new(Sequential::new([name.clone()])),
-                TierDto::Several(names) => make(self, names.clone()),
+                TierDto::Several(names) => make(names.clone()),
             });
             Box::new(Tiered::new(tiers.collect()))
         };
@@ -226,8 +211,9 @@ impl RouteDto {
         }
     }
 
-    fn with_weights(&self, names: Vec<String>) -> Vec<(String, u32)> {
-        names.into_iter().map(|name| (name.clone(), self.weights.get(&name).copied().unwrap_or(1))).collect()
+    fn with_weights(&self, names: &[String]) -> Vec<(TargetId, u32)> {
+        let weight = |name: &String| self.weights.get(name).copied().unwrap_or(1);
+        names.iter().map(|name| (name.as_str().into(), weight(name))).collect()
     }
 
     fn limits(&self, mistakes: &mut Vec<String>) -> Limits {

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use hotspare_sim::trace::{ModelTrace, availability};
-use hotspare_sim::{Digest, Estimate, Measure, Player, RivalKind, RunOptions, Scenario, run};
+use hotspare_sim::{
+    Digest, Estimate, Measure, Player, RivalKind, RunOptions, Scenario, rival_or_strategy, run,
+};
 
 use super::super::{SimulateArgs, files, work};
 use super::transcript::Transcript;
@@ -98,7 +100,7 @@ struct Replay {
 impl Replay {
     fn of(model: &ModelTrace, args: &SimulateArgs) -> Result<Self, String> {
         let policy = args.policy.as_deref().unwrap_or("most-reliable");
-        let rival = RivalKind::find(policy);
+        let rival = rival_or_strategy(policy)?;
         let strategy = if rival.is_some() { "health-aware" } else { policy };
         let mut scenario = model.scenario(args.rate(), strategy)?;
         scenario.set_length(scenario.length().min(args.length()));
