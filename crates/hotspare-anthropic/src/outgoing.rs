@@ -321,13 +321,13 @@ fn error_type(error: &Error) -> &'static str {
         (Kind::InvalidRequest, Some(403)) => "permission_error",
         (Kind::InvalidRequest, Some(404)) => "not_found_error",
         (Kind::InvalidRequest, Some(413)) => "request_too_large",
-        (Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy | Kind::Unsupported, _) => {
-            "invalid_request_error"
-        }
-        (Kind::RateLimited | Kind::GrowthLimited, _) => "rate_limit_error",
-        (Kind::NoTarget | Kind::Overloaded, _) => "overloaded_error",
-        (Kind::Deadline | Kind::Timeout, _) => "timeout_error",
-        _ => "api_error",
+        _ => match error.http_status() {
+            400 | 404 | 422 => "invalid_request_error",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            504 => "timeout_error",
+            _ => "api_error",
+        },
     }
 }
 

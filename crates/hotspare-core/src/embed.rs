@@ -202,7 +202,7 @@ impl EmbedResponse {
         self.vectors.first().map_or(0, Vec::len)
     }
 
-    /// What the call cost at list price, every attempt included; `None` if no price is known.
+    /// What the call cost at list price: [`Trail::cost`](crate::Trail::cost).
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
         self.trail.cost()

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kind::{Blame, Kind, Next, Policy, Same, Scope};
+use crate::kind::{Blame, Kind, Next, Policy, Scope};
 use crate::overflow::Overflow;
 use crate::target::TargetId;
 use crate::trail::Trail;
@@ -222,11 +222,7 @@ impl Error {
         if self.0.rules_out_retry && self.0.retry_after.is_none() {
             return false;
         }
-        let policy = self.policy();
-        policy.same != Same::Never
-            || policy.blame == Blame::Target
-            || matches!(self.0.kind, Kind::Deadline | Kind::GrowthLimited | Kind::NoTarget)
-            || self.0.retry_after.is_some()
+        self.0.kind.passes_with_time() || self.0.retry_after.is_some()
     }
 
     /// Whether another target is tried after this failure.
@@ -268,7 +264,17 @@ impl Error {
             Kind::NoTarget | Kind::Overloaded => 503,
             Kind::Cancelled => 499,
             Kind::Config => 500,
-            _ => 502,
+            Kind::Auth
+            | Kind::BadOutput
+            | Kind::Connect
+            | Kind::Disconnected
+            | Kind::Forbidden
+            | Kind::ModelUnavailable
+            | Kind::Protocol
+            | Kind::QuotaExhausted
+            | Kind::Server
+            | Kind::Stalled
+            | Kind::Truncated => 502,
         }
     }
 

@@ -20,10 +20,11 @@ pub enum Kind {
     BadOutput,
     /// The caller disconnected. Hotspare cancels the upstream request.
     Cancelled,
-    /// The client's configuration is wrong. Nothing was sent. Correct what the message lists.
+    /// The client is configured or used wrongly: mistakes in its configuration, an unknown target, no runtime. Nothing
+    /// was sent. Correct what the message names.
     Config,
     /// No connection: refused, name not found, TLS failed, connecting took too long. Hotspare moves on at once and
-    /// blames the endpoint. Check the address and the network if every target fails this way.
+    /// blames the host. Check the address and the network if every target fails this way.
     Connect,
     /// The provider's content policy rejects the prompt. Returned at once unless the route opts in. Change the prompt.
     ContentPolicy,
@@ -32,22 +33,22 @@ pub enum Kind {
     ContextOverflow,
     /// The deadline of the caller or the route has passed. Hotspare stops. Allow more time, or use faster targets.
     Deadline,
-    /// The connection was closed or reset before the first byte of a reply. Hotspare tries the same target once more,
-    /// then moves on.
+    /// The connection was closed or reset before the first byte of a reply. Hotspare tries the same target once more, if
+    /// that happened within a second or no other target is left, then moves on.
     Disconnected,
     /// The key may not use this model or region. Hotspare disables the key for that model and moves on. Request access.
     Forbidden,
     /// The provider limits how fast traffic may grow. Hotspare sends it less and moves on.
     GrowthLimited,
-    /// The request is invalid: the caller's mistake. Returned at once, unless Hotspare had to translate it: then a
-    /// target on another wire is asked first. Correct the request.
+    /// The request is invalid: the caller's mistake. Returned at once, unless Hotspare had to translate it or the target
+    /// stood in for one that failed: then a target on another wire is asked first. Correct the request.
     InvalidRequest,
     /// The model is unknown or retired at this target. Hotspare disables it there and moves on. Correct the model's
     /// name.
     ModelUnavailable,
     /// No target could be tried: none fits the request, or all are blocked. The message gives the reason for each.
     NoTarget,
-    /// The provider is overloaded. Hotspare moves on at once and honours the hinted pause.
+    /// The provider is overloaded. Hotspare moves on at once, and honours the hinted pause once the breaker is open.
     Overloaded,
     /// The reply violates the wire format: malformed chunk, empty body, wrong content type. Hotspare moves on.
     Protocol,
@@ -57,8 +58,8 @@ pub enum Kind {
     /// Too many requests or tokens for now. Does not affect health: Hotspare sends nothing with this key until the
     /// hinted time and moves on.
     RateLimited,
-    /// The provider failed (500, 502 and the like). Hotspare tries the same target once more if it was healthy, then
-    /// moves on.
+    /// The provider failed (500, 502 and the like). After a 500, a 502 or an error without a status Hotspare tries the same
+    /// target once more if it was healthy, then moves on.
     Server,
     /// A stream went silent between tokens. Hotspare moves on, or continues the answer at another target.
     Stalled,
@@ -109,7 +110,7 @@ impl Kind {
             Self::BadOutput        => (Blame::Target,   Same::Never,       Next::Move,    Scope::None,            Evidence::None, Hold::None),
             Self::Cancelled        => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
             Self::Config           => (Blame::Operator, Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
-            Self::Connect          => (Blame::Target,   Same::Never,       Next::Move,    Scope::Endpoint,        Evidence::Path, Hold::None),
+            Self::Connect          => (Blame::Target,   Same::Never,       Next::Move,    Scope::Host,            Evidence::Path, Hold::None),
             Self::ContentPolicy    => (Blame::Caller,   Same::Never,       Next::OptIn,   Scope::None,            Evidence::None, Hold::None),
             Self::ContextOverflow  => (Blame::Caller,   Same::Never,       Next::Larger,  Scope::None,            Evidence::None, Hold::None),
             Self::Deadline         => (Blame::Nobody,   Same::Never,       Next::Stop,    Scope::None,            Evidence::None, Hold::None),
@@ -162,6 +163,35 @@ impl Kind {
         }
     }
 
+    /// Whether the same request may succeed later although nobody changes anything.
+    pub(crate) const fn passes_with_time(self) -> bool {
+        match self {
+            Self::BadOutput
+            | Self::Connect
+            | Self::Deadline
+            | Self::Disconnected
+            | Self::GrowthLimited
+            | Self::NoTarget
+            | Self::Overloaded
+            | Self::Protocol
+            | Self::RateLimited
+            | Self::Server
+            | Self::Stalled
+            | Self::Timeout
+            | Self::Truncated => true,
+            Self::Auth
+            | Self::Cancelled
+            | Self::Config
+            | Self::ContentPolicy
+            | Self::ContextOverflow
+            | Self::Forbidden
+            | Self::InvalidRequest
+            | Self::ModelUnavailable
+            | Self::QuotaExhausted
+            | Self::Unsupported => false,
+        }
+    }
+
     /// The kind in snake case, a stable name for logs, metrics and wires.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -199,7 +229,7 @@ impl Kind {
             Self::Auth => "the provider rejected the key",
             Self::BadOutput => "the model's output was unusable",
             Self::Cancelled => "the caller disconnected",
-            Self::Config => "the configuration is invalid",
+            Self::Config => "the client is configured or used wrongly",
             Self::Connect => "cannot connect to the provider",
             Self::ContentPolicy => "the provider's content policy rejected the prompt",
             Self::ContextOverflow => "the prompt does not fit the model's context window",
@@ -269,7 +299,7 @@ pub enum Same {
     Never,
     /// Once, immediately, if the attempt failed within a second or no other target is left.
     Once,
-    /// Once, if the target was healthy before this call.
+    /// Once, if the target was healthy before this call and the status is 500, 502 or unknown.
     OnceIfClean,
 }
 
@@ -292,13 +322,13 @@ pub enum Next {
 /// What a failure affects. Exhaustive on purpose: the engine must know what to record for every scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// The key at this endpoint.
+    /// The key at this address.
     Credential,
     /// The key for this model, the unit to which rate limits apply.
     CredentialModel,
     /// The host.
-    Endpoint,
-    /// The model at this endpoint.
+    Host,
+    /// The model at this address.
     Model,
     /// Nothing.
     None,
@@ -311,7 +341,7 @@ impl Scope {
         match self {
             Self::Credential => "credential",
             Self::CredentialModel => "credential_model",
-            Self::Endpoint => "endpoint",
+            Self::Host => "host",
             Self::Model => "model",
             Self::None => "none",
         }

@@ -43,7 +43,8 @@ impl Trail {
         total
     }
 
-    /// The cost of all attempts together, losers included; `None` if no price is known for any of them.
+    /// The cost of all attempts together, losers included: of those whose price is known, so at least this much was spent.
+    /// `None` if no price is known for any of them.
     #[must_use]
     pub fn cost(&self) -> Option<Cost> {
         let mut known = self.attempts.iter().filter_map(|attempt| attempt.cost).peekable();

@@ -22,9 +22,9 @@ use crate::rules::{Limits, Rules};
 pub struct TargetSpec {
     /// The application's name for it.
     pub id: TargetId,
-    /// Scheme, host and port. Targets with equal endpoints share the host's health.
-    pub endpoint: String,
-    /// Base address of its API: the endpoint and the path prefix. Models, keys and quotas at equal addresses share
+    /// Scheme, host and port. Targets at equal hosts share the host's health.
+    pub host: String,
+    /// Base address of its API: the host and the path prefix. Models, keys and quotas at equal addresses share
     /// health.
     pub address: String,
     /// The provider's name of the model.
@@ -61,7 +61,7 @@ impl TargetSpec {
         let address = address.into();
         Self {
             id: id.into(),
-            endpoint: address.clone(),
+            host: address.clone(),
             address,
             model: model.into(),
             profile: ModelProfile::default(),
@@ -101,7 +101,7 @@ pub struct Target {
     pub probe: bool,
     /// Its breakers' lease: longer than any healthy answer needs to start.
     pub(crate) lease: Duration,
-    endpoint: ScopeId,
+    host: ScopeId,
     model: ScopeId,
     keys: Vec<(ScopeId, ScopeId)>,
 }
@@ -154,7 +154,7 @@ impl Target {
     #[must_use]
     pub fn scopes(&self, key: usize) -> TargetScopes {
         let (credential, credential_model) = self.keys[key.min(self.keys.len() - 1)];
-        TargetScopes { endpoint: self.endpoint, model: self.model, credential, credential_model }
+        TargetScopes { host: self.host, model: self.model, credential, credential_model }
     }
 
     /// The scope of one level.
@@ -162,7 +162,7 @@ impl Target {
     pub fn scope(&self, key: usize, level: Scope) -> Option<ScopeId> {
         let scopes = self.scopes(key);
         match level {
-            Scope::Endpoint => Some(scopes.endpoint),
+            Scope::Host => Some(scopes.host),
             Scope::Model => Some(scopes.model),
             Scope::Credential => Some(scopes.credential),
             Scope::CredentialModel => Some(scopes.credential_model),
@@ -175,10 +175,10 @@ impl Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetScopes {
     /// The host.
-    pub endpoint: ScopeId,
-    /// The model at this endpoint.
+    pub host: ScopeId,
+    /// The model at this address.
     pub model: ScopeId,
-    /// The key at this endpoint.
+    /// The key at this address.
     pub credential: ScopeId,
     /// The key for this model.
     pub credential_model: ScopeId,
@@ -188,7 +188,7 @@ impl TargetScopes {
     /// All of them, from the widest to the narrowest.
     #[must_use]
     pub const fn as_array(&self) -> [ScopeId; 4] {
-        [self.endpoint, self.model, self.credential, self.credential_model]
+        [self.host, self.model, self.credential, self.credential_model]
     }
 }
 
@@ -213,7 +213,7 @@ impl Fleet {
                     *known.entry((level, identity)).or_insert_with(|| {
                         // Only calls to the same model are comparable enough to judge latency.
                         let id = match (level, host) {
-                            (Scope::Endpoint, _) => book.add_host(spec.health.clone()),
+                            (Scope::Host, _) => book.add_host(spec.health.clone()),
                             (Scope::Model, Some(host)) => book.add_part(spec.health.clone(), host),
                             _ => book.add_shared_scope(spec.health.clone()),
                         };
@@ -221,9 +221,9 @@ impl Fleet {
                         id
                     })
                 };
-                let endpoint = intern(Scope::Endpoint, None, spec.endpoint.clone(), spec.endpoint.clone());
+                let host = intern(Scope::Host, None, spec.host.clone(), spec.host.clone());
                 let model = format!("{} at {}", spec.model, spec.address);
-                let model = intern(Scope::Model, Some(endpoint), model.clone(), model);
+                let model = intern(Scope::Model, Some(host), model.clone(), model);
                 // A host that needs no key still needs a scope for its quota.
                 let keys = if spec.keys.is_empty() {
                     vec![None]
@@ -260,7 +260,7 @@ impl Fleet {
                     tokens_per_minute: spec.tokens_per_minute,
                     probe: spec.probe,
                     lease: spec.health.lease,
-                    endpoint,
+                    host,
                     model,
                     keys,
                 }
@@ -290,7 +290,7 @@ impl Fleet {
     /// The targets that use a scope.
     pub fn concerned(&self, scope: ScopeId) -> impl Iterator<Item = &Target> {
         self.targets.iter().filter(move |target| {
-            target.endpoint == scope
+            target.host == scope
                 || target.model == scope
                 || target.keys.iter().any(|&(credential, pair)| credential == scope || pair == scope)
         })
@@ -372,7 +372,7 @@ mod tests {
     fn spec(id: &str, address: &str) -> TargetSpec {
         TargetSpec {
             id: id.into(),
-            endpoint: "https://host".into(),
+            host: "https://host".into(),
             address: address.into(),
             model: "m".into(),
             profile: ModelProfile::default(),

@@ -296,11 +296,9 @@ fn usage_json(usage: &Usage) -> Value {
 
 /// The wire's type and code for an error.
 fn error_type_and_code(error: &Error) -> (&'static str, &str) {
-    let kind = match error.kind() {
-        Kind::InvalidRequest | Kind::ContextOverflow | Kind::ContentPolicy | Kind::Unsupported => {
-            "invalid_request_error"
-        }
-        Kind::RateLimited | Kind::GrowthLimited => "rate_limit_error",
+    let kind = match error.http_status() {
+        429 => "rate_limit_error",
+        400 | 404 | 422 => "invalid_request_error",
         _ => "upstream_error",
     };
     let code = match error.kind() {

@@ -107,7 +107,7 @@ impl Observer {
     /// each host is then tried once a second.
     pub(crate) fn log_network_change(&self, fleet: &Fleet, change: &NetworkChange) {
         let concerned = fleet.targets().iter();
-        let concerned = concerned.filter(|target| change.hosts.contains(&target.scopes(0).endpoint));
+        let concerned = concerned.filter(|target| change.hosts.contains(&target.scopes(0).host));
         let (from, to, reason) = if change.suspected {
             (
                 BreakerState::Closed,

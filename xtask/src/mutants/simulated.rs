@@ -126,7 +126,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
         name: "a caller error counts as a target failure",
         file: KIND,
         from: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::None,            Evidence::None, Hold::None),",
-        to: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::Endpoint,        Evidence::Hard, Hold::None),",
+        to: "Self::InvalidRequest   => (Blame::Caller,   Same::Never,       Next::Confirm, Scope::Host,            Evidence::Hard, Hold::None),",
         scenario: "bad-requests",
     },
     Simulated {

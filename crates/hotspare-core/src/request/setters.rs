@@ -32,7 +32,7 @@ impl ChatRequest {
         self.message(Message::user(text))
     }
 
-    /// Appends a system message.
+    /// Appends a system message. Messages keep their order, so call it before [`ChatRequest::user`].
     #[must_use]
     pub fn system(self, text: impl Into<String>) -> Self {
         self.message(Message::system(text))

@@ -31,7 +31,7 @@ fn rig_with(keys: u64, max_in_flight: Option<u32>, lease: Duration) -> Rig {
     (health.failures, health.lease) = (Some(1), lease);
     let spec = |name: &str, probe: bool| TargetSpec {
         id: name.into(),
-        endpoint: name.into(),
+        host: name.into(),
         address: name.into(),
         model: "m".into(),
         profile: ModelProfile::default(),

@@ -111,7 +111,7 @@ impl EventLog {
 fn describe(change: &BreakerChange) -> String {
     let mut who = change.targets.iter().map(TargetId::as_str).collect::<Vec<_>>().join(", ");
     match change.scope {
-        Scope::Endpoint => who.push_str("'s host"),
+        Scope::Host => who.push_str("'s host"),
         Scope::Credential | Scope::CredentialModel => who.push_str("'s key"),
         _ => {}
     }

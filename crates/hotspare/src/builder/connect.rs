@@ -93,7 +93,7 @@ pub(super) fn connect(
     profile.capabilities = profile.capabilities.or(&provider.capabilities(&model));
     let address = options.health_group.clone().unwrap_or(wire.address);
     let mut spec = TargetSpec::new(name.clone(), address, model.clone(), provider.wire());
-    spec.endpoint = options.health_group.unwrap_or(wire.host);
+    spec.host = options.health_group.unwrap_or(wire.host);
     spec.profile = profile;
     spec.price_list = options.catalog;
     spec.keys = fingerprints;

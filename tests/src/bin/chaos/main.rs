@@ -56,11 +56,11 @@ const fn marks(attempts: u64, calls: u64) -> Marks {
 fn scenarios() -> Vec<Scenario> {
     // With a call every 5 ms and 300 ms until silence is detected, 60 calls are in flight by then. With the five that
     // open the breaker and a few probes, that makes 75; pings need ten calls before a rate can be judged. Refused
-    // connections are detected at once: four calls and two probes.
+    // connections are detected at once: three calls and two probes.
     let main =
         |name, what, fault, marks| Scenario { name, what, outage: Outage::Main(fault), requests: 150, marks };
     vec![
-        main("refused", "connections are refused", Fault::Refuse, marks(120, 6)),
+        main("refused", "connections are refused", Fault::Refuse, marks(120, 5)),
         main("reset", "connections are reset before a byte", Fault::ResetBeforeHead, marks(130, 40)),
         main("closed", "connections are closed before a byte", Fault::CloseBeforeHead, marks(130, 40)),
         main("status-500", "every reply is 500", Fault::Status(500), marks(120, 30)),

@@ -330,7 +330,7 @@ fn held_back_events_are_bounded() {
 fn rate_limit_is_per_target() {
     let spec = |id: &str, key: u64, requests: u64| TargetSpec {
         id: id.into(),
-        endpoint: "host".into(),
+        host: "host".into(),
         address: "host/v1".into(),
         model: "m".into(),
         profile: ModelProfile::default(),

@@ -161,7 +161,7 @@ impl Setup {
     pub(super) fn rig(&self) -> Rig {
         let specs = self.names.iter().enumerate().map(|(index, name)| TargetSpec {
             id: TargetId::from(*name),
-            endpoint: (*name).to_owned(),
+            host: (*name).to_owned(),
             address: (*name).to_owned(),
             model: (*self.models.get(index).unwrap_or(&"m")).to_owned(),
             profile: self.profile_of(index),

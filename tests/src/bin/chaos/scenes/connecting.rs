@@ -50,8 +50,7 @@ async fn unreachable(address: fn(&ChaosServer) -> String) -> Vec<Mark> {
             Err(_) => lost += 1,
         }
     }
-    let hosts =
-        rig.entered(BreakerState::Open).iter().filter(|scope| **scope == Scope::Endpoint).count() as u64;
+    let hosts = rig.entered(BreakerState::Open).iter().filter(|scope| **scope == Scope::Host).count() as u64;
     vec![
         exactly("lost", lost, 0),
         // As many as of refused connections, and no retry in place.
