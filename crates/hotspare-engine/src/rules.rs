@@ -15,12 +15,14 @@ const LEAST_BUFFER: usize = 16 << 10;
 
 /// How long to wait for what.
 ///
+/// The limits for first content, and [`Limits::unstreamed`] until it is learned, grow with the prompt: by themselves once
+/// more for every 32k tokens.
+///
 /// ```
 /// use hotspare_engine::Limits;
 /// use std::time::Duration;
 ///
-/// let mut limits = Limits::interactive();
-/// limits.gap = Duration::from_secs(3);
+/// let limits = Limits::interactive().with(|limits| limits.gap = Duration::from_secs(3));
 /// assert!(limits.mistakes().is_empty());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +30,14 @@ const LEAST_BUFFER: usize = 16 << 10;
 pub struct Limits {
     /// Time to the first content of a streamed attempt. When it has passed, the next target starts and the late one
     /// stays alive: the first with content serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s),
-    /// and short enough for an interactive user.
+    /// and short enough for an interactive user. Unstreamed answers have [`Limits::unstreamed`] instead.
     pub first_content: Duration,
     /// The same for a model that reasons before it answers: because it does by default and the request does not turn it
     /// off, or because the request asks for it. Default 90 s: healthy ones need 20 to 90 s. With the default deadline,
     /// the spare starts after 60 s or, if there are several, 40 s.
     pub first_content_reasoning: Duration,
-    /// Shortens the limits for first content to a multiple of what the target usually needs; the limits above then are
-    /// upper bounds. Off by default.
+    /// Shortens the limits for first content to a multiple of what the target usually needs, where that is less. Off by
+    /// default.
     pub adaptive: Option<Adaptive>,
     /// Time to the first byte of a streamed reply, for hosts known to answer at once; when it has passed, the attempt is
     /// late, as above. It does not apply to unstreamed replies, whose headers arrive with the complete answer. Off by
@@ -104,6 +106,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// These limits with a change.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// For interactive use: 4 s to the first content of an attempt, 30 s to the first content of the call.
     #[must_use]
     pub fn interactive() -> Self {
@@ -197,7 +206,8 @@ pub enum AnswerLimit {
     /// Always after this time.
     Fixed(Duration),
     /// After twice the 95th percentile of the target's own unstreamed answers to prompts of similar size, at least 2 s;
-    /// after this time until 20 such answers are known, and while too many of them were abandoned to know the
+    /// after this time until 20 such answers are known (for a model that reasons, at least
+    /// [`Limits::first_content_reasoning`]), and while too many of them were abandoned to know the
     /// percentile. A target that stays silent does not change it, and a model that needs long for whole answers gets
     /// the time that it needs.
     Learned(Duration),
@@ -214,6 +224,12 @@ impl AnswerLimit {
 }
 
 /// Behaviour that routes may configure.
+///
+/// ```
+/// use hotspare_engine::{OnCut, Rules};
+///
+/// let rules = Rules::default().with(|rules| rules.on_cut = OnCut::Terminate);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rules {
@@ -233,6 +249,15 @@ pub struct Rules {
     pub trim: Trim,
     /// Request a stream although the caller wants the whole answer, so that silence and stalls are detected early.
     pub stream_upstream: bool,
+}
+
+impl Rules {
+    /// These rules with a change.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
 }
 
 /// What follows when a model refuses to answer, or a provider's policy rejects the prompt.

@@ -19,13 +19,12 @@
 //! # }
 //! ```
 //!
-//! To test an application without a network, use the scripted provider of the `hotspare-chaos` crate, as in
-//! `docs/testing.md`.
+//! To test an application without a network, use the scripted provider of the `hotspare-chaos` crate.
 //!
 //! | to | see |
 //! |---|---|
-//! | describe targets | [`openai`], [`anthropic`], [`gemini`], [`cohere`], [`ollama`], [`Endpoint`], [`Key`], [`ModelProfile`] |
-//! | order them | [`Sequential`], [`HealthAware`], [`MostReliable`], [`Fastest`], [`Cheapest`], [`Weighted`], [`Hedged`], [`Tiered`] |
+//! | describe targets | [`openai`], [`anthropic`], [`gemini`], [`cohere`], [`ollama`], `bedrock` (a feature), [`Endpoint`], [`Key`], [`ModelProfile`] |
+//! | order them | [`Sequential`], [`HealthAware`], [`MostReliable`], [`Fastest`], [`Cheapest`], [`Weighted`], [`RoundRobin`], [`Sticky`], [`Race`], [`Hedged`], [`Tiered`] |
 //! | set limits and rules | [`RouteSpec`], [`Limits`], [`Rules`], [`BreakerConfig`], [`SpendLimit`] |
 //! | send requests | [`Client`], [`ChatRequest`], [`Message`], [`tool()`], [`EmbedRequest`] |
 //! | read answers | [`ChatResponse`], [`ChatStream`], [`Event`], [`Typed`], [`Trail`] |
@@ -143,12 +142,13 @@ pub mod policy {
 }
 
 /// For providers, wires, signers and transports of your own: a target is made of one by [`Endpoint::custom`] or
-/// [`Endpoint::wire`], and `docs/extending.md` says which to implement.
+/// [`Endpoint::wire`]. Implement [`Wire`](provider::Wire) for a protocol over HTTP, [`Provider`](provider::Provider) for
+/// anything else, and for both [`Describe`](provider::Describe).
 pub mod provider {
     pub use hotspare_provider::{
-        Credentials, Decoder, Decoding, Describe, EventStream, Frame, Framer, HOPS_HEADER, Head, HttpRequest,
-        HttpResponse, JsonArray, Ndjson, Opened, Outbound, Provider, Signal, Signer, Sse, Transport, Whole,
-        Wire, Wrapper,
+        Credentials, Decoder, Decoding, Describe, EmbedDecoder, ErrorFields, EventStream, Frame, Framer,
+        HOPS_HEADER, Head, HttpRequest, HttpResponse, JsonArray, Lacks, Ndjson, Opened, Outbound, Provider,
+        Rule, Rules, Signal, Signer, Sse, Transport, Whole, Wire, Wrapper, apply_rules, retry_after,
     };
 }
 

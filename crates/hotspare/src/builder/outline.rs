@@ -14,7 +14,9 @@ use super::transports::NoTransport;
 use crate::endpoint::NetworkOptions;
 use crate::key::Key;
 
-/// What a client consists of, without keys, connections or a world.
+/// What a client consists of, without keys, connections or a world. For the simulator, and not part of the interface for
+/// applications.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Outline {
@@ -25,10 +27,11 @@ pub struct Outline {
 }
 
 impl ClientBuilder {
-    /// Describes the client without building it, for example to simulate it: no key is read, no connection made.
+    /// Describes the client without building it, to simulate it: no key is read, no connection made.
     ///
     /// # Errors
     /// As [`ClientBuilder::build`], except for keys.
+    #[doc(hidden)]
     pub fn outline(mut self) -> Result<Outline, Error> {
         self.transport = Some(Arc::new(NoTransport));
         for (_, endpoint) in &mut self.targets {
