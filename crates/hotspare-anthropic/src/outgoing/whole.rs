@@ -1,4 +1,7 @@
-//! Whole answers.
+//! The bodies of whole answers, token counts and lists of models.
+//!
+//! Not frames of streams. Invariant: a body has only blocks of this wire; a part that it has no block for is left out, and
+//! a signature of another origin with it.
 
 use hotspare_core::{ChatResponse, Part, Usage};
 use serde_json::{Value, json};

@@ -1,4 +1,7 @@
 //! The client wire for Chat Completions.
+//!
+//! Not its encoding. Invariant: token counts are sent once, if the client asked for them or the target's own frame has
+//! them, and `[DONE]` only after a complete answer.
 
 use hotspare::openai::{ChatCompletionsEncoder, ChatCompletionsRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Event, Usage};

@@ -1,4 +1,7 @@
 //! The client wire for Messages.
+//!
+//! Not its encoding. Invariant: the client's beta flags reach only targets of this wire, and `message_stop` is sent only
+//! after a complete answer.
 
 use hotspare::anthropic::{BETA, MessagesEncoder, MessagesRequest, WIRE};
 use hotspare::{ChatResponse, Chunk, Error, Json};

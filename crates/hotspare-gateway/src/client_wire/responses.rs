@@ -1,4 +1,6 @@
 //! The client wire for Responses, for clients that keep the conversation themselves.
+//!
+//! Not its encoding, and no store of responses. Invariant: a stream has one final event, relayed or written here.
 
 use hotspare::openai::{ChatCompletionsEncoder, RESPONSES_WIRE, ResponsesEncoder, ResponsesRequest};
 use hotspare::{ChatResponse, Chunk, Error, Event};

@@ -1,4 +1,6 @@
-//! The kit's findings.
+//! What the kit found: the result of each check, for people and for assertions.
+//!
+//! Not the checks themselves. Invariant: a skipped check has a reason, and a report with a failed one does not pass.
 
 use std::fmt;
 
