@@ -32,7 +32,7 @@ const WIRES: [(&str, &str); 6] = [
     ("vertex", "hotspare-gemini"),
 ];
 /// Folders of recordings whose host has a row of another name.
-const FOLDERS: [(&str, &str); 1] = [("vercel_gateway", "vercel")];
+const FOLDERS: [(&str, &str); 2] = [("github_models", "github"), ("vercel_gateway", "vercel")];
 /// What the adapter does not support. Bedrock's embedding replies are decoded from recordings, but never requested.
 const UNSUPPORTED: [(&str, &str); 2] = [("anthropic", "vectors"), ("bedrock", "vectors")];
 /// Hosts that tests run as live servers, if installed.
@@ -122,7 +122,7 @@ impl Providers {
              [corpus.md](corpus.md).\n\n\
              How each capability was verified: a *number* counts recorded exchanges whose replies the adapter and an independent reader\n\
              read alike (failures: classified as in the reviewed table); *spec* was written from the specification alone; *no* is not\n\
-             offered. Providers without an adapter have no name of their own and are reached as any OpenAI-compatible host.\n\n\
+             offered. The last column names a server that tests also run, if it is installed.\n\n\
              | provider | adapter | {} | live server |\n|---|---|{}---|\n",
             COLUMNS.join(" | "),
             "---|".repeat(COLUMNS.len())
@@ -137,7 +137,10 @@ impl Providers {
             if dialect.is_some() {
                 spoken.push("hotspare-openai");
             }
-            let known = !spoken.is_empty();
+            // Recordings of other hosts are read as those of any OpenAI-compatible one.
+            if spoken.is_empty() {
+                continue;
+            }
             out.push_str(&format!("| {name} | {} |", spoken.join(", ")));
             for column in COLUMNS {
                 let count = self.0.get(name).and_then(|counts| counts.get(column));
@@ -148,8 +151,7 @@ impl Providers {
                 let cell = match count {
                     _ if refused => "no".to_owned(),
                     Some(count) => count.to_string(),
-                    None if known => "spec".to_owned(),
-                    None => "–".to_owned(),
+                    None => "spec".to_owned(),
                 };
                 out.push_str(&format!(" {cell} |"));
             }

@@ -23,7 +23,7 @@ cargo xtask COMMAND
   test [FILTER]             run all tests, doctests included, or those whose name contains FILTER
   ci [--only STEP]          run every CI step in order, or one
   tidy                      check layers, module docs, file sizes, names, links and named tests
-  chaos [--tier TIER] ARGS  simulate outages, or run them against the driver or through sockets (see chaos --help)
+  chaos [--tier TIER] ARGS  simulate outages, or run them through sockets (see chaos --help)
   bench WHAT                measure decode, failover, gateway, memory, overhead or parity
   catalog --from DIR        regenerate the model catalogue from DIR/models.json
   docs [--check]            write the generated documents, or check that they are current

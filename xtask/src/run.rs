@@ -46,7 +46,6 @@ cargo xtask chaos [--tier TIER] [ARGS]
 cargo xtask chaos --write-docs [ARGS]
 
   --tier sim      in virtual time (default); ARGS are those of `hotspare simulate`, below
-  --tier driver   tests of the shipped client against scripted providers; ARGS go to the test binary
   --tier socket   through real sockets against the shipped client; --tier socket --help lists ARGS
   --tier both     the same outages in virtual time and through sockets, side by side
   --write-docs    rewrite every table of docs/chaos.md; ARGS go to the run of all scenarios
@@ -60,7 +59,7 @@ fn simulate(args: &[String]) -> Command {
     command
 }
 
-/// Fault-injection runs: in virtual time by default, or with the shipped driver, or through sockets.
+/// Fault-injection runs: in virtual time by default, or through sockets.
 pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
     if matches!(args, [flag] if flag == "--help" || flag == "-h") {
         println!("{CHAOS_HELP}");
@@ -76,22 +75,17 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), String> {
             rest.remove(at);
             rest.remove(at)
         }
-        Some(_) => return Err("--tier is sim, driver, socket or both".into()),
+        Some(_) => return Err("--tier is sim, socket or both".into()),
         None => "sim".into(),
     };
     match tier.as_str() {
         "sim" => run(simulate(&rest)),
-        "driver" => {
-            let mut command = cargo(&["test", "--quiet", "-p", "hotspare-tests", "--test", "behavior", "--"]);
-            command.args(rest);
-            run(command)
-        }
         "socket" => binary("chaos", &rest),
         "both" => {
             rest.insert(0, "--pairs".into());
             binary("chaos", &rest)
         }
-        other => Err(format!("unknown tier `{other}`; valid values are sim, driver, socket and both")),
+        other => Err(format!("unknown tier `{other}`; valid values are sim, socket and both")),
     }
 }
 

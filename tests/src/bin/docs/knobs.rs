@@ -36,7 +36,7 @@ const LIMITS: &[Row] = &[
         "adaptive",
         "limits.adaptive = { multiplier, min }",
         "off: a fixed limit is easier to explain",
-        "on: the limit for streams is this multiple of the target's live p95, never below `min` or above the fixed limit; applies once 20 calls are known",
+        "on: the limit for streams is this multiple of the target's live p95, at least `min` and at most the fixed limit; applies once 20 calls are known",
     ),
     (
         "headers",
@@ -53,7 +53,7 @@ const LIMITS: &[Row] = &[
     (
         "unstreamed",
         "limits.unstreamed",
-        "several hundred tokens at 30 per second; from twenty answers on twice the target's own p95 for prompts of similar size, at least 2 s (docs/decisions/0024)",
+        "several hundred tokens at 30 per second; from twenty answers on twice the target's own p95 for prompts of similar size, at least 2 s (decision [24](decisions/0024-unstreamed-answers-are-judged-by-what-a-target-needs.md))",
         "written, it is fixed. Short: long answers start the spare; long: silence is detected late, because an unstreamed call shows no progress",
     ),
     (
@@ -193,7 +193,7 @@ const BREAKER: &[Row] = &[
     (
         "evidence",
         "breaker.evidence",
-        "on: opens at four failures in a row at any rate of traffic, or three refused connections, rarely falsely (docs/decisions/0010 and 0039)",
+        "on: opens at four failures in a row at any rate of traffic, or three refused connections, rarely falsely (decisions [10](decisions/0010-evidence-opens-breakers.md) and [39](decisions/0039-three-refused-connections-open-a-host.md))",
         "a sum in nats, or `breaker = \"evidence\"` for the default: 9.2 opens at three failures in a row, 11.5 at four, 13.8 at five; of refused connections, at three, three and four",
     ),
     (
@@ -268,7 +268,7 @@ const EVIDENCE: &[Row] = &[
     (
         "unreachable",
         "–",
-        "ln 0.5/0.008: healthy hosts refuse connections more rarely than they fail (docs/decisions/0039)",
+        "ln 0.5/0.008: healthy hosts refuse connections more rarely than they fail (decision [39](decisions/0039-three-refused-connections-open-a-host.md))",
         "–",
     ),
     ("success", "–", "ln 0.98/0.5", "–"),
@@ -322,6 +322,11 @@ pub(crate) fn document() -> Result<String, String> {
         LIMITS,
         &presets,
     )?;
+    out.push_str(
+        "\nThe limits for first content, and `unstreamed` until it is learned, grow with the prompt: by themselves once more for every 32k\n\
+         tokens. For a model that reasons, `unstreamed` begins at `first_content_reasoning` if that is longer. The retry budget and the budget\n\
+         of last resorts are not settings; [concepts.md](concepts.md) has their sizes.\n",
+    );
     section(&mut out, "Adaptive limits", &["default"], ADAPTIVE, &[Adaptive::default()])?;
     section(&mut out, "Rules of a route", &["default"], RULES, &[Rules::default()])?;
     let breakers = [BreakerConfig::evidence(), BreakerConfig::window(), BreakerConfig::textbook()];
