@@ -3,6 +3,8 @@
 //! Not a lock: the owner puts a shared world behind one and holds it for microseconds. Invariant: every permit that is
 //! granted is settled exactly once or frees itself; pending notices are bounded.
 
+mod admission;
+mod obstacles;
 mod probing;
 mod service;
 mod slowness;
@@ -12,24 +14,22 @@ mod windows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hotspare_core::{Moment, RateLimits};
-use hotspare_health::{
-    Admission, Book, CallProfile, Cause, NetworkChange, Observation, Permit, Quota, Refusal, Transition,
-    Verdict,
-};
+use hotspare_health::{Book, NetworkChange, Observation, Permit, Quota, Transition, Verdict};
 use hotspare_normalize::Calibration;
 
 use crate::budget::Budget;
 use crate::counts::{CostKind, Counts};
 use crate::ending::{Ending, Settlement};
 use crate::fleet::{Fleet, Route, Target};
-use crate::queue::{Queues, Ticket};
+use crate::queue::Queues;
 use crate::spend::Spend;
 use service::Service;
 use slowness::Slowness;
 
+pub(crate) use admission::Demand;
+pub(crate) use obstacles::LOOK_AGAIN;
 pub use service::{KeyStatus, ServiceChange};
 pub use slowness::SlownessChange;
 
@@ -182,76 +182,6 @@ impl World {
         self.book.network_is_suspected(now)
     }
 
-    /// Calls for which there may be room now: poll each after [`Input::Woken`](crate::Input::Woken).
-    pub fn take_woken(&mut self) -> Vec<Ticket> {
-        self.queues.take_woken()
-    }
-
-    /// Number of calls that wait for room at a target.
-    #[must_use]
-    pub fn queued(&self, place: usize) -> usize {
-        self.queues.len(place)
-    }
-
-    /// Requests admission at a target with the first available key, starting at `draw`.
-    pub(crate) fn admit(
-        &mut self,
-        now: Moment,
-        place: usize,
-        demand: Demand,
-    ) -> Result<(usize, Permit), Refusal> {
-        let Demand { draw, tokens, ticket, last_resort, unstreamed, reasons } = demand;
-        let call = CallProfile { tokens, unstreamed, reasons };
-        self.advance(now);
-        let fleet = Arc::clone(&self.fleet);
-        let target = &fleet.targets()[place];
-        let refuse = |cause, until| Err(Refusal { scope: target.scopes(0).model, cause, until });
-        if self.targets[place].cordoned {
-            return refuse(Cause::Cordoned, None);
-        }
-        if !self.queues.is_next(now, place, ticket, self.free_places(place)) {
-            return refuse(Cause::Full, Some(now + LOOK_AGAIN));
-        }
-        if let Some(until) = self.targets[place].own.wait(now, tokens) {
-            return refuse(Cause::LimitReached, Some(until));
-        }
-        // Capacity under the operator's limit belongs to the first in the queue, which is woken or has a timer.
-        if target.has_own_limit() && !self.queues.is_next(now, place, ticket, 1) {
-            return refuse(Cause::Queued, Some(now + LOOK_AGAIN));
-        }
-        let keys = target.key_count();
-        let first = usize::try_from(draw % keys as u64).unwrap_or(0);
-        let mut admit = |key| {
-            let scopes = target.scopes(key).as_array();
-            let admission = if last_resort {
-                self.book.admit_last_resort(now, &scopes, call)
-            } else {
-                self.book.admit_call(now, &scopes, call)
-            };
-            match admission {
-                Admission::Granted(permit) => Ok((key, permit)),
-                Admission::Refused(refusal) => Err(refusal),
-            }
-        };
-        let mut admitted = admit(first);
-        for offset in 1..keys {
-            let Err(soonest) = &admitted else { break };
-            match admit((first + offset) % keys) {
-                Err(refusal) if !sooner(&refusal, soonest) => {}
-                better => admitted = better,
-            }
-        }
-        if admitted.is_ok() {
-            self.targets[place].begin(now, tokens);
-            // Reports the transitions that the admission has caused.
-            self.advance(now);
-            if let Some(ticket) = ticket {
-                self.leave(now, ticket);
-            }
-        }
-        admitted
-    }
-
     /// Whether anything has changed that may make a probe due since the last call of this method.
     pub fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
@@ -340,47 +270,9 @@ impl World {
         self.book.learn(now, scopes.credential_model, limits);
     }
 
-    /// Queues a call at a target, to ask again at `due`; false if the queue is full.
-    pub(crate) fn join(&mut self, place: usize, ticket: &mut Option<Ticket>, due: Moment) -> bool {
-        let ticket = *ticket.get_or_insert_with(|| self.queues.ticket());
-        self.queues.join(place, ticket, due)
-    }
-
-    /// A call no longer waits; the calls behind it may be next.
-    pub(crate) fn leave(&mut self, now: Moment, ticket: Ticket) {
-        self.queues.leave(ticket);
-        self.wake_all(now);
-    }
-
-    /// A call no longer waits, except at `places`.
-    pub(crate) fn leave_all_but(&mut self, now: Moment, ticket: Ticket, places: &[usize]) {
-        if self.queues.leave_all_but(ticket, places) {
-            self.wake_all(now);
-        }
-    }
-
-    fn wake_all(&mut self, now: Moment) {
-        (0..self.targets.len()).for_each(|place| self.wake(Some(now), place));
-    }
-
     /// A target rejected a stream and answered the same request without one.
     pub(crate) fn note_unstreamed_only(&mut self, place: usize) {
         self.targets[place].unstreamed_only = true;
-    }
-
-    /// Wakes as many waiting calls as there are slots. If they wait for time to pass, wakes only the first: it has a
-    /// timer, and the next one is woken when it leaves the queue.
-    fn wake(&mut self, now: Option<Moment>, place: usize) {
-        let target = &self.fleet.targets()[place];
-        let for_places = target.max_in_flight.is_some() && !target.has_own_limit();
-        let free = self.free_places(place);
-        self.queues.wake(now, place, if for_places { free } else { free.min(1) });
-    }
-
-    fn free_places(&self, place: usize) -> usize {
-        let Some(most) = self.fleet.targets()[place].max_in_flight else { return usize::MAX };
-        let free = most.saturating_sub(self.targets[place].counts.in_flight);
-        usize::try_from(free).unwrap_or(usize::MAX)
     }
 
     /// A call of the route was answered.
@@ -447,30 +339,5 @@ impl World {
             }
             self.notices.push_back(transition);
         }
-    }
-}
-
-/// How soon a full target is asked again, unless the call is woken before.
-pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a call needs of a target.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Demand {
-    pub(crate) draw: u64,
-    pub(crate) tokens: u64,
-    pub(crate) ticket: Option<Ticket>,
-    pub(crate) last_resort: bool,
-    /// Whether the answer is unstreamed.
-    pub(crate) unstreamed: bool,
-    /// Whether the model reasons before it answers.
-    pub(crate) reasons: bool,
-}
-
-/// Whether a refusal ends sooner than another; one without a time never does.
-fn sooner(a: &Refusal, b: &Refusal) -> bool {
-    match (a.until, b.until) {
-        (Some(a), Some(b)) => a < b,
-        (Some(_), None) => true,
-        (None, _) => false,
     }
 }

@@ -56,7 +56,7 @@ impl Call {
         let moved_back = self.passed_over.filter(|blocked| *blocked != place)?;
         let choice = self.waiting.iter().find(|choice| choice.target == moved_back)?;
         let why = self.overspent(now, world, choice).or_else(|| {
-            let refusal = world.obstacle(now, choice.target, choice.prompt_tokens)?;
+            let refusal = world.refusal(now, choice.target, choice.prompt_tokens)?;
             Some(why_refused(now, &refusal, world.why_disabled(refusal.scope)))
         });
         why.map(|why| blocked(choice.target, &why))

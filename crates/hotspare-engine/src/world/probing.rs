@@ -6,19 +6,18 @@
 use hotspare_core::Moment;
 use hotspare_health::{Admission, CallProfile, Permit};
 
-use super::{LOOK_AGAIN, World};
+use super::World;
+use super::obstacles::{Asker, Obstacle};
 
 impl World {
     /// When a request with this key would show whether something has recovered, if anything there is unhealthy or out
     /// of service.
     pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
-        if self.targets[place].cordoned {
-            return None;
-        }
         let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key).as_array())?;
-        let own = self.targets[place].own.wait(now, 0).unwrap_or(now);
-        let full = !self.queues.is_next(now, place, None, self.free_places(place));
-        Some(at.max(own).max(if full { now + LOOK_AGAIN } else { now }))
+        let obstacles = self.obstacles(now, place, 0, Asker::Request(None));
+        // A probe is one small request, so it need not wait behind calls that wait for the operator's limit.
+        let mut obstacles = obstacles.filter(|obstacle| *obstacle != Obstacle::Queued);
+        obstacles.try_fold(at.max(now), |at, obstacle| Some(at.max(obstacle.ask_again_at(now)?)))
     }
 
     /// Number of calls' attempts at a target whose end said something about its health.

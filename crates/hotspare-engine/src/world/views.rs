@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use hotspare_core::{Moment, TargetView};
-use hotspare_health::{Cause, Refusal};
 
-use super::{World, sooner};
+use super::World;
+use super::obstacles::Asker;
 use crate::fleet::Route;
 
 impl World {
@@ -45,31 +45,6 @@ impl World {
         self.view_of(now, place, prompt_tokens, streams).latency_p50
     }
 
-    /// What refuses a call of about this many tokens now, if anything: the key that may be usable soonest counts.
-    pub(crate) fn obstacle(&self, now: Moment, place: usize, tokens: u64) -> Option<Refusal> {
-        let target = &self.fleet.targets()[place];
-        let state = &self.targets[place];
-        let model = target.scopes(0).model;
-        let of_target = |cause, until| Some(Refusal { scope: model, cause, until });
-        if state.cordoned {
-            return of_target(Cause::Cordoned, None);
-        }
-        if target.max_in_flight.is_some_and(|most| state.counts.in_flight >= most) {
-            return of_target(Cause::Full, None);
-        }
-        if let Some(until) = state.own.wait(now, tokens) {
-            return of_target(Cause::LimitReached, Some(until));
-        }
-        let mut soonest: Option<Refusal> = None;
-        for key in 0..target.key_count() {
-            let refusal = self.book.obstacle(now, &target.scopes(key).as_array(), tokens)?;
-            if soonest.as_ref().is_none_or(|old| sooner(&refusal, old)) {
-                soonest = Some(refusal);
-            }
-        }
-        soonest
-    }
-
     fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {
         let target = &self.fleet.targets()[place];
         let in_flight = self.targets[place].counts.in_flight;
@@ -78,9 +53,7 @@ impl World {
         let best = views.min_by_key(|view| (!view.usable, view.until.unwrap_or(Moment::MAX)));
         let mut out = TargetView::default();
         if let Some(view) = best {
-            out.usable = view.usable
-                && !self.targets[place].cordoned
-                && target.max_in_flight.is_none_or(|most| in_flight < most);
+            out.usable = view.usable;
             out.usable_in = view.until.map(|until| until.saturating_since(now));
             out.breaker = view.state;
             out.failure_rate_bp = view.failure_rate_bp;
@@ -90,9 +63,10 @@ impl World {
             (out.latency, out.latency_p50, out.latency_p95) = (times.average, times.p50, times.p95);
             out.degraded = view.degraded;
             out.samples = view.samples;
-            if let Some(at) = self.targets[place].own.wait(now, prompt_tokens) {
+            for obstacle in self.obstacles(now, place, prompt_tokens, Asker::Onlooker) {
                 out.usable = false;
-                out.usable_in = out.usable_in.max(Some(at.saturating_since(now)));
+                let pause = obstacle.ends_at().map(|until| until.saturating_since(now));
+                out.usable_in = out.usable_in.max(pause);
             }
             if let Some(until) = self.is_overspent(now, place, prompt_tokens) {
                 out.usable_in = match until.map(|until| until.saturating_since(now)) {
