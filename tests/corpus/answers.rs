@@ -1,7 +1,7 @@
 //! Every successful reply, read by its adapter and by an independent reader.
 
 use hotspare::Kind;
-use hotspare::recorded::{Decoded, Outcome};
+use hotspare::recorded::{Decoded, ExchangeOutcome};
 
 use crate::reader;
 use crate::recordings::all;
@@ -21,7 +21,7 @@ fn decoded_answers_match_an_independent_reader() {
     for recording in &set.recordings {
         let exchange = &recording.exchange;
         let decoded = exchange.decode();
-        if let Outcome::Skipped(why) = decoded.outcome {
+        if let ExchangeOutcome::Skipped(why) = decoded.outcome {
             report.skipped(exchange, why);
             continue;
         }
@@ -34,12 +34,12 @@ fn decoded_answers_match_an_independent_reader() {
         let expected = reader::read(exchange);
         let (compared, wrong) = match (&decoded.outcome, &expected) {
             (_, Some(expected)) => (true, judge(&decoded, expected)),
-            (Outcome::Vectors(answer), None) => {
+            (ExchangeOutcome::Vectors(answer), None) => {
                 let expected = reader::vectors::read(exchange);
                 (true, reader::vectors::differences(&answer.vectors, &expected))
             }
             // A list of something other than vectors.
-            (Outcome::Failed(_), None) if exchange.endpoint == "embeddings" => {
+            (ExchangeOutcome::Failed(_), None) if exchange.endpoint == "embeddings" => {
                 let expected = reader::vectors::read(exchange);
                 (true, reader::vectors::differences(&[], &expected))
             }
@@ -57,7 +57,7 @@ fn decoded_answers_match_an_independent_reader() {
             continue;
         }
         report.answer(exchange, compared, wrong.is_empty());
-        if compared && wrong.is_empty() && !matches!(decoded.outcome, Outcome::Failed(_)) {
+        if compared && wrong.is_empty() && !matches!(decoded.outcome, ExchangeOutcome::Failed(_)) {
             report.providers.note(exchange, &decoded);
         }
         if !wrong.is_empty() {
@@ -72,16 +72,16 @@ fn decoded_answers_match_an_independent_reader() {
 /// What an adapter read differently from `expected`.
 fn judge(decoded: &Decoded, expected: &reader::Answer) -> Vec<String> {
     match (&decoded.outcome, expected.failed) {
-        (Outcome::Failed(_), true) => Vec::new(),
-        (Outcome::Answered { .. }, true) => vec!["a failure was decoded as an answer".into()],
+        (ExchangeOutcome::Failed(_), true) => Vec::new(),
+        (ExchangeOutcome::Answered { .. }, true) => vec!["a failure was decoded as an answer".into()],
         // A tool call with malformed arguments is decoded, but rejected as an answer.
-        (Outcome::Failed(error), false)
+        (ExchangeOutcome::Failed(error), false)
             if error.kind() == Kind::BadOutput && expected.has_broken_arguments() =>
         {
             Vec::new()
         }
-        (Outcome::Failed(error), false) => vec![error.to_string()],
-        (Outcome::Answered { answer, .. }, false) => expected.differences(answer),
+        (ExchangeOutcome::Failed(error), false) => vec![error.to_string()],
+        (ExchangeOutcome::Answered { answer, .. }, false) => expected.differences(answer),
         (other, _) => vec![format!("{other:?}")],
     }
 }

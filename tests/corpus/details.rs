@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hotspare::recorded::Outcome;
+use hotspare::recorded::ExchangeOutcome;
 use hotspare::{ChatResponse, Part};
 use serde_json::Value;
 
@@ -200,7 +200,7 @@ fn annotations_probabilities_signatures_and_native_parts_are_all_kept() {
         let Some((endpoint, reader)) = READERS.iter().find(|(name, _)| *name == exchange.endpoint) else {
             continue;
         };
-        let Outcome::Answered { answer, .. } = exchange.decode().outcome else { continue };
+        let ExchangeOutcome::Answered { answer, .. } = exchange.decode().outcome else { continue };
         let expected = reader(&frames(exchange));
         let sum = sums.entry(endpoint).or_default();
         let counts =

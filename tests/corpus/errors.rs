@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use hotspare::recorded::Outcome;
+use hotspare::recorded::ExchangeOutcome;
 use hotspare::{Error, Kind};
 
 use crate::recordings::{Recording, all};
@@ -86,7 +86,7 @@ fn failures_are_classified_as_reviewed() {
     let mut judged = 0;
     for recording in &all().recordings {
         let exchange = &recording.exchange;
-        let Outcome::Failed(error) = exchange.decode().outcome else { continue };
+        let ExchangeOutcome::Failed(error) = exchange.decode().outcome else { continue };
         let success = exchange.head.status.is_success();
         if success && recording.code.is_empty() {
             continue;
@@ -141,7 +141,7 @@ fn numbers_in_recorded_overflows_are_read() {
     let mut read = 0;
     for recording in &all().recordings {
         let exchange = &recording.exchange;
-        let Outcome::Failed(error) = exchange.decode().outcome else { continue };
+        let ExchangeOutcome::Failed(error) = exchange.decode().outcome else { continue };
         let (prompt, limit) = error.overflow().map_or((None, None), |told| (told.prompt, told.limit));
         if error.kind() != Kind::ContextOverflow {
             assert_eq!(error.overflow(), None, "{}: {error}", exchange.id);

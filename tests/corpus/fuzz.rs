@@ -9,7 +9,7 @@ mod requests;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use hotspare_provider::{EventStream, Frame, Framer, JsonArray, Ndjson, Sse, Whole};
 use http::{HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
@@ -230,7 +230,7 @@ fn corrupted_answers_decode_or_give_typed_errors() {
                 exchange.id,
                 line
             );
-            if let Outcome::Failed(error) = whole.outcome {
+            if let ExchangeOutcome::Failed(error) = whole.outcome {
                 prop_assert!(error.message().len() < 1_000);
                 prop_assert!(error.retry_after().is_none_or(|pause| pause <= LONGEST_PAUSE));
             }
@@ -278,7 +278,7 @@ fn corrupted_failures_give_typed_errors() {
                     .insert(HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap());
             }
             let decoded = exchange.decode();
-            let Outcome::Failed(error) = &decoded.outcome else {
+            let ExchangeOutcome::Failed(error) = &decoded.outcome else {
                 return Err(TestCaseError::fail(format!("{}: {:?}", exchange.id, decoded.outcome)));
             };
             prop_assert_eq!(error.status(), Some(status));

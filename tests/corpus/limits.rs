@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hotspare::Kind;
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use hotspare_core::Error;
 use hotspare_http::{HttpConfig, ReqwestTransport};
 use hotspare_provider::{BODY_LIMIT, FRAME_LIMIT, HttpRequest, HttpResponse, Transport};
@@ -21,7 +21,7 @@ fn exchange(endpoint: &str, content_type: &str, body: impl Into<Bytes>) -> Excha
 
 fn kind(exchange: &Exchange) -> Kind {
     match exchange.decode_in_pieces(64 << 10).outcome {
-        Outcome::Failed(error) => error.kind(),
+        ExchangeOutcome::Failed(error) => error.kind(),
         other => panic!("{other:?}"),
     }
 }

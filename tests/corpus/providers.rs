@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hotspare::Part;
-use hotspare::recorded::{Decoded, Exchange, Outcome};
+use hotspare::recorded::{Decoded, Exchange, ExchangeOutcome};
 use hotspare_openai::Dialect;
 
 /// The capabilities, in the table's order.
@@ -84,7 +84,7 @@ impl Providers {
     pub(crate) fn note(&mut self, exchange: &Exchange, decoded: &Decoded) {
         let mut demonstrated: Vec<&'static str> = Vec::new();
         match &decoded.outcome {
-            Outcome::Answered { answer, .. } => {
+            ExchangeOutcome::Answered { answer, .. } => {
                 demonstrated.push("answers");
                 if exchange.streaming {
                     demonstrated.push("streams");
@@ -104,8 +104,8 @@ impl Providers {
                     .filter(|(_, marks)| marks.iter().any(|mark| request.contains(mark)));
                 demonstrated.extend(requested.map(|(what, _)| *what));
             }
-            Outcome::Vectors(_) => demonstrated.push("vectors"),
-            Outcome::Failed(_) => demonstrated.push("failures"),
+            ExchangeOutcome::Vectors(_) => demonstrated.push("vectors"),
+            ExchangeOutcome::Failed(_) => demonstrated.push("failures"),
             _ => {}
         }
         let folder = exchange.provider.as_str();

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a sentence about the target moves the call on, and one about the caller's mistake returns to the caller.
 
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use hotspare::{Error, Kind};
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(crate) fn classify_body(provider: &str, endpoint: &str, status: u16, body: &
         "response_body": body,
     });
     match Exchange::parse(line.to_string().as_bytes()).unwrap().decode().outcome {
-        Outcome::Failed(error) => error,
+        ExchangeOutcome::Failed(error) => error,
         other => panic!("{provider} {endpoint}: {other:?}"),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use hotspare_core::Allowance;
 
 use crate::recordings::all;
@@ -247,7 +247,7 @@ fn provider_codes_are_read() {
     let (mut read, mut wrong) = (0, Vec::new());
     for recording in &all().recordings {
         let exchange = &recording.exchange;
-        let Outcome::Failed(error) = exchange.decode().outcome else { continue };
+        let ExchangeOutcome::Failed(error) = exchange.decode().outcome else { continue };
         if recording.code.is_empty() || exchange.head.status.is_success() {
             continue;
         }

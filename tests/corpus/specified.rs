@@ -4,7 +4,7 @@
 //! explain it.
 
 use hotspare::Kind;
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use serde_json::{Value, json};
 
 use crate::quoted::classify_body;
@@ -37,8 +37,8 @@ fn ending(provider: &str, endpoint: &str, word: &Value) -> String {
         "response_headers": {"content-type": "application/json"}, "response_body": body.to_string(),
     });
     match Exchange::parse(line.to_string().as_bytes()).unwrap().decode().outcome {
-        Outcome::Answered { answer, .. } => answer.finish.as_str().to_owned(),
-        Outcome::Failed(error) => error.kind().to_string(),
+        ExchangeOutcome::Answered { answer, .. } => answer.finish.as_str().to_owned(),
+        ExchangeOutcome::Failed(error) => error.kind().to_string(),
         other => panic!("{provider} {word}: {other:?}"),
     }
 }

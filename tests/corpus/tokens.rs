@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use hotspare::{ChatRequest, UsageSource};
 use hotspare_bedrock::Bedrock;
 use hotspare_catalog::Catalog;
@@ -152,7 +152,7 @@ fn estimates_track_reported_counts_and_exclude_no_prompt_that_fitted() {
             continue;
         }
         let Some(request) = any_request(exchange) else { continue };
-        let Outcome::Answered { answer: response, .. } = exchange.decode().outcome else { continue };
+        let ExchangeOutcome::Answered { answer: response, .. } = exchange.decode().outcome else { continue };
         let reported = response.usage.source == UsageSource::Reported;
         let Some(counted) = response.usage.input.filter(|counted| reported && *counted > 0) else { continue };
         let size = chat_size(&request);

@@ -11,7 +11,7 @@ mod style;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hotspare::recorded::{Exchange, Outcome};
+use hotspare::recorded::{Exchange, ExchangeOutcome};
 use hotspare::{ChatResponse, FinishReason, Part};
 use serde_json::Value;
 
@@ -33,9 +33,9 @@ enum Ignored {
 type Variant = (&'static str, Option<Ignored>, Vec<u8>);
 
 /// What is decoded, in a form that does not depend on how the JSON was written. `but` is left out.
-fn summary(outcome: &Outcome, but: Option<Ignored>) -> String {
+fn summary(outcome: &ExchangeOutcome, but: Option<Ignored>) -> String {
     match outcome {
-        Outcome::Answered { answer, .. } => {
+        ExchangeOutcome::Answered { answer, .. } => {
             let (mut content, mut signed) = (String::new(), 0);
             let mut last = "";
             for part in &answer.content {
@@ -67,12 +67,12 @@ fn summary(outcome: &Outcome, but: Option<Ignored>) -> String {
             let finish = Some(&answer.finish).filter(|_| but != Some(Ignored::Finish));
             format!("{id:?} {model:?} {tier:?} {content:?} {finish:?} {:?} {lists:?}", answer.usage)
         }
-        Outcome::Failed(error) => {
+        ExchangeOutcome::Failed(error) => {
             let (status, code, id) = (error.status(), error.code(), error.request_id());
             let (kind, scope, pause) = (error.kind(), error.scope(), error.retry_after());
             format!("{kind:?} {scope:?} {status:?} {code:?} {id:?} {pause:?} {}", error.message())
         }
-        Outcome::Vectors(answer) => format!("{answer:?}"),
+        ExchangeOutcome::Vectors(answer) => format!("{answer:?}"),
         other => format!("{other:?}"),
     }
 }
@@ -116,7 +116,7 @@ fn rewritten(body: &Body, style: Style, change: &dyn Fn(&mut Value)) -> Body {
 }
 
 /// All variants of a body, with what was done.
-fn variants(exchange: &Exchange, answer: &Outcome, body: &Body, names: &Names) -> Vec<Variant> {
+fn variants(exchange: &Exchange, answer: &ExchangeOutcome, body: &Body, names: &Names) -> Vec<Variant> {
     let lines = matches!(body, Body::Lines(_));
     let plain = Style::default();
     let same = |_: &mut Value| {};
@@ -159,7 +159,7 @@ fn variants(exchange: &Exchange, answer: &Outcome, body: &Body, names: &Names) -
     // An answer that is empty or cut off has to say why.
     let is_whole =
         |answer: &ChatResponse| !answer.content.is_empty() && answer.finish != FinishReason::Length;
-    if matches!(answer, Outcome::Answered { answer, .. } if is_whole(answer)) {
+    if matches!(answer, ExchangeOutcome::Answered { answer, .. } if is_whole(answer)) {
         out.push(("unknown reasons", Some(Ignored::Finish), change(style::with_unknown_reasons)));
     }
     out

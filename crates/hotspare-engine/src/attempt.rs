@@ -26,7 +26,7 @@ const HELD_END: Duration = Duration::from_secs(3);
 const EVENT_COST: usize = 128;
 
 #[derive(Debug)]
-pub(crate) struct Attempt {
+pub(crate) struct AttemptState {
     pub(crate) choice: PlannedTarget,
     pub(crate) key: usize,
     pub(crate) stream: bool,
@@ -86,7 +86,7 @@ pub(crate) struct Attempt {
     pub(crate) respelled: bool,
 }
 
-impl Attempt {
+impl AttemptState {
     pub(crate) fn new(
         now: Moment,
         choice: PlannedTarget,

@@ -22,7 +22,7 @@ use hotspare_health::{Observation, Refusal};
 use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
 
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::call_spec::CallSpec;
 use crate::draw::Draws;
 use crate::ending::Ending;
@@ -79,7 +79,7 @@ pub struct Call {
     /// Why the next target is due: the latest attempt that became late, until another one fails.
     late: Option<AttemptId>,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
-    attempts: Vec<Attempt>,
+    attempts: Vec<AttemptState>,
     /// Cancelled because another answered first: if that answer is cut, they may carry it on.
     losers: VecDeque<PlannedTarget>,
     extra_starts: u32,
@@ -354,7 +354,7 @@ impl Call {
     /// Whether anything is pending that only [`Call::poll`] can do.
     #[must_use]
     pub fn needs_world(&self) -> bool {
-        let waits = |(index, attempt): (usize, &Attempt)| {
+        let waits = |(index, attempt): (usize, &AttemptState)| {
             let loser = self.committed.is_some_and(|winner| winner.0 != index);
             let told = attempt.unobserved || attempt.failure.is_some() || attempt.judgement.is_some();
             attempt.is_live() && (loser || told)
@@ -424,7 +424,7 @@ impl Call {
         !matches!(self.phase, Phase::Running)
     }
 
-    fn live(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+    fn live(&mut self, id: AttemptId) -> Option<&mut AttemptState> {
         self.attempts.get_mut(id.0).filter(|attempt| attempt.is_live())
     }
 
@@ -433,7 +433,7 @@ impl Call {
     }
 
     fn is_waiting_for_something(&self) -> bool {
-        !self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)
+        !self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(AttemptState::is_live)
     }
 }
 

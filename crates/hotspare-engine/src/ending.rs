@@ -3,12 +3,12 @@
 //! Not what follows. Invariant: the holder of the permit creates it, once per attempt.
 
 use hotspare_core::{Cost, Kind, PromptSize, Usage};
-use hotspare_health::Outcome;
+use hotspare_health::HealthOutcome;
 
 /// How an attempt ended, for the book and the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settlement {
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: HealthOutcome,
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
     pub(crate) cost: Option<Cost>,
@@ -25,12 +25,12 @@ pub(crate) struct Settlement {
 impl Settlement {
     /// The end of an attempt that a test makes instead of a call of the first route.
     #[cfg(test)]
-    pub(crate) fn of_attempt(outcome: Outcome, ending: Ending) -> Self {
+    pub(crate) fn of_attempt(outcome: HealthOutcome, ending: Ending) -> Self {
         Self { route: Some(0), ..Self::of_probe(outcome, ending) }
     }
 
     /// The end of a probe that carries no caller's request; its few tokens are not counted.
-    pub(crate) fn of_probe(outcome: Outcome, ending: Ending) -> Self {
+    pub(crate) fn of_probe(outcome: HealthOutcome, ending: Ending) -> Self {
         Self {
             outcome,
             ending,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotspare_core::{Error, Kind, Moment};
-use hotspare_health::{Outcome, Permit, Verdict};
+use hotspare_health::{HealthOutcome, Permit, Verdict};
 
 use crate::ending::{Ending, Settlement};
 use crate::fleet::Fleet;
@@ -146,7 +146,7 @@ impl Prober {
         if probe.is_last_try {
             // A failure would only block the calls as well.
             (history.rests_until, history.after_call) = (now + LONGEST_PAUSE, Some(world.settled(target)));
-            let end = Settlement::of_probe(Outcome::neutral(), Ending::Failed(Kind::Timeout));
+            let end = Settlement::of_probe(HealthOutcome::neutral(), Ending::Failed(Kind::Timeout));
             world.settle(now, target, probe.permit, end, draw(now));
         } else {
             history.timeouts += 1;
@@ -158,7 +158,7 @@ impl Prober {
     fn settle(&mut self, now: Moment, world: &mut World, probe: Running, result: &Result<(), Error>) {
         let Running { target, key, permit, .. } = probe;
         let (outcome, ending) = match result {
-            Ok(()) => (Outcome::success(), Ending::Served),
+            Ok(()) => (HealthOutcome::success(), Ending::Served),
             Err(error) => {
                 let outcome = verdict::outcome(now, error, &self.fleet.targets()[target], key, 1_000);
                 (outcome, Ending::Failed(error.kind()))
@@ -188,7 +188,7 @@ impl Prober {
     /// The driver stops with probes in flight: returns their slots and leases.
     pub fn give_up(&mut self, now: Moment, world: &mut World) {
         for Running { target, permit, .. } in self.running.drain(..) {
-            let end = Settlement::of_probe(Outcome::neutral(), Ending::Cancelled);
+            let end = Settlement::of_probe(HealthOutcome::neutral(), Ending::Cancelled);
             world.settle(now, target, permit, end, draw(now));
         }
     }

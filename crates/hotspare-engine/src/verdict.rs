@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::{Error, Evidence, Hold, Moment};
-use hotspare_health::{Outcome, Verdict};
+use hotspare_health::{HealthOutcome, Verdict};
 
 use crate::fleet::Target;
 
@@ -14,9 +14,9 @@ use crate::fleet::Target;
 const RECHECK: Duration = Duration::from_secs(600);
 
 /// The outcome of a failed attempt. `weight` is the share of a full failure in thousandths.
-pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, weight: u32) -> Outcome {
+pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, weight: u32) -> HealthOutcome {
     let policy = error.policy();
-    let Some(scope) = target.scope(key, policy.scope) else { return Outcome::neutral() };
+    let Some(scope) = target.scope(key, policy.scope) else { return HealthOutcome::neutral() };
     let hinted = error.retry_after().map(|pause| now + pause);
     let verdict = match (policy.hold, policy.evidence) {
         (Hold::Disable, _) => Verdict::Disable { until: (now + RECHECK).max(hinted.unwrap_or(now)) },
@@ -25,7 +25,7 @@ pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, w
             Some(until) => Verdict::Hold { until },
             None => Verdict::HoldUnknown,
         },
-        (_, Evidence::None) => return Outcome::neutral(),
+        (_, Evidence::None) => return HealthOutcome::neutral(),
         (hold, evidence) => {
             let not_before = (hold == Hold::Floor).then_some(hinted).flatten();
             match evidence {
@@ -35,5 +35,5 @@ pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, w
             }
         }
     };
-    Outcome::at(scope, verdict)
+    HealthOutcome::at(scope, verdict)
 }

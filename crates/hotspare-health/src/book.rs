@@ -9,8 +9,8 @@ use crate::breaker::Change;
 use crate::config::Config;
 use crate::network::{Network, NetworkChange};
 use crate::permit::{
-    Admission, CallProfile, Cause, Entry, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition,
-    Verdict,
+    Admission, CallProfile, Cause, Entry, HealthOutcome, Observation, Permit, Reason, Refusal, ScopeId,
+    Transition, Verdict,
 };
 use crate::schedule::Schedule;
 use crate::scope::{LatencyState, Like, ScopeState};
@@ -114,7 +114,13 @@ impl Book {
     }
 
     /// Takes the end of a call. `draw` randomizes the cooldown if a breaker opens.
-    pub fn settle(&mut self, now: Moment, permit: Permit, outcome: Outcome, draw: u64) -> Vec<Transition> {
+    pub fn settle(
+        &mut self,
+        now: Moment,
+        permit: Permit,
+        outcome: HealthOutcome,
+        draw: u64,
+    ) -> Vec<Transition> {
         let mut transitions = self.advance(now);
         let failed = matches!(
             outcome.verdict,

@@ -6,7 +6,7 @@
 //! ```
 //! use std::time::Instant;
 //!
-//! use hotspare_health::{Admission, Book, Config, Moment, Observation, Outcome};
+//! use hotspare_health::{Admission, Book, Config, Moment, Observation, HealthOutcome};
 //!
 //! let started = Instant::now();
 //! let now = || Moment::ZERO + started.elapsed();
@@ -20,7 +20,7 @@
 //!     // At the end: `success`, `failure`, or `neutral` for a call that was cancelled. The draw is a random number, which
 //!     // spreads the cooldowns of several processes.
 //!     let draw = 0x9e37_79b9_7f4a_7c15;
-//!     book.settle(now(), permit, Outcome::failure(), draw);
+//!     book.settle(now(), permit, HealthOutcome::failure(), draw);
 //! }
 //! let Admission::Refused(refusal) = book.admit(now(), &[database]) else { panic!("open") };
 //! println!("try again after {:?}", refusal.until);
@@ -55,7 +55,7 @@ pub use evidence::Evidence;
 pub use hotspare_core::{BreakerState, Moment, RateLimits};
 pub use network::NetworkChange;
 pub use permit::{
-    Admission, CallProfile, Cause, Observation, Outcome, Permit, Reason, Refusal, ScopeId, Transition,
+    Admission, CallProfile, Cause, HealthOutcome, Observation, Permit, Reason, Refusal, ScopeId, Transition,
     Verdict,
 };
 pub use quota::Quota;

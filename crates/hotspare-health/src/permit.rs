@@ -23,7 +23,7 @@ impl ScopeId {
 /// Permission to make one call.
 ///
 /// Settle every permit, including that of a call that is dropped before it ends; a guard whose `Drop` settles with
-/// [`Outcome::neutral`] does that. A lost permit frees a breaker's probe slot when its lease expires, but keeps
+/// [`HealthOutcome::neutral`] does that. A lost permit frees a breaker's probe slot when its lease expires, but keeps
 /// counting as a call in flight.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit that is not settled holds its probe until the lease expires"]
@@ -205,14 +205,14 @@ pub enum Observation {
 
 /// How a call ended, as far as health is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct HealthOutcome {
     /// The verdict.
     pub verdict: Verdict,
     /// The scope of the permit that it concerns; the others learn nothing. `None` means all of them.
     pub at: Option<ScopeId>,
 }
 
-impl Outcome {
+impl HealthOutcome {
     /// The call succeeded.
     #[must_use]
     pub const fn success() -> Self {

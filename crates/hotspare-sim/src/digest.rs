@@ -5,7 +5,7 @@
 use crate::invariants::Breach;
 use crate::ledger::Ledger;
 use crate::marks::Measure;
-use crate::run::Outcome;
+use crate::run::RunOutcome;
 use crate::scenario::Scenario;
 use crate::timeline::Timeline;
 use crate::verdict::{JudgedMark, Verdict};
@@ -57,7 +57,7 @@ pub struct Digest {
 impl Digest {
     /// Digests a run.
     #[must_use]
-    pub fn of(scenario: &Scenario, seed: u64, outcome: Outcome) -> Self {
+    pub fn of(scenario: &Scenario, seed: u64, outcome: RunOutcome) -> Self {
         let judged = outcome.judge(scenario);
         let values = DIGEST_MEASURES.map(|measure| outcome.in_window(measure));
         let ledger: &Ledger = &outcome.ledger;

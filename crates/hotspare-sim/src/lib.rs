@@ -57,7 +57,7 @@ pub use invariants::Breach;
 pub use marks::Measure;
 pub use metrics::{GoalStatus, Headline, headlines};
 pub use rivals::RivalKind;
-pub use run::{Outcome, Player, RunOptions, run, run_with_log};
+pub use run::{Player, RunOptions, RunOutcome, run, run_with_log};
 pub use scenario::Scenario;
 pub use setup::{Setup, rival_or_strategy, strategy};
 pub use stats::{Estimate, quantile};

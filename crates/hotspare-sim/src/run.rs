@@ -33,7 +33,7 @@ use crate::setup::Setup;
 use crate::text::ModelText;
 use crate::workload::{RequestSpec, Workload};
 
-pub use options::{Outcome, Player, RunOptions};
+pub use options::{Player, RunOptions, RunOutcome};
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -57,7 +57,7 @@ enum Event {
 
 /// An attempt and its connection to the provider.
 #[derive(Debug)]
-struct Attempt {
+struct SimulatedAttempt {
     target: usize,
     key: usize,
     nth: u64,
@@ -77,7 +77,7 @@ struct Attempt {
     failed: bool,
 }
 
-impl Attempt {
+impl SimulatedAttempt {
     /// Whether its target served it worse than a healthy one would: a fault, a failure, or a queue.
     const fn is_impaired(&self) -> bool {
         self.faulty || self.failed || self.reply.is_none()
@@ -89,7 +89,7 @@ struct ActiveCall {
     spec: RequestSpec,
     arrived: Moment,
     state: CallState,
-    attempts: Vec<Attempt>,
+    attempts: Vec<SimulatedAttempt>,
     /// When its timer fires; [`Moment::MAX`] if none is set.
     timer: Moment,
     /// Words that the caller has received, the target whose text they are, and when the first and the last arrived.
@@ -166,7 +166,12 @@ struct Simulation<'a> {
 ///
 /// # Errors
 /// If the player's setup cannot be assembled.
-pub fn run(scenario: &Scenario, player: &Player, seed: u64, options: &RunOptions) -> Result<Outcome, String> {
+pub fn run(
+    scenario: &Scenario,
+    player: &Player,
+    seed: u64,
+    options: &RunOptions,
+) -> Result<RunOutcome, String> {
     simulate(scenario, player, seed, options, None)
 }
 
@@ -180,7 +185,7 @@ pub fn run_with_log(
     seed: u64,
     options: &RunOptions,
     sink: &mut dyn FnMut(&LogEntry),
-) -> Result<Outcome, String> {
+) -> Result<RunOutcome, String> {
     simulate(scenario, player, seed, options, Some(sink))
 }
 
@@ -190,7 +195,7 @@ fn simulate<'a>(
     seed: u64,
     options: &'a RunOptions,
     sink: Option<&'a mut dyn FnMut(&LogEntry)>,
-) -> Result<Outcome, String> {
+) -> Result<RunOutcome, String> {
     let rng = CounterRng::new(seed);
     let mut faults = FaultSchedule::new(scenario, rng);
     if let Some(series) = &options.series {
@@ -269,7 +274,7 @@ impl Simulation<'_> {
         }
     }
 
-    fn finish(mut self) -> Outcome {
+    fn finish(mut self) -> RunOutcome {
         self.invariants.run_ended(self.now);
         // Timers of ended calls may expire later.
         let length = self.scenario.length.0;
@@ -288,7 +293,7 @@ impl Simulation<'_> {
             }
         }
         self.log.breached(&self.invariants.breaches);
-        Outcome {
+        RunOutcome {
             hash: self.hash,
             requests: self.requests,
             events: self.events,

@@ -4,7 +4,7 @@
 //! invariant fails whatever its marks say.
 
 use crate::marks::{Mark, Measure};
-use crate::run::Outcome;
+use crate::run::RunOutcome;
 use crate::scenario::Scenario;
 
 /// One mark, judged.
@@ -31,7 +31,7 @@ pub enum Verdict {
     NotJudged,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Judges the scenario's marks.
     #[must_use]
     pub fn judge(&self, scenario: &Scenario) -> Vec<JudgedMark> {

@@ -47,13 +47,13 @@ pub struct Decoded {
     /// The provider's limits as stated in the reply's headers.
     pub limits: RateLimits,
     /// The result.
-    pub outcome: Outcome,
+    pub outcome: ExchangeOutcome,
 }
 
 /// The result of a recorded exchange.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum ExchangeOutcome {
     /// An answer.
     Answered {
         /// The answer.

@@ -62,8 +62,8 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "a call is settled by its headers",
         file: SETTLE,
-        from: "if hard && !self.blamed.insert(attempt.choice.target) { Outcome::neutral() } else { outcome }",
-        to: "if attempt.heard { Outcome::success() } else { outcome }",
+        from: "if hard && !self.blamed.insert(attempt.choice.target) { HealthOutcome::neutral() } else { outcome }",
+        to: "if attempt.heard { HealthOutcome::success() } else { outcome }",
         scenario: "stall",
     },
     Simulated {
@@ -111,7 +111,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "losing a race counts as a failure",
         file: SETTLE,
-        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),\n                _ => Outcome::neutral(),",
+        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),\n                _ => HealthOutcome::neutral(),",
         to: "_ => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         scenario: "half-errors",
     },

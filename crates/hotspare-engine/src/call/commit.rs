@@ -6,7 +6,7 @@
 use hotspare_core::{Chunk, Event, Moment};
 
 use super::Call;
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::rules::{Commit, OnRefusal};
 use crate::splice::Splice;
 use crate::step::AttemptId;
@@ -26,7 +26,7 @@ impl Call {
     }
 
     /// Whether the attempt's events may be passed on to the caller.
-    pub(super) fn may_commit(&self, attempt: &Attempt) -> bool {
+    pub(super) fn may_commit(&self, attempt: &AttemptState) -> bool {
         let refused = attempt.refused && self.route.rules.on_refusal == OnRefusal::Next;
         // A continuation commits only once it has joined what the caller already has.
         let joined = attempt.splice.as_ref().is_none_or(Splice::is_joined);
@@ -36,7 +36,7 @@ impl Call {
 
     /// When the call commits to an attempt because its content has been held back long enough, or because its caller
     /// waits no longer.
-    pub(super) fn commit_at(&self, attempt: &Attempt) -> Option<Moment> {
+    pub(super) fn commit_at(&self, attempt: &AttemptState) -> Option<Moment> {
         let first = attempt.first_content.filter(|_| attempt.is_open() && self.may_commit(attempt))?;
         let held_until = match self.route.rules.commit {
             Commit::After(time) => first + time,

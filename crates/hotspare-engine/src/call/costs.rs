@@ -6,7 +6,7 @@
 use hotspare_core::{Cost, Moment};
 
 use super::Call;
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::plan::PlannedTarget;
 use crate::world::World;
 
@@ -38,7 +38,7 @@ impl Call {
         let (Some(most), Some(cost)) = (self.spec.max_cost, choice.most_cost(&self.fleet)) else {
             return false;
         };
-        self.attempts.iter().any(Attempt::is_live) && self.spent_or_reserved() + cost > most
+        self.attempts.iter().any(AttemptState::is_live) && self.spent_or_reserved() + cost > most
     }
 
     /// Why a spending limit of the target or the route rules a target out.

@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use hotspare_core::{
-    Cost, Error, Evidence, Kind, Moment, Next, Outcome as Ended, Overflow, Policy, Same, Scope, Usage,
+    Cost, Error, Evidence, Kind, Moment, Next, Outcome, Overflow, Policy, Same, Scope, Usage,
 };
-use hotspare_health::{Observation, Outcome};
+use hotspare_health::{HealthOutcome, Observation};
 use hotspare_routing::Reason;
 
 use super::Call;
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::ending::Ending;
 use crate::judgement::Reask;
 use crate::plan::PlannedTarget;
@@ -83,12 +83,15 @@ impl Call {
         // Silence within what a provider may buffer shows that it is slow, not that it is down.
         let buffers = error.kind() == Kind::Stalled && self.attempts[id.0].may_be_quiet();
         let outcome = match in_another_form || stale {
-            true => Outcome::neutral(),
+            true => HealthOutcome::neutral(),
             false if buffers => self.slow(id),
             false => self.evidence(now, id, &error),
         };
-        let end =
-            Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
+        let end = Outcome::Failed {
+            kind: error.kind(),
+            status: error.status(),
+            message: error.message().to_owned(),
+        };
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
         self.attempts[id.0].failure = None;
         if self.attempts[id.0].first_content.is_some() {
@@ -175,7 +178,7 @@ impl Call {
         if (policy.next != Next::Move || rule.is_some()) && !asked_for {
             return false;
         }
-        let Attempt { choice, key, .. } = &self.attempts[id.0];
+        let AttemptState { choice, key, .. } = &self.attempts[id.0];
         let (place, key, clean) = (choice.target, *key, choice.clean);
         let target = &self.fleet.targets()[place];
         let starts = self.attempts.iter().filter(|attempt| attempt.choice.target == place).count();
@@ -296,9 +299,12 @@ impl Call {
         let Some(attempt) = self.live(id) else { return };
         let place = attempt.choice.target;
         let error = error.with_target(self.fleet.targets()[place].id.clone());
-        let end =
-            Ended::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() };
-        self.settle(now, world, id, Outcome::neutral(), Ending::Failed(error.kind()), end);
+        let end = Outcome::Failed {
+            kind: error.kind(),
+            status: error.status(),
+            message: error.message().to_owned(),
+        };
+        self.settle(now, world, id, HealthOutcome::neutral(), Ending::Failed(error.kind()), end);
         if !again {
             self.follow(place, &error);
             self.late = None;
@@ -380,12 +386,12 @@ impl Call {
 
     /// Whether an answer may still come without retrying the same target.
     fn is_hopeful(&self) -> bool {
-        !self.retries.is_empty() || self.attempts.iter().any(Attempt::is_hopeful)
+        !self.retries.is_empty() || self.attempts.iter().any(AttemptState::is_hopeful)
     }
 
     /// The next target is due, unless an attempt is still within its time.
     pub(super) fn advance(&mut self) {
-        if !self.attempts.iter().any(Attempt::is_hopeful) {
+        if !self.attempts.iter().any(AttemptState::is_hopeful) {
             self.wanted = self.wanted.max(1);
         }
     }

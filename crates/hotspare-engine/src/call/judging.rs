@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hotspare_core::{Chunk, Event, Moment, Response};
 
 use super::Call;
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::judgement::{Accepted, Judged, Judgement, Rejected};
 use crate::rules::{Commit, ValidateOutput, ValidateToolCalls};
 use crate::step::AttemptId;
@@ -58,7 +58,7 @@ impl Call {
 
     /// The answer of an attempt has been judged.
     pub(super) fn judged(&mut self, now: Moment, world: &mut World, id: AttemptId, judged: Judged) {
-        if !self.attempts.get(id.0).is_some_and(Attempt::is_being_judged) {
+        if !self.attempts.get(id.0).is_some_and(AttemptState::is_being_judged) {
             return;
         }
         let repaired = !judged.notes.is_empty();

@@ -7,7 +7,7 @@ use hotspare_routing::Start;
 
 use super::Call;
 use super::refusals::why_refused;
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::plan::PlannedTarget;
 use crate::world::World;
 
@@ -15,8 +15,8 @@ impl Call {
     /// What part an attempt at `place` plays that starts now, unless it is a retry in place or a last resort.
     /// `instead` is whether a target before it was passed over.
     pub(super) fn start_kind(&self, place: usize, instead: bool) -> StartKind {
-        let of_place = |attempt: &Attempt| attempt.choice.target == place;
-        let is_live = self.attempts.iter().any(Attempt::is_live);
+        let of_place = |attempt: &AttemptState| attempt.choice.target == place;
+        let is_live = self.attempts.iter().any(AttemptState::is_live);
         // The loser of a race is asked anew, but for another target's answer.
         let succeeds = self.cut.as_ref().is_some_and(|cut| cut.from != self.fleet.targets()[place].id);
         if !succeeds && self.attempts.iter().any(of_place) {
@@ -35,7 +35,7 @@ impl Call {
     }
 
     /// The attempt that became late last, unless another one has failed since.
-    fn late(&self) -> Option<&Attempt> {
+    fn late(&self) -> Option<&AttemptState> {
         self.late.and_then(|id| self.attempts.get(id.0)).filter(|attempt| attempt.is_live())
     }
 
@@ -77,7 +77,7 @@ impl Call {
             let silent = now.saturating_since(late.started).as_secs_f64();
             return format!("{target} is late: no content after {silent:.1} s; {reason}");
         }
-        match (self.errors.last(), self.attempts.iter().any(Attempt::is_live)) {
+        match (self.errors.last(), self.attempts.iter().any(AttemptState::is_live)) {
             (Some(error), _) => match error.target() {
                 Some(target) => format!("{target} failed ({}); {reason}", failure(error)),
                 None => format!("after {}; {reason}", failure(error)),

@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hotspare_core::{
-    Chunk, Cost, Error, Event, Kind, Moment, Outcome as Ended, Response, Scope, Skipped, Trail, Turn, Usage,
+    Chunk, Cost, Error, Event, Kind, Moment, Outcome, Response, Scope, Skipped, Trail, Turn, Usage,
     UsageSource,
 };
-use hotspare_health::{Observation, Outcome, Verdict};
+use hotspare_health::{HealthOutcome, Observation, Verdict};
 
 use super::continuation::empty_answer;
 use super::timers::exceeds_norm;
 use super::{Call, Phase, refusals};
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::ending::{Ending, Settlement};
 use crate::fleet::Target;
 use crate::rules::OnRefusal;
@@ -86,7 +86,7 @@ impl Call {
             let outcome = match (had_its_time && self.is_comparable(attempt), hung) {
                 (true, true) => self.evidence(now, id, &Error::new(Kind::Timeout, "no response")),
                 (judged, _) if judged || outrun || unanswered => self.slow(id),
-                _ => Outcome::neutral(),
+                _ => HealthOutcome::neutral(),
             };
             // A stream that was in time says nothing, while an unstreamed answer would have arrived later than now. What
             // will never arrive is no sample of how long others take.
@@ -104,8 +104,8 @@ impl Call {
                 world.observe(now, attempt.choice.target, permit, Observation::Abandoned { after });
             }
             let ended = match ending {
-                Ending::Failed(kind) => Ended::Failed { kind, status: None, message: reason.into() },
-                _ => Ended::Cancelled { reason: reason.into() },
+                Ending::Failed(kind) => Outcome::Failed { kind, status: None, message: reason.into() },
+                _ => Outcome::Cancelled { reason: reason.into() },
             };
             self.settle(now, world, id, outcome, ending, ended);
             if winner.is_some() {
@@ -116,16 +116,16 @@ impl Call {
     }
 
     /// The outcome of an attempt that callers should not have had to wait for.
-    pub(super) fn slow(&self, id: AttemptId) -> Outcome {
+    pub(super) fn slow(&self, id: AttemptId) -> HealthOutcome {
         let attempt = &self.attempts[id.0];
         let scope = self.fleet.targets()[attempt.choice.target].scope(attempt.key, Scope::Model);
-        scope.map_or_else(Outcome::neutral, |scope| Outcome::at(scope, Verdict::Slow))
+        scope.map_or_else(HealthOutcome::neutral, |scope| HealthOutcome::at(scope, Verdict::Slow))
     }
 
     /// Whether the answer that arrived shows how long this one should have taken. How long an unstreamed answer takes
     /// depends on the request: one that was requested later than the winner's may still have been quicker. If no target
     /// answered, the silence shows when the caller stopped waiting, which [`Call::outlasted`] judges.
-    fn is_comparable(&self, attempt: &Attempt) -> bool {
+    fn is_comparable(&self, attempt: &AttemptState) -> bool {
         let winner = self.committed.and_then(|winner| self.attempts.get(winner.0));
         attempt.stream || winner.is_some_and(|winner| attempt.started <= winner.started)
     }
@@ -135,9 +135,9 @@ impl Call {
         now: Moment,
         world: &mut World,
         id: AttemptId,
-        outcome: Outcome,
+        outcome: HealthOutcome,
         ending: Ending,
-        end: Ended,
+        end: Outcome,
     ) {
         let attempt = &mut self.attempts[id.0];
         let Some(permit) = attempt.permit.take() else { return };
@@ -216,8 +216,8 @@ impl Call {
             None => self.committed = Some(id),
         }
         self.report_observations(now, world);
-        let success = Outcome { verdict: Verdict::Success, at: None };
-        self.settle(now, world, id, success, Ending::Served, Ended::Served);
+        let success = HealthOutcome { verdict: Verdict::Success, at: None };
+        self.settle(now, world, id, success, Ending::Served, Outcome::Served);
         world.earned(&self.route);
         let served = &self.attempts[id.0];
         if !served.stream && self.unstreamed_only.contains(&served.choice.target) {
@@ -287,7 +287,7 @@ impl Call {
 
     /// The outcome that is reported for a failed attempt. One call gives at most one piece of hard evidence per target.
     /// A request that causes server errors at two targets may itself be the cause, so the second counts a third.
-    pub(super) fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> Outcome {
+    pub(super) fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> HealthOutcome {
         let attempt = &self.attempts[id.0];
         let target = &self.fleet.targets()[attempt.choice.target];
         let poison =
@@ -297,7 +297,7 @@ impl Call {
             outcome.verdict,
             Verdict::Failure { .. } | Verdict::Shed { .. } | Verdict::Unreachable { .. }
         );
-        if hard && !self.blamed.insert(attempt.choice.target) { Outcome::neutral() } else { outcome }
+        if hard && !self.blamed.insert(attempt.choice.target) { HealthOutcome::neutral() } else { outcome }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotspare_core::{Attempt as Record, Moment, Skipped, StartKind};
+use hotspare_core::{Attempt, Moment, Skipped, StartKind};
 use hotspare_health::{Cause, Permit, Refusal};
 use hotspare_normalize::{Assembler, StreamedCalls, ThinkSplitter, Vectors};
 use hotspare_routing::Start;
@@ -14,7 +14,7 @@ use hotspare_routing::Start;
 use super::Call;
 use super::failover::Retry;
 use super::refusals::{passes_soon, why_refused};
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::judgement::{Fold, Gathered};
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
@@ -78,7 +78,7 @@ impl Call {
             return None;
         }
         // A late attempt may still answer: no breaker is overridden beside it.
-        if self.queue(now, world) || self.attempts.iter().any(Attempt::is_live) {
+        if self.queue(now, world) || self.attempts.iter().any(AttemptState::is_live) {
             self.wanted = 0;
             return None;
         }
@@ -127,7 +127,7 @@ impl Call {
 
     /// Whether no attempt is in flight that is expected to bring content.
     fn is_alone(&self) -> bool {
-        self.retries.is_empty() && !self.has_content() && !self.attempts.iter().any(Attempt::is_hopeful)
+        self.retries.is_empty() && !self.has_content() && !self.attempts.iter().any(AttemptState::is_hopeful)
     }
 
     /// All targets have been asked, and time has passed since some refused: asks those once more before the call gives
@@ -210,7 +210,7 @@ impl Call {
     /// Waits for room if that is all that is missing or the pause is short enough; with a late attempt in flight, waits
     /// for any refusal to end.
     fn queue(&mut self, now: Moment, world: &mut World) -> bool {
-        let late = self.attempts.iter().any(Attempt::is_live);
+        let late = self.attempts.iter().any(AttemptState::is_live);
         let patience = self.route.limits.wait_for_rate_limit;
         let last_look = now + self.first_content_at.saturating_since(now).saturating_sub(SHORTEST_WAIT);
         let mut at: Option<Moment> = None;
@@ -362,7 +362,7 @@ impl Call {
         let expected = self.fleet.targets()[place].prompt_cost(prompt_tokens).unwrap_or_default();
         world.begin_spending(self.route.index, place, expected);
         let key = admitted.0;
-        let mut attempt = Attempt::new(now, choice, admitted, stream, share, expected, self.gathered());
+        let mut attempt = AttemptState::new(now, choice, admitted, stream, share, expected, self.gathered());
         let resume = self.cut.as_ref().map(|cut| {
             let given = self.prefill_for(place, cut);
             attempt.splice = Some(Splice::new(cut.whole.text.clone(), given.is_some()));
@@ -373,7 +373,7 @@ impl Call {
             attempt.think = target.profile.think_tags.as_ref().map(ThinkSplitter::of);
         }
         let since = now.saturating_since(self.started);
-        self.trail.attempts.push(Record::begun(target.id.clone(), kind, why, since));
+        self.trail.attempts.push(Attempt::begun(target.id.clone(), kind, why, since));
         self.attempts.push(attempt);
         self.queue_at = None;
         if id == AttemptId(0) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hotspare_core::{
-    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome as Ended, Overflow, PromptSize,
+    ChatRequest, ChatResponse, Cost, FinishReason, ModelProfile, Outcome, Overflow, PromptSize,
     ReasoningMode, TargetId, ThinkTags,
 };
-use hotspare_health::{Config, Outcome, Permit, Verdict};
+use hotspare_health::{Config, HealthOutcome, Permit, Verdict};
 use hotspare_normalize::OutputCheck;
 use hotspare_routing::{Hedge, Hedged, Race, Sequential, Strategy};
 
@@ -163,7 +163,7 @@ fn race_losers_are_cancelled_and_their_usage_counts() {
     assert_eq!(rig.live, BTreeSet::from([AttemptId(1)]));
     rig.finishes(1);
     let trail = &rig.done[0].as_ref().unwrap().trail;
-    assert!(matches!(trail.attempts[2].outcome, Ended::Cancelled { .. }));
+    assert!(matches!(trail.attempts[2].outcome, Outcome::Cancelled { .. }));
     assert!(trail.attempts[2].usage.input.is_some(), "the loser had started and is billed");
     assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "losing is not failing");
 }

@@ -9,7 +9,7 @@ use hotspare_core::{Chunk, Error, Event, Kind, Moment};
 use hotspare_health::{Observation, Permit};
 
 use super::Call;
-use crate::attempt::Attempt;
+use crate::attempt::AttemptState;
 use crate::rules::AnswerLimit;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -43,7 +43,7 @@ impl Call {
         if self.is_over() {
             return;
         }
-        let due = |attempt: &Attempt| self.commit_at(attempt).is_some_and(|at| now >= at);
+        let due = |attempt: &AttemptState| self.commit_at(attempt).is_some_and(|at| now >= at);
         if let Some(index) = self.attempts.iter().position(due) {
             self.commit(AttemptId(index));
             self.report_observations(now, world);
@@ -125,14 +125,14 @@ impl Call {
                 world.observe(now, attempt.choice.target, permit, Observation::Late);
             }
             // The late attempt stays alive: it may still be the first with content.
-            if !self.attempts.iter().any(Attempt::is_hopeful) {
+            if !self.attempts.iter().any(AttemptState::is_hopeful) {
                 self.wanted = self.wanted.max(1);
             }
         }
     }
 
     /// When an attempt's first content is late; `None` unless there is another target to ask, now or later.
-    fn late_at(&self, attempt: &Attempt) -> Option<Moment> {
+    fn late_at(&self, attempt: &AttemptState) -> Option<Moment> {
         if attempt.late || attempt.first_content.is_some() || self.committed.is_some() || self.stopped {
             return None;
         }
@@ -149,12 +149,12 @@ impl Call {
     }
 
     /// When an attempt that does not serve yet has used up the time limit of one attempt.
-    fn attempt_over_at(&self, attempt: &Attempt) -> Option<Moment> {
+    fn attempt_over_at(&self, attempt: &AttemptState) -> Option<Moment> {
         let serves = self.committed.is_some() || attempt.failure.is_some();
         self.route.limits.attempt.filter(|_| !serves).map(|limit| attempt.started + limit)
     }
 
-    pub(super) fn first_content_limit(&self, attempt: &Attempt) -> Duration {
+    pub(super) fn first_content_limit(&self, attempt: &AttemptState) -> Duration {
         let limits = &self.route.limits;
         let base = match (attempt.stream, attempt.choice.reasons) {
             (true, true) => limits.first_content_reasoning,
@@ -184,14 +184,14 @@ impl Call {
 
     /// Whether its silence is significant: the limit has passed, and silence is not how the target works (an unstreamed
     /// answer with reasoning, by a target that is not known to be quicker).
-    pub(super) fn had_its_time(&self, now: Moment, attempt: &Attempt) -> bool {
+    pub(super) fn had_its_time(&self, now: Moment, attempt: &AttemptState) -> bool {
         let quiet_by_nature = !attempt.stream && attempt.choice.reasons && attempt.choice.usual.is_none();
         !quiet_by_nature && now >= attempt.started + self.first_content_limit(attempt)
     }
 
     /// Whether callers who stopped waiting without an answer waited for longer than a healthy target needs. Without this
     /// a silent target would be tried for ever if all callers gave up before its limit.
-    pub(super) fn outlasted(&self, now: Moment, attempt: &Attempt) -> bool {
+    pub(super) fn outlasted(&self, now: Moment, attempt: &AttemptState) -> bool {
         let limit = self.first_content_limit(attempt);
         // Other calls do not show how long this one may reason, nor how fast a target is that has just recovered.
         let unlike_others = attempt.choice.reasons || attempt.permit.as_ref().is_some_and(Permit::is_probe);
@@ -206,7 +206,7 @@ impl Call {
 
     /// Whether an attempt without any sign of life has failed rather than being slow. An unstreamed answer shows none
     /// until it is complete, so its silence is judged by the target's known latency.
-    pub(super) fn has_hung(&self, now: Moment, attempt: &Attempt) -> bool {
+    pub(super) fn has_hung(&self, now: Moment, attempt: &AttemptState) -> bool {
         // Without a known latency, compare with the winner's, which is significant once it is far shorter.
         let compared = || {
             let winner = self.attempts.get(self.committed?.0)?;
@@ -219,7 +219,7 @@ impl Call {
 
     pub(super) fn has_content(&self) -> bool {
         let has_content =
-            |attempt: &Attempt| attempt.first_content.is_some() || attempt.stream_ended_at.is_some();
+            |attempt: &AttemptState| attempt.first_content.is_some() || attempt.stream_ended_at.is_some();
         self.attempts.iter().any(|attempt| attempt.is_live() && has_content(attempt))
     }
 
@@ -267,7 +267,7 @@ impl Call {
 
 /// Whether an unstreamed answer has taken so long, by the target's known latency, that it will not arrive; `None` if
 /// the latency is unknown.
-pub(super) fn exceeds_norm(now: Moment, attempt: &Attempt) -> Option<bool> {
+pub(super) fn exceeds_norm(now: Moment, attempt: &AttemptState) -> Option<bool> {
     let usual = attempt.choice.usual?;
     Some(now >= attempt.started + usual.p95.saturating_mul(HANGS))
 }

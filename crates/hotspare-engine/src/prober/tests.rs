@@ -71,7 +71,7 @@ impl Rig {
         self.caller_ends(place, permit, outcome, Ending::Failed(kind));
     }
 
-    fn caller_ends(&mut self, place: usize, permit: Permit, outcome: Outcome, ending: Ending) {
+    fn caller_ends(&mut self, place: usize, permit: Permit, outcome: HealthOutcome, ending: Ending) {
         let end = Settlement::of_attempt(outcome, ending);
         self.world.settle(self.now, place, permit, end, 0);
     }
@@ -100,7 +100,7 @@ impl Rig {
                 self.ends(Ok(()));
             } else if ends.is_some_and(|ends| ends <= self.now) {
                 let (_, permit) = calls.pop_front().unwrap();
-                self.caller_ends(0, permit, Outcome::success(), Ending::Served);
+                self.caller_ends(0, permit, HealthOutcome::success(), Ending::Served);
             } else if call <= self.now {
                 second += 1;
                 let demand = Demand { unstreamed: true, ..Demand::default() };
@@ -258,7 +258,7 @@ fn probe_waits_for_a_slot_and_occupies_it() {
         assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (0, 1));
     }
     assert!(rig.now > recheck);
-    let end = Settlement::of_attempt(Outcome::success(), Ending::Served);
+    let end = Settlement::of_attempt(HealthOutcome::success(), Ending::Served);
     rig.world.settle(rig.now, 0, stream, end, 0);
     rig.run();
     assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (1, 1));
@@ -306,7 +306,7 @@ fn status_is_that_of_the_key_that_is_usable_soonest() {
         let demand = Demand { draw: key, ..Demand::default() };
         let (key, permit) = rig.world.admit(rig.now, 1, demand).unwrap();
         let scope = rig.prober.fleet.targets()[1].scopes(key).credential;
-        rig.caller_ends(1, permit, Outcome::at(scope, verdict), Ending::Cancelled);
+        rig.caller_ends(1, permit, HealthOutcome::at(scope, verdict), Ending::Cancelled);
     }
     let view = rig.world.view(rig.now, 1, 0);
     assert_eq!((view.usable_in, view.disabled), (Some(Duration::from_secs(20)), false));
@@ -383,7 +383,7 @@ fn invariants_hold_for_every_event_order() {
         }
         Action::Serves => {
             if let Ok((_, permit)) = rig.world.admit(rig.now, 0, Demand::default()) {
-                rig.caller_ends(0, permit, Outcome::success(), Ending::Served);
+                rig.caller_ends(0, permit, HealthOutcome::success(), Ending::Served);
                 rig.run();
             }
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use hotspare_core::{BreakerState, Kind, Moment};
-use hotspare_health::{Outcome, ScopeId, Verdict};
+use hotspare_health::{HealthOutcome, ScopeId, Verdict};
 
 use super::{NOTICE_LIMIT, World};
 use crate::ending::Ending;
@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Records what an outcome disables; called before the book takes the outcome.
-    pub(super) fn note_out(&mut self, now: Moment, outcome: &Outcome, ending: Ending) {
+    pub(super) fn note_out(&mut self, now: Moment, outcome: &HealthOutcome, ending: Ending) {
         let (Verdict::Disable { until }, Some(scope), Ending::Failed(why)) =
             (outcome.verdict, outcome.at, ending)
         else {

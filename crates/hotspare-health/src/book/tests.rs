@@ -21,7 +21,7 @@ const FAILURE: Verdict = Verdict::Failure { weight_milli: 1_000, not_before: Non
 fn open(book: &mut Book, now: Moment, scopes: &[ScopeId], at: ScopeId) {
     for _ in 0..5 {
         let permit = granted(book.admit(now, scopes));
-        book.settle(now, permit, Outcome::at(at, FAILURE), 0);
+        book.settle(now, permit, HealthOutcome::at(at, FAILURE), 0);
     }
 }
 
@@ -34,7 +34,7 @@ fn outcome_affects_only_its_scope() {
         matches!(book.admit(at(1), &[host, model]), Admission::Refused(refusal) if refusal.scope == model)
     );
     let permit = granted(book.admit(at(1), &[host, other]));
-    book.settle(at(1), permit, Outcome::success(), 0);
+    book.settle(at(1), permit, HealthOutcome::success(), 0);
 }
 
 #[test]
@@ -54,10 +54,10 @@ fn pauses_and_rejected_keys_do_not_affect_health() {
     let [host, key] = std::array::from_fn(|_| book.add_scope(Config::window()));
     for verdict in [Verdict::Hold { until: at(30) }, Verdict::Disable { until: at(600) }] {
         let permit = granted(book.admit_last_resort(at(1), &[host], CallProfile::default()));
-        book.settle(at(1), permit, Outcome::neutral(), 0);
+        book.settle(at(1), permit, HealthOutcome::neutral(), 0);
         let mut book = book.clone();
         let permit = granted(book.admit(at(1), &[host, key]));
-        assert_eq!(book.settle(at(1), permit, Outcome::at(key, verdict), 0), vec![]);
+        assert_eq!(book.settle(at(1), permit, HealthOutcome::at(key, verdict), 0), vec![]);
         let view = book.view(at(2), &[host, key], 0);
         assert_eq!((view.usable, view.state, view.failure_rate_bp), (false, BreakerState::Closed, 0));
         assert!(book.view(at(2), &[host], 0).usable, "the host has other keys");
@@ -71,7 +71,7 @@ fn last_resort_bypasses_only_an_open_breaker() {
     open(&mut book, at(1), &[scope], scope);
     let permit = granted(book.admit_last_resort(at(1), &[scope], CallProfile::default()));
     assert!(permit.is_last_resort() && permit.is_probe());
-    let transitions = book.settle(at(1), permit, Outcome::success(), 0);
+    let transitions = book.settle(at(1), permit, HealthOutcome::success(), 0);
     let told: Vec<_> = transitions.iter().map(|one| (one.from, one.to, one.reason)).collect();
     let (open, half_open, closed) = (BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed);
     assert_eq!(
@@ -80,7 +80,7 @@ fn last_resort_bypasses_only_an_open_breaker() {
         "a successful last resort is a successful probe"
     );
     let permit = granted(book.admit(at(1), &[scope]));
-    book.settle(at(1), permit, Outcome::at(scope, Verdict::Disable { until: at(600) }), 0);
+    book.settle(at(1), permit, HealthOutcome::at(scope, Verdict::Disable { until: at(600) }), 0);
     assert!(matches!(book.admit_last_resort(at(1), &[scope], CallProfile::default()), Admission::Refused(_)));
 }
 
@@ -127,7 +127,7 @@ fn latency_is_tracked_per_model_not_per_host() {
             let mut permit = granted(book.admit_call(at(second), &[host, model], OF_TEN_TOKENS));
             let after = Duration::from_millis(millis);
             book.observe(at(second), &mut permit, Observation::FirstContent { after });
-            book.settle(at(second), permit, Outcome::success(), 0);
+            book.settle(at(second), permit, HealthOutcome::success(), 0);
         }
     }
     assert!(book.view(at(60), &[host, fast], 10).streamed.average < Some(Duration::from_secs(1)));
@@ -137,7 +137,7 @@ fn latency_is_tracked_per_model_not_per_host() {
             continue;
         };
         book.observe(at(second), &mut permit, Observation::Late);
-        book.settle(at(second), permit, Outcome::at(slow, Verdict::Slow), 0);
+        book.settle(at(second), permit, HealthOutcome::at(slow, Verdict::Slow), 0);
     }
     assert!(!book.view(at(90), &[host, slow], 10).usable);
     assert!(book.view(at(90), &[host, fast], 10).usable);
@@ -151,7 +151,7 @@ fn frozen_target_degrades_after_five_calls_and_recovers() {
     let answer = |book: &mut Book, now: Moment| {
         let mut permit = granted(book.admit_call(now, &[model], OF_TEN_TOKENS));
         book.observe(now, &mut permit, Observation::FirstContent { after: usual });
-        book.settle(now, permit, Outcome::success(), 0);
+        book.settle(now, permit, HealthOutcome::success(), 0);
     };
     (0..60).for_each(|_| answer(&mut book, at(1)));
     let mut frozen: Vec<Permit> =
@@ -165,7 +165,7 @@ fn frozen_target_degrades_after_five_calls_and_recovers() {
     assert_eq!((view.weight_bp, view.state), (1_000, BreakerState::Closed));
     for mut permit in frozen {
         book.observe(at(60), &mut permit, Observation::Abandoned { after: Duration::from_secs(58) });
-        book.settle(at(60), permit, Outcome::neutral(), 0);
+        book.settle(at(60), permit, HealthOutcome::neutral(), 0);
     }
     assert!(
         book.view(at(60), &[model], 10).streamed.average > Some(usual * 10),
@@ -181,12 +181,15 @@ fn growth_limit_halves_the_traffic_without_affecting_health() {
     let key = book.add_scope(Config::window());
     let mut permits: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(61), &[key]))).collect();
     let refused = permits.pop().unwrap();
-    assert_eq!(book.settle(at(61), refused, Outcome::at(key, Verdict::Ease { until: None }), 0), vec![]);
+    assert_eq!(
+        book.settle(at(61), refused, HealthOutcome::at(key, Verdict::Ease { until: None }), 0),
+        vec![]
+    );
     let mut started = 0;
     for second in 62..122 {
         for _ in 0..100 {
             let Admission::Granted(permit) = book.admit(at(second), &[key]) else { break };
-            book.settle(at(second), permit, Outcome::success(), 0);
+            book.settle(at(second), permit, HealthOutcome::success(), 0);
             started += 1;
         }
     }
@@ -212,10 +215,10 @@ fn last_resort_keeps_to_limited_growth_and_to_the_pause_of_an_unreachable_host()
     let mut book = Book::new();
     let model = book.add_scope(Config::textbook());
     let mut permits: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(61), &[model]))).collect();
-    let eased = Outcome::at(model, Verdict::Ease { until: None });
+    let eased = HealthOutcome::at(model, Verdict::Ease { until: None });
     let _ = book.settle(at(61), permits.pop().unwrap(), eased, 0);
     for permit in permits {
-        let _ = book.settle(at(61), permit, Outcome::at(model, FAILURE), 0);
+        let _ = book.settle(at(61), permit, HealthOutcome::at(model, FAILURE), 0);
     }
     assert_eq!(refused(&mut book, at(70), &[model]), Cause::Open);
     let resorts = (0..100).filter(|_| resort(&mut book, at(70), &[model]).is_none()).count();
@@ -228,7 +231,7 @@ fn last_resort_keeps_to_limited_growth_and_to_the_pause_of_an_unreachable_host()
     let lost = Verdict::Unreachable { weight_milli: 1_000 };
     for host in hosts.into_iter().cycle().take(4) {
         let permit = granted(book.admit(at(1), &[host]));
-        let _ = book.settle(at(1), permit, Outcome::at(host, lost), 0);
+        let _ = book.settle(at(1), permit, HealthOutcome::at(host, lost), 0);
     }
     assert_eq!(refused(&mut book, at(1), &[hosts[0]]), Cause::NetworkSuspected);
     assert_eq!(resort(&mut book, at(1), &[hosts[0]]), Some(Cause::NetworkSuspected));
@@ -242,8 +245,8 @@ fn discounted_failures_count_fully_in_the_expected_failure_rate() {
         let host = book.add_scope(Config::default());
         for call in 0..200 {
             let permit = granted(book.admit(at(call), &[host]));
-            let shed = Outcome::at(host, Verdict::Failure { weight_milli, not_before: None });
-            book.settle(at(call), permit, if call % 20 == 0 { shed } else { Outcome::success() }, 0);
+            let shed = HealthOutcome::at(host, Verdict::Failure { weight_milli, not_before: None });
+            book.settle(at(call), permit, if call % 20 == 0 { shed } else { HealthOutcome::success() }, 0);
         }
         book.view(at(200), &[host], 0).expected_failure_ppm
     };
@@ -275,8 +278,8 @@ fn shed(served: impl Fn(u64) -> bool, from: u64, secs: u64) -> (usize, usize) {
                     );
                     continue;
                 }
-                1 => Outcome::success(),
-                _ => Outcome::at(model, Verdict::Shed { not_before: None }),
+                1 => HealthOutcome::success(),
+                _ => HealthOutcome::at(model, Verdict::Shed { not_before: None }),
             };
             let told = book.settle(millis(at), permits.remove(&number).unwrap(), outcome, call);
             opened += told.iter().filter(|one| one.to == BreakerState::Open).count();
@@ -332,7 +335,7 @@ fn host() -> (Book, ScopeId, [ScopeId; 4]) {
 
 fn fail(book: &mut Book, now: Moment, host: ScopeId, model: ScopeId) {
     while let Admission::Granted(permit) = book.admit(now, &[host, model]) {
-        book.settle(now, permit, Outcome::at(model, FAILURE), 0);
+        book.settle(now, permit, HealthOutcome::at(model, FAILURE), 0);
     }
 }
 
@@ -350,7 +353,7 @@ fn three_failing_models_open_the_host() {
     assert_eq!(refusal.scope, host);
     // The first call after the cooldown is the probe for all: a healthy fourth model restores the host.
     let permit = granted(book.admit(at(20), &[host, models[3]]));
-    book.settle(at(20), permit, Outcome::success(), 0);
+    book.settle(at(20), permit, HealthOutcome::success(), 0);
     assert_eq!(book.view(at(20), &[host], 0).state, BreakerState::Closed);
 }
 
@@ -360,7 +363,7 @@ fn failing_models_do_not_open_a_host_that_answers() {
     for (second, model) in [(1, models[0]), (3, models[1]), (5, models[2])] {
         fail(&mut book, at(second), host, model);
         let permit = granted(book.admit(at(second + 1), &[host, models[3]]));
-        book.settle(at(second + 1), permit, Outcome::success(), 0);
+        book.settle(at(second + 1), permit, HealthOutcome::success(), 0);
     }
     assert!(book.view(at(6), &[host, models[3]], 0).usable);
     // One that fails and recovers repeatedly never adds up to three.
@@ -368,7 +371,7 @@ fn failing_models_do_not_open_a_host_that_answers() {
     for second in (0..400).step_by(20) {
         fail(&mut book, at(second), host, models[0]);
         let permit = granted(book.admit(at(second + 16), &[host, models[0]]));
-        book.settle(at(second + 16), permit, Outcome::success(), 0);
+        book.settle(at(second + 16), permit, HealthOutcome::success(), 0);
     }
     assert!(book.view(at(400), &[host, models[1]], 0).usable);
 }
@@ -379,7 +382,7 @@ fn suspected_network_exonerates_an_open_host() {
     let [a, b] = std::array::from_fn(|_| book.add_host(Config::evidence()));
     let lost = |book: &mut Book, now, host| {
         let permit = granted(book.admit(now, &[host]));
-        book.settle(now, permit, Outcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }), 0)
+        book.settle(now, permit, HealthOutcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }), 0)
     };
     for _ in 0..3 {
         lost(&mut book, at(10), a);
@@ -398,7 +401,7 @@ fn suspected_network_exonerates_an_open_host() {
                 let told = book.settle(
                     now,
                     permit,
-                    Outcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }),
+                    HealthOutcome::at(host, Verdict::Unreachable { weight_milli: 1_000 }),
                     0,
                 );
                 assert_eq!(told, []);
@@ -406,7 +409,7 @@ fn suspected_network_exonerates_an_open_host() {
         }
     }
     let permit = granted(book.admit(at(31), &[b]));
-    book.settle(at(31), permit, Outcome::success(), 0);
+    book.settle(at(31), permit, HealthOutcome::success(), 0);
     assert!(
         !book.network_is_suspected(at(31)) && book.view(at(31), &[a], 0).usable,
         "a may be the next probe"
@@ -431,7 +434,7 @@ fn long_probe_answer_closes_the_breaker() {
         for second in 3..90 {
             assert_eq!(book.advance(now + Duration::from_secs(second)), []);
         }
-        let told = book.settle(now + Duration::from_secs(90), probe, Outcome::success(), 0);
+        let told = book.settle(now + Duration::from_secs(90), probe, HealthOutcome::success(), 0);
         assert_eq!(told.last().map(|told| told.to), Some(BreakerState::Closed));
     }
 }
@@ -444,17 +447,17 @@ fn lateness_from_an_older_generation_is_ignored() {
     let mut hung: Vec<Permit> = (0..60).map(|_| granted(book.admit(at(1_000), &[model]))).collect();
     for _ in 0..4 {
         let permit = granted(book.admit(at(1_000), &[model]));
-        book.settle(at(1_000), permit, Outcome::at(model, FAILURE), 0);
+        book.settle(at(1_000), permit, HealthOutcome::at(model, FAILURE), 0);
     }
     for _ in 0..13 {
         let permit = granted(book.admit(at(1_006), &[model]));
-        book.settle(at(1_006), permit, Outcome::success(), 0);
+        book.settle(at(1_006), permit, HealthOutcome::success(), 0);
     }
     hung.iter_mut().for_each(|permit| book.observe(at(1_008), permit, Observation::Late));
     let permit = granted(book.admit(at(1_008), &[model]));
-    assert_eq!(book.settle(at(1_008), permit, Outcome::success(), 0), []);
+    assert_eq!(book.settle(at(1_008), permit, HealthOutcome::success(), 0), []);
     for permit in hung {
-        assert_eq!(book.settle(at(1_009), permit, Outcome::at(model, Verdict::Slow), 0), []);
+        assert_eq!(book.settle(at(1_009), permit, HealthOutcome::at(model, Verdict::Slow), 0), []);
     }
 }
 
@@ -470,6 +473,6 @@ fn long_unstreamed_probe_closes_the_breaker() {
     for second in 1_021..1_085 {
         book.advance(at(second));
     }
-    let told = book.settle(at(1_085), probe, Outcome::success(), 0);
+    let told = book.settle(at(1_085), probe, HealthOutcome::success(), 0);
     assert_eq!(told.last().map(|told| told.to), Some(BreakerState::Closed), "{told:?}");
 }

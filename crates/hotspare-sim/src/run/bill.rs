@@ -5,7 +5,7 @@
 
 use hotspare_core::{Price, Trail, Usage, UsageSource};
 
-use super::{ActiveCall, Attempt, PlayerState, Simulation};
+use super::{ActiveCall, PlayerState, SimulatedAttempt, Simulation};
 use crate::reply::Reply;
 use crate::scenario::PriceDto;
 
@@ -15,7 +15,7 @@ const NOMINAL: PriceDto = PriceDto { input: 1.0, output: 4.0 };
 
 /// The tokens of prompt and answer that an attempt is charged for. Rejections, queueing and silence are free, and so is a
 /// connection that the provider loses before its first token.
-fn charged(call: &ActiveCall, attempt: &Attempt) -> Option<(u64, u64)> {
+fn charged(call: &ActiveCall, attempt: &SimulatedAttempt) -> Option<(u64, u64)> {
     let Some(Reply::Completion(completion)) = &attempt.reply else { return None };
     let output = completion.delivered.saturating_sub(attempt.from);
     (completion.started || !attempt.failed).then_some((call.spec.prompt_tokens, output.into()))
@@ -23,7 +23,7 @@ fn charged(call: &ActiveCall, attempt: &Attempt) -> Option<(u64, u64)> {
 
 /// Whether the tokens of an attempt reach the caller. Of an unstreamed answer that fails none does, so that no estimate
 /// can know what was written.
-fn arrives(attempt: &Attempt) -> bool {
+fn arrives(attempt: &SimulatedAttempt) -> bool {
     attempt.stream
         || matches!(&attempt.reply, Some(Reply::Completion(reply)) if reply.ttft_if_complete().is_some())
 }
@@ -79,7 +79,7 @@ impl Simulation<'_> {
         (all, all - bought)
     }
 
-    fn price(&self, attempt: &Attempt) -> Price {
+    fn price(&self, attempt: &SimulatedAttempt) -> Price {
         let known = match &self.player {
             PlayerState::Engine(engine) => engine.fleet.targets()[attempt.target].profile.price,
             PlayerState::Rival(_) => self.scenario.targets[attempt.target].price.map(PriceDto::price),

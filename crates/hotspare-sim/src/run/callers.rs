@@ -2,7 +2,7 @@
 //!
 //! Records only; decides nothing. Invariant: a request is recorded as ended once.
 
-use super::{ActiveCall, Attempt, Simulation};
+use super::{ActiveCall, SimulatedAttempt, Simulation};
 use crate::ledger::{FinishedRequest, RequestOutcome};
 
 impl Simulation<'_> {
@@ -26,7 +26,8 @@ impl Simulation<'_> {
             call.silence = call.silence.max(self.now.saturating_since(call.last).as_nanos() as u64);
         }
         // A hedge that beats a healthy first target is not a retry; one that replaces an impaired target is.
-        let affected = call.served != Some(0) && call.attempts.first().is_some_and(Attempt::is_impaired);
+        let affected =
+            call.served != Some(0) && call.attempts.first().is_some_and(SimulatedAttempt::is_impaired);
         let (cost, wasted) = self.bill(call, outcome == RequestOutcome::Answered);
         self.ledger.ended(&FinishedRequest {
             arrived: call.arrived,

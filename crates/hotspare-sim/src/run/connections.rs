@@ -4,13 +4,13 @@
 
 use hotspare_core::{Error, Kind, Moment};
 
-use super::{ActiveCall, Attempt, CallState, Event, Received, Simulation};
+use super::{ActiveCall, CallState, Event, Received, SimulatedAttempt, Simulation};
 use crate::provider::{Admission, ConnectionId, InboundRequest};
 use crate::reply::Reply;
 
 impl Simulation<'_> {
     /// Sends a request to a provider.
-    pub(super) fn send(&mut self, conn: ConnectionId, call: &mut ActiveCall, mut attempt: Attempt) {
+    pub(super) fn send(&mut self, conn: ConnectionId, call: &mut ActiveCall, mut attempt: SimulatedAttempt) {
         self.hash_event(2, attempt.target as u64);
         self.ledger.started(self.now, attempt.target, call.attempts.is_empty());
         let number = call.attempts.len() + 1;
@@ -30,7 +30,7 @@ impl Simulation<'_> {
         call.attempts.push(attempt);
     }
 
-    fn start_reply(&mut self, conn: ConnectionId, attempt: &mut Attempt, mut reply: Reply) {
+    fn start_reply(&mut self, conn: ConnectionId, attempt: &mut SimulatedAttempt, mut reply: Reply) {
         let wait = match &mut reply {
             Reply::Rejection(after, _) => Some(*after),
             Reply::Silence { pings } => pings.then_some(100_000_000),

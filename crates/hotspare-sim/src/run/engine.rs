@@ -16,7 +16,9 @@ use hotspare_engine::{
 
 use hotspare_normalize::prompt_size;
 
-use super::{ActiveCall, Attempt, CallState, ConnectionId, EngineState, PlayerState, Received, Simulation};
+use super::{
+    ActiveCall, CallState, ConnectionId, EngineState, PlayerState, Received, SimulatedAttempt, Simulation,
+};
 use crate::invariants::{CallEnd, InvariantChecker, ReturnLimits};
 use crate::ledger::RequestOutcome;
 use crate::reply::Delivery;
@@ -221,7 +223,7 @@ impl Simulation<'_> {
             ),
             _ => (0, begin.target),
         };
-        let attempt = Attempt {
+        let attempt = SimulatedAttempt {
             target: begin.target,
             key: begin.key,
             nth: 0,

@@ -72,7 +72,7 @@ impl RunOptions {
 
 /// The outcome of a run.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Hash over all events.
     pub hash: u64,
     /// Requests that arrived.

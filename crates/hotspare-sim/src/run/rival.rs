@@ -5,7 +5,7 @@
 
 use hotspare_core::{Error, Kind, Moment};
 
-use super::{ActiveCall, Attempt, CallState, ConnectionId, PlayerState, Received, Simulation};
+use super::{ActiveCall, CallState, ConnectionId, PlayerState, Received, SimulatedAttempt, Simulation};
 use crate::ledger::RequestOutcome;
 use crate::reply::Delivery;
 use crate::rivals::{Decision, Observation};
@@ -79,7 +79,7 @@ impl Simulation<'_> {
         let limit =
             if self.scenario.targets[target].reasoning { self.limits.first_content_reasoning } else { limit };
         rival_call.timer = Some(if untimed { call.arrived + self.limits.total } else { self.now + limit });
-        let attempt = Attempt {
+        let attempt = SimulatedAttempt {
             target,
             key,
             nth: 0,

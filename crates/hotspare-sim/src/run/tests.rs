@@ -5,7 +5,7 @@ use crate::marks::Measure;
 use crate::rivals::RivalKind;
 use crate::verdict::Verdict;
 
-fn play(name: &str, seed: u64) -> (Scenario, Outcome) {
+fn play(name: &str, seed: u64) -> (Scenario, RunOutcome) {
     let scenario = Scenario::find(name).unwrap();
     let player = Player::from(scenario.setup().unwrap());
     let outcome = run(&scenario, &player, seed, &RunOptions::default()).unwrap();
@@ -81,7 +81,7 @@ fn scenarios_meet_their_marks() {
 }
 
 /// The other targets are as fast as the first one, so that hedges win often.
-fn hedged(faults: &str) -> Outcome {
+fn hedged(faults: &str) -> RunOutcome {
     let text = format!(
         "what = \"x\"\nlength = \"100s\"\nwindow = [\"40s\", \"100s\"]\nroute = {{ hedge = \"p95\", adaptive = 3.0 }}\n\
          faults = [{faults}]"

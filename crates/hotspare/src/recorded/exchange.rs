@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::decode_as::DecodeAs;
 use super::table;
-use super::{Decoded, Outcome};
+use super::{Decoded, ExchangeOutcome};
 
 /// A recorded exchange.
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ impl Exchange {
     pub fn decode_cut_at(&self, cuts: &[usize]) -> Decoded {
         let (limits, outcome) = match self.codec() {
             Ok((wire, call)) => (wire.limits(&self.head), self.outcome(&*wire, &call, cuts)),
-            Err(why) => (RateLimits::default(), Outcome::Skipped(why)),
+            Err(why) => (RateLimits::default(), ExchangeOutcome::Skipped(why)),
         };
         Decoded {
             id: self.id.clone(),
@@ -175,15 +175,15 @@ impl Exchange {
         }
     }
 
-    fn outcome(&self, wire: &dyn Wire, call: &Outbound, cuts: &[usize]) -> Outcome {
+    fn outcome(&self, wire: &dyn Wire, call: &Outbound, cuts: &[usize]) -> ExchangeOutcome {
         if !self.head.status.is_success() {
-            return Outcome::Failed(failure(wire, &self.head, &self.body));
+            return ExchangeOutcome::Failed(failure(wire, &self.head, &self.body));
         }
         let mut chunks = VecDeque::new();
         let read = self.read(wire, call, cuts, &mut chunks);
         match fold(&call.request, chunks, read) {
             Ok(outcome) => outcome,
-            Err(error) => Outcome::Failed(match wire.request_id(&self.head) {
+            Err(error) => ExchangeOutcome::Failed(match wire.request_id(&self.head) {
                 Some(id) if error.request_id().is_none() => error.with_request_id(id),
                 _ => error,
             }),
@@ -219,7 +219,11 @@ impl Exchange {
 }
 
 /// The whole answer, as a client would have received it.
-fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> Result<Outcome, Error> {
+fn fold(
+    request: &Request,
+    chunks: VecDeque<Chunk>,
+    read: Result<(), Error>,
+) -> Result<ExchangeOutcome, Error> {
     match request {
         Request::Chat(_) => {
             let (mut answer, mut others) = (Assembler::default(), Vec::new());
@@ -230,7 +234,7 @@ fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> 
                 answer.push(chunk.event)?;
             }
             read?;
-            Ok(Outcome::Answered { answer: Box::new(answer.finish()?), others })
+            Ok(ExchangeOutcome::Answered { answer: Box::new(answer.finish()?), others })
         }
         Request::Embed(_) => {
             // The recording does not say how many were requested; there must be no gap between those received.
@@ -238,7 +242,7 @@ fn fold(request: &Request, chunks: VecDeque<Chunk>, read: Result<(), Error>) -> 
             let mut answer = Vectors::new(received, None);
             chunks.into_iter().try_for_each(|chunk| answer.push(chunk.event))?;
             read?;
-            Ok(Outcome::Vectors(Box::new(answer.finish()?)))
+            Ok(ExchangeOutcome::Vectors(Box::new(answer.finish()?)))
         }
     }
 }

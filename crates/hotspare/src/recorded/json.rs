@@ -9,7 +9,7 @@ use hotspare_core::{
 };
 use serde::Serialize;
 
-use super::{Decoded, Outcome};
+use super::{Decoded, ExchangeOutcome};
 
 #[derive(Serialize)]
 struct DecodedDto<'a> {
@@ -135,10 +135,10 @@ impl Decoded {
             limits: limits(&self.limits),
         };
         match &self.outcome {
-            Outcome::Answered { answer, others } => line.ok = Some(answer_dto(answer, others)),
-            Outcome::Failed(error) => line.error = Some(failure(error)),
-            Outcome::Skipped(why) => line.skipped = Some(why),
-            Outcome::Vectors(answer) => {
+            ExchangeOutcome::Answered { answer, others } => line.ok = Some(answer_dto(answer, others)),
+            ExchangeOutcome::Failed(error) => line.error = Some(failure(error)),
+            ExchangeOutcome::Skipped(why) => line.skipped = Some(why),
+            ExchangeOutcome::Vectors(answer) => {
                 line.vectors = Some(EmbeddingsDto {
                     vectors: &answer.vectors,
                     dimensions: answer.dimensions(),

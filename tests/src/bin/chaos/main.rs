@@ -20,7 +20,7 @@ use hotspare_chaos::Fault;
 use serde_json::json;
 
 use arguments::{Action, HELP, Names, Outages, repeat_all, repeat_outage, repeat_pairs};
-use runs::{Outcome, run};
+use runs::{OutageOutcome, run};
 
 /// One outage and its marks.
 struct Scenario {
@@ -226,9 +226,9 @@ async fn run_seed(outages: &Outages, seed: u64, entries: &mut Vec<report::Entry>
     .await;
     let watch = stalls::StallWatch::start()?;
     for one in &scenarios {
-        let has_passed = |outcome: &Outcome| one.breaches(outcome).is_empty();
+        let has_passed = |outcome: &OutageOutcome| one.breaches(outcome).is_empty();
         let mut outcome = watch.repeat_spoiled(one.name, async || run(one, seed).await, has_passed).await;
-        let added = |share: f64, outcome: &mut Outcome| {
+        let added = |share: f64, outcome: &mut OutageOutcome| {
             let base = percentile(&mut healthy.latencies.clone(), share);
             percentile(&mut outcome.latencies, share).saturating_sub(base)
         };
@@ -280,12 +280,12 @@ async fn run_seed(outages: &Outages, seed: u64, entries: &mut Vec<report::Entry>
 }
 
 impl Scenario {
-    fn attempts_per_request(&self, outcome: &Outcome) -> f64 {
+    fn attempts_per_request(&self, outcome: &OutageOutcome) -> f64 {
         outcome.attempts as f64 / self.requests as f64
     }
 
     /// The marks that it missed.
-    fn breaches(&self, outcome: &Outcome) -> Vec<String> {
+    fn breaches(&self, outcome: &OutageOutcome) -> Vec<String> {
         let (marks, attempts) = (self.marks, self.attempts_per_request(outcome));
         let mut breaches = Vec::new();
         if outcome.lost > marks.lost {
@@ -302,7 +302,13 @@ impl Scenario {
     }
 
     /// One line for a program. `added` is the time added to the median and to the 99th percentile.
-    fn json(&self, seed: u64, outcome: &Outcome, added: [Duration; 2], passed: bool) -> serde_json::Value {
+    fn json(
+        &self,
+        seed: u64,
+        outcome: &OutageOutcome,
+        added: [Duration; 2],
+        passed: bool,
+    ) -> serde_json::Value {
         let rounded = |value: f64, unit: f64| (value * unit).round() / unit;
         let [p50, p99] = added.map(|added| rounded(millis(added), 10.0));
         json!({
@@ -352,7 +358,7 @@ mod tests {
         let (scenarios, scenes) = chosen(None);
         let (scenario, scene) = (&scenarios[0], &scenes[0]);
         for lost in [0, 1] {
-            let outcome = Outcome { lost, ..Outcome::default() };
+            let outcome = OutageOutcome { lost, ..OutageOutcome::default() };
             let passed = scenario.breaches(&outcome).is_empty();
             let object = scenario.json(1, &outcome, [Duration::ZERO; 2], passed);
             assert_eq!((&object["passed"], &object["lost"]), (&json!(lost == 0), &json!(lost)));

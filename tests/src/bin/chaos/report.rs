@@ -11,7 +11,7 @@ use hotspare_sim::report::draw_timeline;
 use hotspare_sim::report::page::{self, escape};
 
 use super::arguments::repeat_outage;
-use super::runs::Outcome;
+use super::runs::OutageOutcome;
 use super::scenes::{Mark, Scene};
 use super::{Outage, Scenario, millis};
 
@@ -52,7 +52,7 @@ impl Entry {
     pub(crate) fn outage(
         scenario: &Scenario,
         seed: u64,
-        outcome: Outcome,
+        outcome: OutageOutcome,
         added: [Duration; 2],
         missed: Vec<String>,
     ) -> Self {
@@ -324,7 +324,8 @@ mod tests {
 
     fn page(lost: u64) -> String {
         let (scenario, scene) = (&scenarios()[0], &scenes::all()[0]);
-        let outcome = Outcome { lost, reasons: vec!["<b>".into()], length: 1.0, ..Outcome::default() };
+        let outcome =
+            OutageOutcome { lost, reasons: vec!["<b>".into()], length: 1.0, ..OutageOutcome::default() };
         let missed = scenario.breaches(&outcome);
         let outage = Entry::outage(scenario, 7, outcome, [Duration::from_millis(3); 2], missed);
         let mark = Mark { what: "opened", got: 1, least: 1, most: 2 };

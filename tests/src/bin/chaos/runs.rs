@@ -18,7 +18,7 @@ use super::{Outage, Scenario};
 
 /// What came of an outage.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct OutageOutcome {
     pub(crate) lost: u64,
     pub(crate) reasons: Vec<String>,
     pub(crate) latencies: Vec<Duration>,
@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
     pub(crate) timed: Vec<TimedCall>,
 }
 
-pub(crate) async fn run(scenario: &Scenario, seed: u64) -> Outcome {
+pub(crate) async fn run(scenario: &Scenario, seed: u64) -> OutageOutcome {
     let wires = [WireFormat::OpenAi, WireFormat::Anthropic, WireFormat::DeepSeek];
     let mut limits = short_limits();
     let in_flight = matches!(scenario.outage, Outage::InFlight);
@@ -79,7 +79,7 @@ pub(crate) async fn run(scenario: &Scenario, seed: u64) -> Outcome {
         broken_at = recorder.begun.elapsed();
         rig.servers[0].kill().await;
     }
-    let mut outcome = Outcome::default();
+    let mut outcome = OutageOutcome::default();
     for call in calls {
         let Ok((begun, latency, trail, result)) = call.await else {
             outcome.lost += 1;

@@ -13,8 +13,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a spare that was not admitted is forgotten",
         file: "crates/hotspare-engine/src/call/start.rs",
-        from: "if self.queue(now, world) || self.attempts.iter().any(Attempt::is_live) {",
-        to: "if self.attempts.iter().any(Attempt::is_live) || self.queue(now, world) {",
+        from: "if self.queue(now, world) || self.attempts.iter().any(AttemptState::is_live) {",
+        to: "if self.attempts.iter().any(AttemptState::is_live) || self.queue(now, world) {",
         package: "hotspare-engine",
     },
     Mutant {
@@ -62,7 +62,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "losing a race counts as a failure",
         file: "crates/hotspare-engine/src/call/settle.rs",
-        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),\n                _ => Outcome::neutral(),",
+        from: "(judged, _) if judged || outrun || unanswered => self.slow(id),\n                _ => HealthOutcome::neutral(),",
         to: "_ => self.evidence(now, id, &Error::new(Kind::Timeout, \"lost\")),",
         package: "hotspare-engine",
     },
@@ -174,7 +174,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a failed hedge ends the call",
         file: "crates/hotspare-engine/src/call.rs",
-        from: "!self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(Attempt::is_live)",
+        from: "!self.retries.is_empty() || self.queue_at.is_some() || self.attempts.iter().any(AttemptState::is_live)",
         to: "!self.retries.is_empty() || self.queue_at.is_some()",
         package: "hotspare-engine",
     },

@@ -417,7 +417,7 @@ fn limit_growth_and_open(rig: &mut Rig) {
     let scope = rig.world.scopes(0).model;
     let admit = |rig: &mut Rig| rig.world.admit(rig.now, 0, Demand::default()).unwrap().1;
     let settle = |rig: &mut Rig, permit, verdict| {
-        let settlement = Settlement::of_attempt(Outcome::at(scope, verdict), Ending::Cancelled);
+        let settlement = Settlement::of_attempt(HealthOutcome::at(scope, verdict), Ending::Cancelled);
         rig.world.settle(rig.now, 0, permit, settlement, 0);
     };
     let permits: Vec<Permit> = (0..6).map(|_| admit(rig)).collect();

@@ -253,7 +253,8 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
     if unheard && call.spec.stream && call.poll_timeout().is_none_or(|at| at > soon) {
         return Err("nothing bounds the wait for content".into());
     }
-    let works = |attempt: &Attempt| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
+    let works =
+        |attempt: &AttemptState| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
     let served = call.committed.is_some() || !call.retries.is_empty() || call.stopped;
     if call.is_over() || served || call.attempts.iter().any(works) {
         return Ok(());
@@ -261,7 +262,7 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
     for (choice, refusal) in &call.refused {
         let Some(until) = refusal.until.filter(|until| *until < call.first_content_at) else { continue };
         let due = until.max(rig.now + Duration::from_millis(1));
-        if call.attempts.iter().any(Attempt::is_live) && call.poll_timeout().is_none_or(|at| at > due) {
+        if call.attempts.iter().any(AttemptState::is_live) && call.poll_timeout().is_none_or(|at| at > due) {
             return Err(format!("{} was refused until {until:?}, but is not tried then", choice.target));
         }
         let room = call.refused_at < rig.now && !rig.others.iter().any(|(place, _)| *place == choice.target);

@@ -18,7 +18,7 @@ fn overspend(rig: &mut Rig) {
     let day = Duration::from_secs(86_400);
     rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(5), day));
     let (_, permit) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
-    let served = Outcome { verdict: Verdict::Success, at: None };
+    let served = HealthOutcome { verdict: Verdict::Success, at: None };
     let end =
         Settlement { cost: Some(Cost::from_micros(5)), ..Settlement::of_attempt(served, Ending::Served) };
     rig.world.settle(rig.now, 0, permit, end, 0);
@@ -103,7 +103,7 @@ fn spare_of_a_blocked_target_that_fails_too_often_to_be_first_is_the_first_choic
             for call in 0..200 {
                 let (_, permit) = rig.world.admit(rig.now, place, Demand::default()).unwrap();
                 let verdict = if place == 0 && call % 2 == 0 { failed } else { Verdict::Success };
-                let outcome = Outcome::at(rig.world.scopes(place).model, verdict);
+                let outcome = HealthOutcome::at(rig.world.scopes(place).model, verdict);
                 rig.world.settle(
                     rig.now,
                     place,
@@ -174,7 +174,7 @@ fn attempts_in_flight_at_the_deadline_have_failed_by_it() {
     rig.wait(Duration::from_secs(121));
     assert_eq!(rig.error().kind(), Kind::Deadline);
     for (place, attempt) in rig.error().trail().attempts.iter().enumerate() {
-        assert!(matches!(attempt.outcome, Ended::Failed { kind: Kind::Deadline, .. }), "{attempt:?}");
+        assert!(matches!(attempt.outcome, Outcome::Failed { kind: Kind::Deadline, .. }), "{attempt:?}");
         let counts = rig.world.counts(place);
         assert_eq!((counts.failed.get(&Kind::Deadline), counts.cancelled), (Some(&1), 0));
         assert_eq!(counts.costs.keys().collect::<Vec<_>>(), [&CostKind::Failed]);
@@ -203,7 +203,7 @@ fn slowness_is_reported_once_in_either_direction() {
         }
         let after = Duration::from_millis(after);
         rig.world.observe(rig.now, 0, &mut permit, Observation::FirstContent { after });
-        let served = Outcome { verdict: Verdict::Success, at: None };
+        let served = HealthOutcome { verdict: Verdict::Success, at: None };
         rig.world.settle(rig.now, 0, permit, Settlement::of_attempt(served, Ending::Served), 0);
         let changes = rig.world.take_slowness_changes();
         changes.into_iter().map(|change| change.degraded).collect::<Vec<_>>()

@@ -95,21 +95,21 @@ impl Ill {
                 for _ in 0..10 {
                     let (_, mut permit) = world.admit(now, place, Demand::default()).unwrap();
                     world.observe(now, place, &mut permit, Observation::Late);
-                    let served = Outcome { verdict: Verdict::Success, at: None };
+                    let served = HealthOutcome { verdict: Verdict::Success, at: None };
                     world.settle(now, place, permit, Settlement::of_attempt(served, Ending::Served), 0);
                 }
                 return None;
             }
             Self::Held(secs) => (
                 1,
-                Outcome::at(
+                HealthOutcome::at(
                     scopes.credential_model,
                     Verdict::Hold { until: now + Duration::from_secs(secs) },
                 ),
             ),
             Self::Open(secs) => {
                 let not_before = Some(now + Duration::from_secs(secs));
-                (5, Outcome::at(scopes.model, Verdict::Failure { weight_milli: 1_000, not_before }))
+                (5, HealthOutcome::at(scopes.model, Verdict::Failure { weight_milli: 1_000, not_before }))
             }
         };
         for _ in 0..calls {
@@ -289,7 +289,7 @@ impl Rig {
 
     /// Whether nothing is in flight but the attempt that serves, and nothing is left to abort.
     fn only_one_serves(&self) -> bool {
-        let live = |(_, attempt): &(usize, &Attempt)| attempt.is_live();
+        let live = |(_, attempt): &(usize, &AttemptState)| attempt.is_live();
         let mut live = self.call.attempts.iter().enumerate().filter(live).map(|(index, _)| AttemptId(index));
         self.call.aborts.is_empty() && live.all(|id| Some(id) == self.call.committed)
     }
@@ -329,7 +329,7 @@ impl Rig {
             self.now,
             place,
             permit,
-            Settlement::of_attempt(Outcome::neutral(), Ending::Cancelled),
+            Settlement::of_attempt(HealthOutcome::neutral(), Ending::Cancelled),
             0,
         );
         if self.world.take_woken().into_iter().any(|ticket| Some(ticket) == self.call.ticket()) {

@@ -72,7 +72,7 @@ fn open_spare_starts_soon_after_another_call_has_closed_its_breaker() {
         rig.wait(Duration::from_secs(9));
         let resort = Demand { last_resort: true, ..Demand::default() };
         let (_, permit) = rig.world.admit(rig.now, 1, resort).unwrap();
-        let served = Settlement::of_attempt(Outcome::success(), Ending::Served);
+        let served = Settlement::of_attempt(HealthOutcome::success(), Ending::Served);
         rig.world.settle(rig.now, 1, permit, served, 0);
         rig.wait(Duration::from_secs(1));
         assert_eq!(rig.targets(), [0, 1], "{secs}");
@@ -249,7 +249,7 @@ fn call_leaves_the_queue_when_it_stops_waiting() {
     assert_eq!(rig.world.queued(1), 1);
     let (place, permit) = rig.others.remove(0);
     let until = rig.now + Duration::from_secs(300);
-    let held = Outcome::at(rig.world.scopes(place).credential_model, Verdict::Hold { until });
+    let held = HealthOutcome::at(rig.world.scopes(place).credential_model, Verdict::Hold { until });
     rig.world.settle(rig.now, place, permit, Settlement::of_attempt(held, Ending::Cancelled), 0);
     assert_eq!(rig.world.take_woken(), [rig.call.ticket().unwrap()]);
     rig.tell(Input::Woken);
@@ -309,7 +309,13 @@ fn unadmitted_hedge_uses_no_extra_start() {
     rig.wait(Duration::from_millis(500));
     assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0], 0));
     rig.finishes_with_text(0);
-    rig.world.settle(rig.now, 1, taken, Settlement::of_attempt(Outcome::neutral(), Ending::Cancelled), 0);
+    rig.world.settle(
+        rig.now,
+        1,
+        taken,
+        Settlement::of_attempt(HealthOutcome::neutral(), Ending::Cancelled),
+        0,
+    );
     let _ = rig.next_call(&setup);
     rig.wait(Duration::from_millis(500));
     assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0, 1], 1));

@@ -151,7 +151,7 @@ fn target_that_has_become_quick_enough_for_the_remaining_time_is_started() {
         let (_, mut permit) = rig.world.admit(rig.now, 1, Demand::default()).unwrap();
         let after = Duration::from_millis(500);
         rig.world.observe(rig.now, 1, &mut permit, Observation::FirstContent { after });
-        let served = Outcome { verdict: Verdict::Success, at: None };
+        let served = HealthOutcome { verdict: Verdict::Success, at: None };
         rig.world.settle(rig.now, 1, permit, Settlement::of_attempt(served, Ending::Served), 0);
     }
     rig.call.first_content_at = rig.now + Duration::from_secs(2);
