@@ -13,6 +13,7 @@ mod custom;
 mod defaults;
 mod display;
 mod driving;
+mod echoes;
 mod embed;
 mod failover;
 mod fields;

@@ -14,6 +14,10 @@ use crate::overflow::Overflow;
 use crate::target::TargetId;
 use crate::trail::Trail;
 
+mod reading;
+
+pub use self::reading::Reading;
+
 /// Longest message kept, in bytes: enough to be useful, too short to carry a prompt.
 const MESSAGE_LIMIT: usize = 600;
 
@@ -34,6 +38,10 @@ struct Inner {
     /// The provider asked not to be sent this request again.
     rules_out_retry: bool,
     overflow: Option<Overflow>,
+    /// What the reply may mean, until that is settled.
+    readings: Vec<Reading>,
+    /// What it says of the prompt's length may be quoted from the request.
+    teaches_nothing: bool,
     target: Option<TargetId>,
     trail: Option<Arc<Trail>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -54,6 +62,8 @@ impl Error {
             retry_after: None,
             rules_out_retry: false,
             overflow: None,
+            readings: Vec::new(),
+            teaches_nothing: false,
             target: None,
             trail: None,
             source: None,
@@ -155,6 +165,7 @@ impl Error {
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self.0.scope = None;
+        self.0.readings = Vec::new();
         self
     }
 
@@ -304,12 +315,6 @@ impl Error {
     #[must_use]
     pub fn rules_out_retry(&self) -> bool {
         self.0.rules_out_retry
-    }
-
-    /// The numbers with which the provider rejected the request as too long, if it named any.
-    #[must_use]
-    pub fn overflow(&self) -> Option<Overflow> {
-        self.0.overflow
     }
 
     /// The target that failed.

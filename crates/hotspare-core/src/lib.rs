@@ -34,7 +34,7 @@ pub use capability::{
 pub use cost::Cost;
 pub use duration::parse_duration;
 pub use embed::{EmbedInput, EmbedRequest, EmbedResponse, Vector};
-pub use error::Error;
+pub use error::{Error, Reading};
 pub use event::{Chunk, Event, Raw};
 pub use exchange::{Request, Response};
 pub use finish::FinishReason;

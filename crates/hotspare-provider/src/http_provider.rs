@@ -25,8 +25,15 @@ use crate::sign::Signer;
 use crate::transport::{Head, Transport};
 use crate::wire::{Decoding, Wire};
 
+mod sent;
+
+use self::sent::Sent;
+
 /// How much of an unsuccessful reply is read to classify it.
 const ERROR_BODY_LIMIT: usize = 64 << 10;
+
+/// As in [`Error::scrub`].
+const SHORTEST_SECRET: usize = 8;
 
 /// A provider reached over HTTP.
 #[derive(Clone, Debug)]
@@ -88,18 +95,20 @@ impl<W: Wire> HttpProvider<W> {
             signer.sign(&mut request, secret, call.sent_at)?;
         }
         let sensitive = sensitive_values(&request.headers);
+        let sent = Sent::of(&request);
         let response = self.transport.send(request).await?;
         let head = response.head;
         if !head.status.is_success() {
-            return Err(redact(self.failure(&head, response.body).await, &sensitive));
+            let error = sent.settle(self.failure(&head, response.body).await);
+            return Err(redact(error, &sensitive));
         }
         if let Some(encoding) = compressed(&head) {
             let what = format!("the reply is compressed ({encoding}), although that was not asked for");
             return Err(Error::new(Kind::Protocol, what).with_status(head.status.as_u16()));
         }
         let decoding = self.wire.decoder(call, &head)?;
-        let opened =
-            Opened::new(Some(head.status.as_u16()), self.wire.request_id(&head), self.wire.limits(&head));
+        let id = self.wire.request_id(&head).filter(|id| !shows_key(id, call.secret.as_ref(), &sensitive));
+        let opened = Opened::new(Some(head.status.as_u16()), id, self.wire.limits(&head));
         Ok(ReplyStream {
             opened: Some(Box::new(opened)),
             body: Some(response.body),
@@ -108,6 +117,7 @@ impl<W: Wire> HttpProvider<W> {
             chunks: VecDeque::new(),
             held_end: None,
             failure: None,
+            sent: Some(sent),
             secret: call.secret.clone(),
             sensitive,
         })
@@ -117,6 +127,13 @@ impl<W: Wire> HttpProvider<W> {
 /// The values of user-set headers and of the key's own, which may be secrets.
 fn sensitive_values(headers: &HeaderMap) -> Vec<HeaderValue> {
     headers.values().filter(|value| value.is_sensitive()).cloned().collect()
+}
+
+/// Whether a host has put a key, or part of one, into this text. A shorter secret also occurs inside ordinary words.
+fn shows_key(text: &str, secret: Option<&Secret>, sensitive: &[HeaderValue]) -> bool {
+    let values = sensitive.iter().filter_map(|value| value.to_str().ok());
+    let mut keys = values.chain(secret.into_iter().flat_map(Secret::parts));
+    keys.any(|key| key.len() >= SHORTEST_SECRET && text.contains(key))
 }
 
 fn redact(error: Error, sensitive: &[HeaderValue]) -> Error {
@@ -162,11 +179,14 @@ pub fn failure<W: Wire + ?Sized>(wire: &W, head: &Head, body: &[u8]) -> Error {
     }
 }
 
-/// How the body is compressed, if it is.
-fn compressed(head: &Head) -> Option<String> {
+/// How the body is compressed, if it is. What else the host may have written there is not shown.
+fn compressed(head: &Head) -> Option<&'static str> {
     let encoding = head.headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("unreadable").trim();
-    let is_plain = encoding.is_empty() || encoding.eq_ignore_ascii_case("identity");
-    (!is_plain).then(|| encoding.chars().take(20).collect())
+    if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
+        return None;
+    }
+    let mut known = ["br", "compress", "deflate", "gzip", "x-gzip", "zstd"].into_iter();
+    Some(known.find(|name| encoding.eq_ignore_ascii_case(name)).unwrap_or("an unknown encoding"))
 }
 
 /// Where a reply redirects to: the origin, without a path or user, which may hold a secret.
@@ -192,6 +212,8 @@ struct ReplyStream {
     /// The end that the decoder holds, until it is reported.
     held_end: Option<FinishReason>,
     failure: Option<Error>,
+    /// What an error may quote, until there is content: later errors may quote that as well.
+    sent: Option<Sent>,
     secret: Option<Secret>,
     sensitive: Vec<HeaderValue>,
 }
@@ -199,7 +221,12 @@ struct ReplyStream {
 impl ReplyStream {
     fn decode(&mut self) -> Result<(), Error> {
         while let Some(frame) = self.frames.pop_front() {
-            self.decoding.decoder.push(frame, &mut self.chunks)?;
+            let begun = self.chunks.len();
+            let pushed = self.decoding.decoder.push(frame, &mut self.chunks);
+            if self.sent.is_some() && self.chunks.iter().skip(begun).any(|chunk| chunk.event.is_content()) {
+                self.sent = None;
+            }
+            pushed?;
         }
         Ok(())
     }
@@ -230,6 +257,10 @@ impl ReplyStream {
     fn fail(&mut self, error: Error) {
         self.body = None;
         self.frames.clear();
+        let error = match &self.sent {
+            Some(sent) => sent.settle(error),
+            None => error.settle(|_| true),
+        };
         self.failure = Some(redact(scrub(error, self.secret.as_ref()), &self.sensitive));
     }
 }

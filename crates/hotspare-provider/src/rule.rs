@@ -5,11 +5,13 @@
 //! whole.
 
 mod overflow;
+mod readings;
 mod sentences;
 mod unknown_address;
 
-use hotspare_core::{Error, Kind, Scope};
+use hotspare_core::{Error, Kind, Reading, Scope};
 
+pub use self::readings::apply_rules;
 pub use self::sentences::SENTENCES;
 
 /// One rule: every condition it states must hold.
@@ -172,35 +174,39 @@ impl<'a> ErrorFields<'a> {
     }
 }
 
-/// The kind of failure that a reply reports, and its scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+/// The kind of failure that a reply reports, and its scope: the first of what it may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classification {
-    /// The kind of failure.
-    pub kind: Kind,
-    /// The scope that is affected, if the reply states it more exactly than its kind.
-    pub scope: Option<Scope>,
+    /// Never empty.
+    readings: Vec<Reading>,
 }
 
 impl Classification {
-    /// Builds the error, with the host's message and the numbers in it if it rejects a prompt as too long.
+    /// The kind of failure.
     #[must_use]
-    pub fn error(self, message: impl Into<String>) -> Error {
-        let message = message.into();
-        let numbers = (self.kind == Kind::ContextOverflow).then(|| overflow::stated(&message)).flatten();
-        Error::new(self.kind, message).with_scope(self.scope).with_overflow(numbers)
+    pub fn kind(&self) -> Kind {
+        self.readings.first().map_or(Kind::Server, |reading| reading.kind)
     }
-}
 
-/// Classifies by the first rule that matches, or else by status, as [`by_status`] does. A 404 or 405 in which nothing is
-/// said of a model, and which has no code of the API, is the failure of the server that answered, so that one of them
-/// does not retire the model.
-#[must_use]
-pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
-    match rules.in_order(fields.foreign).find(|rule| rule.matches(fields)) {
-        Some(rule) => Classification { kind: rule.kind, scope: rule.scope },
-        None if fields.names_no_model() => Classification { kind: Kind::Server, scope: None },
-        None => Classification { kind: by_status(fields.status), scope: None },
+    /// The scope that is affected, if the reply states it more exactly than its kind.
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope> {
+        self.readings.first()?.scope
+    }
+
+    /// Builds the error, with the host's message, what else it may mean, and the numbers in it if it rejects a prompt as
+    /// too long.
+    #[must_use]
+    pub fn error(mut self, message: impl Into<String>) -> Error {
+        let message = message.into();
+        let length = self.readings.iter_mut().find(|reading| reading.kind == Kind::ContextOverflow);
+        let numbers = length.and_then(|reading| {
+            let (numbers, said) = overflow::stated(&message)?;
+            reading.said = vec![said];
+            Some(numbers)
+        });
+        let error = Error::new(self.kind(), message).with_scope(self.scope()).with_overflow(numbers);
+        error.with_readings(self.readings)
     }
 }
 
@@ -330,7 +336,7 @@ mod tests {
         };
         let judged = |status, words, text, foreign| {
             let fields = ErrorFields::new(Some(status), words, text).with_foreign_text(foreign);
-            apply_rules(&RULES, &fields).kind
+            apply_rules(&RULES, &fields).kind()
         };
         assert_eq!(judged(403, &[], "a", false), Kind::Auth);
         assert_eq!(judged(403, &[], "a", true), Kind::Forbidden);

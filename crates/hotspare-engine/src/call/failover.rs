@@ -56,8 +56,9 @@ impl Call {
         if let (Some(_), Some(permit)) = (error.status(), &mut attempt.permit) {
             world.observe(now, place, permit, Observation::Responded);
         }
-        // A prompt that cannot be measured, or was changed on the way, says nothing about other requests of this size.
-        if error.kind() == Kind::ContextOverflow {
+        // A prompt that cannot be measured, or was changed on the way, says nothing about other requests of this size, and
+        // neither does a length that may be quoted from the request.
+        if error.kind() == Kind::ContextOverflow && !error.teaches_nothing() {
             let choice = &self.attempts[id.0].choice;
             if let Some(limit) = error.overflow().and_then(|told| told.limit) {
                 world.named_window(now, place, limit);

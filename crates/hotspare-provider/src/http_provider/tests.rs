@@ -40,6 +40,10 @@ impl Wire for Lines {
     fn classify(&self, _: &Head, body: &[u8]) -> Error {
         Error::new(Kind::Auth, String::from_utf8_lossy(body))
     }
+
+    fn request_id(&self, head: &Head) -> Option<String> {
+        head.header("x-id").map(str::to_owned)
+    }
 }
 
 impl Decoder for Lines {
@@ -215,4 +219,91 @@ fn redirect_errors_name_only_the_origin() {
         assert!(error.message().contains(named) && !error.message().contains("secret"), "{error}");
     }
     assert_eq!(failed(401, "words", "location", "/login").message(), "words");
+}
+
+/// A wire whose failures are sentences, also inside a stream: lines that begin with `!`.
+#[derive(Debug)]
+struct Told;
+
+const TOLD: crate::Rules = crate::Rules { specific: &[], general: &[] };
+
+fn told(status: Option<u16>, text: &str) -> Error {
+    let lower = text.to_ascii_lowercase();
+    crate::apply_rules(&TOLD, &crate::ErrorFields::new(status, &[], &lower)).error(text)
+}
+
+impl Describe for Told {
+    fn wire(&self) -> &'static str {
+        "told"
+    }
+}
+
+impl Wire for Told {
+    fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
+        let text = call.chat()?.messages.last().map(|message| message.joined_text()).unwrap_or_default();
+        Ok(HttpRequest::post_json("http://api.host/".into(), serde_json::json!({ "text": text }).to_string()))
+    }
+
+    fn decoder(&self, _: &Outbound, _: &Head) -> Result<Decoding, Error> {
+        Ok(Decoding { framer: Box::new(Ndjson::default()), decoder: Box::new(Told) })
+    }
+
+    fn classify(&self, head: &Head, body: &[u8]) -> Error {
+        told(Some(head.status.as_u16()), &String::from_utf8_lossy(body))
+    }
+}
+
+impl Decoder for Told {
+    fn push(&mut self, frame: Frame, out: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        let line = String::from_utf8_lossy(&frame.data).into_owned();
+        if let Some(text) = line.strip_prefix('!') {
+            return Err(told(None, text));
+        }
+        out.push_back(hotspare_core::Event::TextDelta(line).into());
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut VecDeque<Chunk>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn words_of_the_request_or_the_answer_are_not_the_hosts() {
+    let kind = |prompt: &str, status: u16, body: &'static str| {
+        let provider =
+            HttpProvider::new(Told, Arc::new(Canned(status, body, Mutex::default(), HeaderMap::new())));
+        let call = Outbound::new(Arc::new(ChatRequest::to("m").user(prompt)), "m", true);
+        let failed: Result<Vec<Signal>, Error> = match now(provider.send(call)) {
+            Ok(signals) => now(signals.collect::<Vec<_>>()).into_iter().collect(),
+            Err(error) => Err(error),
+        };
+        failed.unwrap_err().kind()
+    };
+    let words = "Invalid API key";
+    assert_eq!(kind("hi", 400, words), Kind::Auth);
+    assert_eq!(kind("what is an \"invalid api key\"?", 400, words), Kind::Unsupported);
+    assert_eq!(kind("hi", 200, "!Invalid API key\n"), Kind::Auth);
+    assert_eq!(kind(words, 200, "!Invalid API key\n"), Kind::Server);
+    assert_eq!(kind("hi", 200, "hello\n!Invalid API key\n"), Kind::Server, "the answer may have said it");
+    assert_eq!(kind(words, 401, words), Kind::Auth);
+}
+
+#[test]
+fn no_head_shows_a_key() {
+    let key = "sk-planted-0123456789";
+    let headers = |name: &'static str, value: String| {
+        HeaderMap::from_iter([(HeaderName::from_static(name), value.parse().unwrap())])
+    };
+    let compressed = headers("content-encoding", format!("x-{key}"));
+    let provider = HttpProvider::new(Lines, Arc::new(Canned(200, "", Mutex::default(), compressed)));
+    let error = now(provider.send(call(Some(key)))).map(drop).unwrap_err();
+    assert!(error.message().contains("an unknown encoding"), "{error}");
+    for (id, shown) in [(format!("id-{key}"), None), ("id-1".to_owned(), Some("id-1"))] {
+        let transport = Canned(200, "", Mutex::default(), headers("x-id", id));
+        let provider = HttpProvider::new(Lines, Arc::new(transport));
+        let mut signals = now(provider.send(call(Some(key)))).map_err(|error| error.kind()).unwrap();
+        let Some(Ok(Signal::Opened(opened))) = now(signals.next()) else { panic!("a reply opens") };
+        assert_eq!(opened.request_id.as_deref(), shown);
+    }
 }

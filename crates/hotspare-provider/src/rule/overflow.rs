@@ -69,15 +69,17 @@ const PROMPTS: &[&str] = &[
     "given: # `inputs` tokens",
 ];
 
-/// What a rejection as too long states.
-pub(super) fn stated(text: &str) -> Option<Overflow> {
+/// What a rejection as too long states, and the texts that say so.
+pub(super) fn stated(text: &str) -> Option<(Overflow, Vec<String>)> {
     let text = text.to_ascii_lowercase();
     let first = |phrases: &[&str]| phrases.iter().find_map(|phrase| number(&text, phrase));
-    Overflow::new(first(PROMPTS), first(LIMITS))
+    let (prompt, limit) = (first(PROMPTS), first(LIMITS));
+    let said = [prompt, limit].into_iter().flatten().map(|(_, said)| said.to_owned()).collect();
+    Some((Overflow::new(prompt.map(|(tokens, _)| tokens), limit.map(|(tokens, _)| tokens))?, said))
 }
 
-/// The number at `#` where the phrase first occurs.
-fn number(text: &str, phrase: &str) -> Option<u64> {
+/// The number at `#` where the phrase first occurs, and that text.
+fn number<'a>(text: &'a str, phrase: &str) -> Option<(u64, &'a str)> {
     let starts = text.char_indices().map(|(at, _)| at);
     starts.filter(|at| !splits_number(text, *at)).find_map(|at| number_here(&text[at..], phrase))
 }
@@ -89,7 +91,7 @@ fn splits_number(text: &str, at: usize) -> bool {
     digit(at) && at > 0 && (digit(at - 1) || (is_separator(bytes[at - 1]) && at > 1 && digit(at - 2)))
 }
 
-fn number_here(text: &str, phrase: &str) -> Option<u64> {
+fn number_here<'a>(text: &'a str, phrase: &str) -> Option<(u64, &'a str)> {
     let mut rest = text;
     let mut found = None;
     for part in phrase.split_inclusive(['#', '@']) {
@@ -101,7 +103,7 @@ fn number_here(text: &str, phrase: &str) -> Option<u64> {
             rest = after;
         }
     }
-    found
+    Some((found?, &text[..text.len() - rest.len()]))
 }
 
 /// The number that a text starts with, with or without separators between its digits (none if it is too large), and what
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (Option<u64>, Option<u64>) {
-        stated(text).map_or((None, None), |overflow| (overflow.prompt, overflow.limit))
+        stated(text).map_or((None, None), |(overflow, _)| (overflow.prompt, overflow.limit))
     }
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
         ] {
             assert_eq!(read(text), (None, limit), "{text}");
         }
-        assert_eq!(number("1,234 and 5 tokens from", "# tokens from"), Some(5));
-        assert_eq!(number("1,234 tokens from", "# tokens from"), Some(1_234));
+        assert_eq!(number("1,234 and 5 tokens from it", "# tokens from"), Some((5, "5 tokens from")));
+        assert_eq!(number("1,234 tokens from", "# tokens from"), Some((1_234, "1,234 tokens from")));
     }
 }

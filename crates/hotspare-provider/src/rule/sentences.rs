@@ -2,8 +2,9 @@
 //!
 //! Relays and compatible endpoints quote the host behind them, so a sentence that one wire's hosts write arrives over
 //! every other wire. Codes, types and fragments that mean something only on one wire belong to the adapters' tables,
-//! which are tried before and after this one. Invariant: only data, and a text is long
-//! enough not to match a request that the caller must correct.
+//! which are tried before and after this one. Hosts also quote the request, so a text alone has no
+//! consequences for other callers if the request has it too. Invariant: only data, and a text is long enough not to match
+//! a request that the caller must correct.
 
 use hotspare_core::{Kind, Scope};
 
@@ -246,12 +247,6 @@ const UNSUPPORTED: &[&str] = &[
     "model's maximum output tokens",
     // A part of the reasoning that this host wants back; other hosts do not ask for it.
     "missing a thought_signature",
-    // A URL that this host cannot reach or will not fetch.
-    "cannot fetch content",
-    "cannot make get request",
-    "error while downloading",
-    "failed to download",
-    "unable to download",
 ];
 
 /// The conversation breaks a rule of this model's template: the order of turns, their roles, the form of ids.
@@ -288,6 +283,17 @@ pub const SENTENCES: &[Rule] = &[
     // Output of the model that the host could not parse and quotes, so no row below can be trusted.
     at(500, &["failed to parse input at pos"], Kind::BadOutput),
     text(&["error parsing tool call", "xml syntax error on line"], Kind::BadOutput),
+    // A URL that this host cannot reach or will not fetch: the text may quote it, and the reply of its server.
+    text(
+        &[
+            "cannot fetch content",
+            "cannot make get request",
+            "error while downloading",
+            "failed to download",
+            "unable to download",
+        ],
+        Kind::Unsupported,
+    ),
     // The request alone exceeds what is left or what is allowed: waiting will not help, a smaller one still fits.
     text(&["can only afford", "required for long context requests"], Kind::Unsupported),
     at(413, &["tokens per min"], Kind::Unsupported),

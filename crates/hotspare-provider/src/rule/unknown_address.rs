@@ -9,8 +9,9 @@ impl ErrorFields<'_> {
     /// Whether an address is unknown to whatever answered, which says nothing of a model: a proxy or a framework in
     /// front of the host, which answers so also while the host is being restarted. An API's own error has a code that
     /// says more than its status, or speaks of the model.
-    pub(super) fn names_no_model(&self) -> bool {
-        matches!(self.status, Some(404 | 405)) && !speaks_of_a_model(self.text) && !self.is_own()
+    /// `own` is the text without what the caller may have written.
+    pub(super) fn names_no_model(&self, own: &str) -> bool {
+        matches!(self.status, Some(404 | 405)) && !speaks_of_a_model(own) && !self.is_own()
     }
 
     /// Whether the API itself wrote the reply: there is a code where this wire has it, and a text that is not just the
@@ -27,8 +28,11 @@ impl ErrorFields<'_> {
 const PLATFORMS: &[&str] = &["deployment could not be found"];
 
 /// Whether a text in lower case has one of these words by itself. As part of a path or of a service's name
-/// (`/v1/models/m`, `model-server`) they say nothing.
+/// (`/v1/models/m`, `model-server`) they say nothing, and neither does what is between quotation marks, which the caller
+/// may have written.
 fn speaks_of_a_model(text: &str) -> bool {
+    let own = without_quotations(text);
+    let text = own.as_str();
     let is_part = |sign: char| sign.is_alphanumeric() || matches!(sign, '-' | '_' | '.');
     let tokens = text.split_whitespace().filter(|token| !token.contains('/'));
     let mut words = tokens
@@ -37,6 +41,30 @@ fn speaks_of_a_model(text: &str) -> bool {
         .filter(|word| word.chars().all(char::is_alphabetic));
     words.any(|word| ["model", "deployment"].iter().any(|what| word.contains(what)))
         && !PLATFORMS.iter().any(|phrase| text.contains(phrase))
+}
+
+/// The text without what is quoted in it. An apostrophe within a word opens and ends nothing.
+fn without_quotations(text: &str) -> String {
+    let mut own = String::with_capacity(text.len());
+    let mut open: Option<(char, usize)> = None;
+    let mut before = ' ';
+    for (at, sign) in text.char_indices() {
+        let after = text[at + sign.len_utf8()..].chars().next().unwrap_or(' ');
+        match open {
+            Some((mark, _)) if sign == mark && !(mark == '\'' && after.is_alphanumeric()) => open = None,
+            Some(_) => {}
+            None if matches!(sign, '"' | '`') || (sign == '\'' && !before.is_alphanumeric()) => {
+                open = Some((sign, at));
+            }
+            None => own.push(sign),
+        }
+        before = sign;
+    }
+    // A mark without its counterpart quotes nothing.
+    if let Some((_, at)) = open {
+        own.push_str(&text[at..]);
+    }
+    own
 }
 
 #[cfg(test)]
@@ -52,7 +80,7 @@ mod tests {
         let judged = |status, word, text, foreign| {
             let words = &[word];
             let fields = ErrorFields::new(Some(status), words, text).with_foreign_text(foreign);
-            apply_rules(&RULES, &fields).kind
+            apply_rules(&RULES, &fields).kind()
         };
         for (word, text, foreign) in [
             ("", "", true),
@@ -63,6 +91,8 @@ mod tests {
             ("", "cannot post /v1beta/models/x:generatecontent", false),
             ("", "services \"model-server\" not found", false),
             ("", "no host my-model.example.com", false),
+            ("", "item 'my model' not found", false),
+            ("", "item \"a 'model' b\" not found", false),
             ("404", "the deployment could not be found on its platform", false),
             ("invalid_request_error", "method not allowed", true),
         ] {
@@ -74,6 +104,8 @@ mod tests {
             ("not_found", "resource not found", false),
             ("", "model: x", false),
             ("", "the model's weights are gone", false),
+            ("", "'x' isn't a model", false),
+            ("", "can't find 'x: no model", false),
             ("invalid_request_error", "invalid url (post /v1/chat/completions)", false),
             ("", "no deployment of this name", true),
             ("", "this model is gone", false),
