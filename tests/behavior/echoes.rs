@@ -120,11 +120,14 @@ fn requests(wire: &str, words: &str) -> Vec<(&'static str, ChatRequest)> {
 /// Sentences of hosts that quote a request; `@` stands for the words.
 const QUOTING: &[&str] = &[
     "Unknown parameter: '@'.",
-    "@: Extra inputs are wrong",
+    UNMARKED,
     "Invalid value: \"@\"",
     "[{'type': 'dict_type', 'loc': ('body', 'x'), 'msg': 'wrong', 'input': '@'}]",
     "invalid x_field `@` (in the request body)",
 ];
+
+/// As some hosts write it, without marks around the words.
+const UNMARKED: &str = "@: Extra inputs are wrong";
 
 /// What an error does to other callers.
 fn consequences(error: &Error) -> Option<(Policy, bool)> {
@@ -167,6 +170,7 @@ fn all_words(rules: &Rules) -> Vec<String> {
 
 #[test]
 fn words_of_a_request_in_an_error_have_no_consequences_for_others() {
+    let mut wrong = Vec::new();
     for case in cases() {
         let (name, plain) = (case.wire.wire(), ChatRequest::to("m").user("hello"));
         let statuses = [200, 400, 404, 422, 500].into_iter();
@@ -181,17 +185,25 @@ fn words_of_a_request_in_an_error_have_no_consequences_for_others() {
                 let asked = if place == "value" { &replies[..] } else { &replies[..1] };
                 for (status, sentence, harmless) in asked {
                     let quoting = answer(&case, &request, *status, &sentence.replace('@', &words));
+                    // An unknown address, said without marks around the words: any word on models counts.
+                    let unmarked = *status == 404 && *sentence == UNMARKED;
                     let done = consequences(&quoting);
-                    assert!(
-                        done.is_none() || done == consequences(harmless) || milder(&quoting, harmless),
-                        "{name}, {status}, {place}: {sentence} with `{words}`: {} instead of {}",
-                        quoting.kind(),
-                        harmless.kind()
-                    );
+                    if done.is_some()
+                        && done != consequences(harmless)
+                        && !milder(&quoting, harmless)
+                        && !unmarked
+                    {
+                        let (kind, expected) = (quoting.kind(), harmless.kind());
+                        wrong.push(format!(
+                            "{name}, {status}, {place}: {sentence} with `{words}`: {kind} instead of {expected}"
+                        ));
+                    }
                 }
             }
         }
     }
+    let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} in all:\n{shown}", wrong.len());
 }
 
 /// Whether what a status means anyway is made milder: a failure of the server that is called one for load.

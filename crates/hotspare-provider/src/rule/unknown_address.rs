@@ -43,14 +43,19 @@ fn speaks_of_a_model(text: &str) -> bool {
         && !PLATFORMS.iter().any(|phrase| text.contains(phrase))
 }
 
-/// The text without what is quoted in it. An apostrophe within a word opens and ends nothing.
+/// The text without what is quoted in it. An apostrophe within a word opens and ends nothing, and neither do the marks of
+/// JSON, of which only the escaped ones are the host's.
 fn without_quotations(text: &str) -> String {
+    let is_json = text.contains("{\"");
     let mut own = String::with_capacity(text.len());
     let mut open: Option<(char, usize)> = None;
     let mut before = ' ';
     for (at, sign) in text.char_indices() {
         let after = text[at + sign.len_utf8()..].chars().next().unwrap_or(' ');
         match open {
+            _ if sign == '"' && (before == '\\') != is_json => {
+                own.extend(open.is_none().then_some(' '));
+            }
             Some((mark, _)) if sign == mark && !(mark == '\'' && after.is_alphanumeric()) => open = None,
             Some(_) => {}
             None if matches!(sign, '"' | '`') || (sign == '\'' && !before.is_alphanumeric()) => {
@@ -93,6 +98,7 @@ mod tests {
             ("", "no host my-model.example.com", false),
             ("", "item 'my model' not found", false),
             ("", "item \"a 'model' b\" not found", false),
+            ("", r#"failed: {"message":"no item \"a model\""}"#, false),
             ("404", "the deployment could not be found on its platform", false),
             ("invalid_request_error", "method not allowed", true),
         ] {
@@ -105,6 +111,7 @@ mod tests {
             ("", "model: x", false),
             ("", "the model's weights are gone", false),
             ("", "'x' isn't a model", false),
+            ("", r#"failed: {"message":"the model \"x\" is gone"}"#, false),
             ("", "can't find 'x: no model", false),
             ("invalid_request_error", "invalid url (post /v1/chat/completions)", false),
             ("", "no deployment of this name", true),
