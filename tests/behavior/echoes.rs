@@ -179,11 +179,12 @@ fn words_of_a_request_in_an_error_have_no_consequences_for_others() {
         let replies: Vec<(u16, &str, Error)> = replies
             .map(|(status, text)| (status, text, answer(&case, &plain, status, &text.replace('@', "zzz"))))
             .collect();
-        for words in all_words(&case.rules) {
+        for (turn, words) in all_words(&case.rules).into_iter().enumerate() {
             for (place, request) in requests(name, &words) {
-                // Where the words are in the request matters to the search only.
-                let asked = if place == "value" { &replies[..] } else { &replies[..1] };
-                for (status, sentence, harmless) in asked {
+                // Where the words are in the request matters to the search only, and each sentence has its turn.
+                let asked = replies.iter().skip(turn % QUOTING.len()).step_by(QUOTING.len());
+                let most = if place == "value" { replies.len() } else { 1 };
+                for (status, sentence, harmless) in asked.take(most) {
                     let quoting = answer(&case, &request, *status, &sentence.replace('@', &words));
                     // An unknown address, said without marks around the words: any word on models counts.
                     let unmarked = *status == 404 && *sentence == UNMARKED;
