@@ -59,6 +59,8 @@ struct Scope {
     closed_at: Option<Moment>,
     /// When its state last changed or a probe last ended: it has not begun to admit calls since then.
     stirred_at: Moment,
+    /// When the last pause that a failure has put it into ends, or its last re-check is due.
+    paused_until: Moment,
     limits: ReturnLimits,
 }
 
@@ -90,6 +92,7 @@ impl InvariantChecker {
                         probes: Vec::new(),
                         closed_at: None,
                         stirred_at: Moment::ZERO,
+                        paused_until: Moment::ZERO,
                         limits: *limits,
                     };
                     scopes.resize(scopes.len().max(at + 1), new);
@@ -112,6 +115,7 @@ impl InvariantChecker {
             scope.generation += 1;
             scope.probes.clear();
             scope.closed_at = None;
+            scope.paused_until = Moment::ZERO;
         }
         self.waits.fill(ProbeWait::default());
     }
@@ -226,6 +230,21 @@ impl InvariantChecker {
         self.waits[target].failed(now, error);
     }
 
+    /// A failure has put a scope into a pause that ends then.
+    pub(crate) fn paused(&mut self, scope: ScopeId, until: Moment) {
+        let scope = &mut self.scopes[scope.index()];
+        scope.paused_until = scope.paused_until.max(until);
+    }
+
+    /// The latest moment at which these scopes may have begun to admit calls.
+    fn admits_since(&self, scopes: &[ScopeId]) -> Moment {
+        let since = |scope: &ScopeId| {
+            let scope = &self.scopes[scope.index()];
+            scope.stirred_at.max(scope.paused_until)
+        };
+        scopes.iter().map(since).max().unwrap_or_default()
+    }
+
     /// Checks what only the whole run can show.
     pub(crate) fn run_ended(&mut self, now: Moment) {
         for target in 0..self.ramps.len() {
@@ -336,9 +355,11 @@ impl InvariantChecker {
                 self.record(now, || format!("a malformed request was sent {starts} times"));
             }
             Some(kind) if end.may_fail_over && kind != Kind::Cancelled => {
-                let admits_since = |target: usize| {
-                    let scopes = end.fleet.targets()[target].scopes(0).as_array();
-                    scopes.iter().map(|scope| self.scopes[scope.index()].stirred_at).max()
+                let admits_since = |place: usize| {
+                    let target = &end.fleet.targets()[place];
+                    let usable = |key: &usize| end.world.key_status(now, place, *key).usable;
+                    let keys = (0..target.key_count()).filter(usable);
+                    keys.map(|key| self.admits_since(&target.scopes(key).as_array())).min()
                 };
                 if let Some(target) = lost::missed(now, end, admits_since) {
                     let name = &end.fleet.targets()[target].id;

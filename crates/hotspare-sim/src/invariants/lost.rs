@@ -12,8 +12,8 @@ use super::CallEnd;
 /// How often a call whose attempts are all late asks the targets that have refused it.
 const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
-/// The first target that a lost call should have tried, if any. `admits_since` is the latest moment at which a target's
-/// breakers may have begun to admit calls.
+/// The first target that a lost call should have tried, if any. `admits_since` is the latest moment at which a target may
+/// have begun to admit calls: its breakers, and the pauses that its failures have led to.
 pub(super) fn missed(
     now: Moment,
     end: &CallEnd<'_>,

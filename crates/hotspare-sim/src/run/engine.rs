@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::{
-    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Kind, Moment, Next, Response, StartKind,
-    TargetView, Usage,
+    BreakerState, Chunk, Error, Event as StreamEvent, FinishReason, Hold, Kind, Moment, Next, Response,
+    Scope, StartKind, TargetView, Usage,
 };
 use hotspare_engine::{
     AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, Step, Summary, TargetSpec,
@@ -299,7 +299,24 @@ impl Simulation<'_> {
             self.ledger.refused(call.attempts[index].started, call.attempts[index].target);
         }
         self.close_attempt(conn, call, index);
+        let (hold, level) = (error.policy().hold, error.policy().scope);
         self.feed(call, Input::Failed(AttemptId(index), error));
+        if matches!(hold, Hold::Until | Hold::Ease | Hold::Disable) {
+            self.note_pause(call, index, level);
+        }
+    }
+
+    /// Tells the checker how long the failure of an attempt holds calls back.
+    fn note_pause(&mut self, call: &ActiveCall, index: usize, level: Scope) {
+        let PlayerState::Engine(engine) = &self.player else { return };
+        let SimulatedAttempt { target, key, .. } = call.attempts[index];
+        let scope = engine.fleet.targets()[target].scope(key, level);
+        let is_watched = call.world + 1 == engine.worlds.len();
+        if let Some(scope) = scope.filter(|_| is_watched)
+            && let Some(pause) = engine.worlds[call.world].key_status(self.now, target, key).usable_in
+        {
+            self.invariants.paused(scope, self.now + pause);
+        }
     }
 
     fn push_text(&mut self, call: &mut ActiveCall, index: usize, from: u32, to: u32) {
