@@ -37,6 +37,8 @@ pub(crate) struct AttemptState {
     pub(crate) heard: bool,
     /// The limit for first content has passed without any.
     pub(crate) late: bool,
+    /// It is late, but no other target is expected to be sooner: until then none starts beside it.
+    pub(crate) waited_for_until: Option<Moment>,
     /// The book has been told that its first content is later than usual.
     pub(crate) overdue: bool,
     pub(crate) first_content: Option<Moment>,
@@ -104,6 +106,7 @@ impl AttemptState {
             started: now,
             heard: false,
             late: false,
+            waited_for_until: None,
             overdue: false,
             first_content: None,
             share,
@@ -182,9 +185,11 @@ impl AttemptState {
         !self.is_reask() && self.choice.trim_to.is_none() && self.splice.is_none()
     }
 
-    /// Alive and not known to be late, or complete: worth waiting for before another attempt is started.
+    /// Alive and in time, late but expected before any other, or complete: worth waiting for before another attempt is
+    /// started.
     pub(crate) fn is_hopeful(&self) -> bool {
-        self.is_live() && (!self.late || self.stream_ended_at.is_some()) && self.failure.is_none()
+        let expected = !self.late || self.waited_for_until.is_some() || self.stream_ended_at.is_some();
+        self.is_live() && expected && self.failure.is_none()
     }
 
     /// When its first content is later than usual.

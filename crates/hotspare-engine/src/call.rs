@@ -7,12 +7,12 @@
 //! [`Call::poll_timeout`] say when to poll, [`Call::sent`] and [`Call::identify`] add to an attempt what the driver knows
 //! of it.
 //!
-//! Life of a call: it starts the plan's first choice. A failure or late content starts the next one; a late attempt
-//! stays alive, and the first attempt with content serves. At that point the call *commits*: the other attempts are
-//! dropped, and only the events of the chosen one reach the caller. If its stream is cut after that, another target
-//! continues it where the text joins exactly; otherwise the caller gets an error. A complete answer is judged by the
-//! driver ([`Step::Judge`]), because that may take long. Invariant: a call ends exactly once, never successfully with a
-//! truncated answer, and every permit that it was given is settled.
+//! Life of a call: it starts the plan's first choice. A failure starts the next one, and so does late content, unless no
+//! other target would be sooner; a late attempt stays alive, and the first attempt with content serves. At that point the
+//! call *commits*: the other attempts are dropped, and only the events of the chosen one reach the caller. If its stream is
+//! cut after that, another target continues it where the text joins exactly; otherwise the caller gets an error. A complete
+//! answer is judged by the driver ([`Step::Judge`]), because that may take long. Invariant: a call ends exactly once, never
+//! successfully with a truncated answer, and every permit that it was given is settled.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -39,6 +39,7 @@ mod costs;
 mod failover;
 mod final_error;
 mod judging;
+mod lateness;
 mod reason;
 mod refusals;
 mod settle;

@@ -153,7 +153,7 @@ pub struct TypicalLatency {
 }
 
 impl TypicalLatency {
-    fn of(view: &TargetView) -> Option<Self> {
+    pub(crate) fn of(view: &TargetView) -> Option<Self> {
         Some(Self { p50: view.latency_p50?, p95: view.latency_p95? })
     }
 }

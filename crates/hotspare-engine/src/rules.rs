@@ -29,8 +29,10 @@ const LEAST_BUFFER: usize = 16 << 10;
 #[non_exhaustive]
 pub struct Limits {
     /// Time to the first content of a streamed attempt. When it has passed, the next target starts and the late one
-    /// stays alive: the first with content serves. Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s),
-    /// and short enough for an interactive user. Unstreamed answers have [`Limits::unstreamed`] instead.
+    /// stays alive: the first with content serves. If by the late target's own 95th percentile its content is still to
+    /// come, and no other target would usually be sooner, the next one starts only when that percentile has passed.
+    /// Default 8 s: beyond the p99 of recorded chat endpoints (1 to 5 s), and short enough for an interactive user.
+    /// Unstreamed answers have [`Limits::unstreamed`] instead.
     pub first_content: Duration,
     /// The same for a model that reasons before it answers: because it does by default and the request does not turn it
     /// off, or because the request asks for it. Default 90 s: healthy ones need 20 to 90 s. With the default deadline,

@@ -14,6 +14,7 @@ mod windows;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotspare_core::{Moment, RateLimits};
 use hotspare_health::{Book, NetworkChange, Observation, Permit, Quota, Transition, Verdict};
@@ -69,6 +70,9 @@ struct TargetState {
     spend: Option<Spend>,
     /// The operator's limits per minute. Per target, like its slots.
     own: Quota,
+    /// For how long calls have waited for its first content in vain since it last sent any: another target, started
+    /// before it, was first.
+    in_vain: Duration,
     /// Number of calls' attempts whose end said something about health.
     settled: u64,
 }
@@ -196,11 +200,25 @@ impl World {
         observation: Observation,
     ) {
         if let Observation::FirstContent { after } = observation {
-            self.targets[place].counts.first_content.record(after);
+            let state = &mut self.targets[place];
+            state.counts.first_content.record(after);
+            state.in_vain = Duration::ZERO;
         }
         self.book.observe(now, permit, observation);
         self.note_slowness(place);
         self.note_network(now);
+    }
+
+    /// A call has waited this long for the first content of a stream when another target, which it had started before,
+    /// was first.
+    pub(crate) fn note_waited_in_vain(&mut self, place: usize, waited: Duration) {
+        let in_vain = &mut self.targets[place].in_vain;
+        *in_vain = in_vain.saturating_add(waited);
+    }
+
+    /// For how long calls have waited for a target's first content in vain since it last sent any.
+    pub(crate) fn waited_in_vain(&self, place: usize) -> Duration {
+        self.targets[place].in_vain
     }
 
     fn note_network(&mut self, now: Moment) {

@@ -164,4 +164,11 @@ pub(super) const SIMULATED: &[Simulated] = &[
         to: "if cancelled { self.usage_or_estimate() } else { self.usage_or_estimate() }",
         scenario: "slow-start-5",
     },
+    Simulated {
+        name: "another target starts although it would not be sooner",
+        file: "crates/hotspare-engine/src/call/lateness.rs",
+        from: "if other.p50 <= left {",
+        to: "if true {",
+        scenario: "slow-everywhere",
+    },
 ];

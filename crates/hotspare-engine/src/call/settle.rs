@@ -79,7 +79,9 @@ impl Call {
             // The deadline that ships leaves a reasoning model two thirds of its time, beside one spare. If it was silent for
             // that long, and one that started afterwards was quicker, callers are better served there.
             let most = attempt.started + self.first_content_limit(attempt).saturating_mul(2) / 3;
-            let later = winner.is_some_and(|winner| self.attempts[winner.0].started > attempt.started);
+            let began = |winner: AttemptId| self.attempts[winner.0].started;
+            let later = winner.is_some_and(|winner| began(winner) > attempt.started);
+            let joined = winner.is_some_and(|winner| began(winner) < attempt.started);
             let reasons = attempt.stream && attempt.choice.reasons;
             let outrun = reasons && attempt.late && hung && now >= most && later;
             let unanswered = winner.is_none() && self.outlasted(now, attempt);
@@ -102,6 +104,10 @@ impl Call {
             if let (true, Some(permit)) = (sample, &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
                 world.observe(now, attempt.choice.target, permit, Observation::Abandoned { after });
+            }
+            if attempt.stream && attempt.first_content.is_none() && joined {
+                let waited = now.saturating_since(attempt.started);
+                world.note_waited_in_vain(attempt.choice.target, waited);
             }
             let ended = match ending {
                 Ending::Failed(kind) => Outcome::Failed { kind, status: None, message: reason.into() },

@@ -28,6 +28,7 @@ mod extremes;
 mod held;
 mod judging;
 mod kinds;
+mod lateness;
 mod network;
 mod pauses;
 mod reasons;

@@ -120,14 +120,12 @@ impl Call {
             let blamed = attempt.stream && !pressed && (!attempt.heard || !self.waiting.is_empty());
             let attempt = &mut self.attempts[id.0];
             attempt.late = true;
-            self.late = Some(id);
             if let Some(permit) = attempt.permit.as_mut().filter(|_| blamed) {
                 world.observe(now, attempt.choice.target, permit, Observation::Late);
             }
-            // The late attempt stays alive: it may still be the first with content.
-            if !self.attempts.iter().any(AttemptState::is_hopeful) {
-                self.wanted = self.wanted.max(1);
-            }
+            self.became_late(now, world, id);
+        } else if self.waited_for_until(attempt).is_some_and(|at| now >= at) {
+            self.no_longer_waited_for(id);
         }
     }
 
@@ -252,6 +250,7 @@ impl Call {
             for at in [
                 attempt.silent_at(&self.route.limits, self.listening),
                 self.late_at(attempt),
+                self.waited_for_until(attempt),
                 self.attempt_over_at(attempt),
                 self.commit_at(attempt),
                 overdue,

@@ -9,6 +9,7 @@ use hotspare_core::{Moment, TargetView};
 use super::World;
 use super::obstacles::Asker;
 use crate::fleet::Route;
+use crate::plan::TypicalLatency;
 
 impl World {
     /// The health of a route's members, in the same order, for a prompt of about this many tokens. `stream` is whether
@@ -43,6 +44,16 @@ impl World {
         streams: bool,
     ) -> Option<Duration> {
         self.view_of(now, place, prompt_tokens, streams).latency_p50
+    }
+
+    /// The usual time to the first content of a stream, if known.
+    pub(crate) fn usual_first_content(
+        &self,
+        now: Moment,
+        place: usize,
+        prompt_tokens: u64,
+    ) -> Option<TypicalLatency> {
+        TypicalLatency::of(&self.view_of(now, place, prompt_tokens, true))
     }
 
     fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {

@@ -253,8 +253,12 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
     if unheard && call.spec.stream && call.poll_timeout().is_none_or(|at| at > soon) {
         return Err("nothing bounds the wait for content".into());
     }
-    let works =
-        |attempt: &AttemptState| attempt.is_live() && (!attempt.late || attempt.first_content.is_some());
+    // One that is late and yet waited for has a timer for when that ends.
+    let is_waited_for =
+        |attempt: &AttemptState| attempt.waited_for_until.is_some_and(|at| call.poll_timeout() <= Some(at));
+    let works = |attempt: &AttemptState| {
+        attempt.is_live() && (!attempt.late || is_waited_for(attempt) || attempt.first_content.is_some())
+    };
     let served = call.committed.is_some() || !call.retries.is_empty() || call.stopped;
     if call.is_over() || served || call.attempts.iter().any(works) {
         return Ok(());
@@ -470,6 +474,15 @@ fn invariants_hold_for_every_event_order() {
     (in_pieces.rules.commit, in_pieces.strategy) =
         (Commit::Events(2), Arc::new(Race::new(["a", "b", "c"]).at_once(2)));
     setups.extend([raced, behind_hedge, in_pieces].map(|setup| Setup { pauses: true, ..setup }));
+    // A late target that usually needs longer than its limit, beside others that do as well, or of which one has refused.
+    let mut slow = Setup::new(&["a", "b", "c"]);
+    slow.usual = &[(0, 10), (1, 10), (2, 10)];
+    let mut uneven = Setup::new(&["a", "b", "c"]);
+    (uneven.usual, uneven.ills, uneven.max_in_flight) =
+        (&[(0, 12), (1, 9), (2, 30)], &[(1, Ill::Held(9))], Some(1));
+    let mut slow_race = Setup::new(&["a", "b", "c"]);
+    (slow_race.usual, slow_race.strategy) = (slow.usual, Arc::new(Race::new(["a", "b", "c"]).at_once(2)));
+    setups.extend([slow, uneven, slow_race]);
     // Callers with deadlines of their own: one that waits for the first content for less long than it is held back, one whose
     // answer is held until it is complete, and one whose whole answer is due soon after its first content, or before.
     let mut urgent = Setup::new(&["a", "b", "c"]);

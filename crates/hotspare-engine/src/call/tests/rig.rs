@@ -68,6 +68,8 @@ pub(super) struct Setup {
     pub(super) seed: u64,
     /// What makes targets unavailable before the call starts.
     pub(super) ills: &'static [(usize, Ill)],
+    /// Targets whose first content is known to take this many seconds.
+    pub(super) usual: &'static [(usize, u64)],
 }
 
 /// Why a target is unavailable at first.
@@ -120,6 +122,16 @@ impl Ill {
     }
 }
 
+/// Teaches the world how long a target's first content usually takes, by as many calls as that needs.
+fn needs(now: Moment, world: &mut World, place: usize, after: Duration) {
+    for _ in 0..20 {
+        let (_, mut permit) = world.admit(now, place, Demand::default()).unwrap();
+        world.observe(now, place, &mut permit, Observation::FirstContent { after });
+        let served = HealthOutcome { verdict: Verdict::Success, at: None };
+        world.settle(now, place, permit, Settlement::of_attempt(served, Ending::Served), 0);
+    }
+}
+
 impl Setup {
     pub(super) fn new(names: &'static [&'static str]) -> Self {
         Self {
@@ -149,6 +161,7 @@ impl Setup {
             prompt_tokens: 5,
             seed: 7,
             ills: &[],
+            usual: &[],
         }
     }
 
@@ -183,6 +196,9 @@ impl Setup {
         let mut world = World::new(Arc::clone(&fleet), book, &[Arc::clone(&route)]);
         world.next_turn(&route);
         let now = Moment::ZERO + Duration::from_secs(1_000);
+        for (place, seconds) in self.usual {
+            needs(now, &mut world, *place, Duration::from_secs(*seconds));
+        }
         let others =
             self.ills.iter().filter_map(|(place, ill)| ill.befall(now, &mut world, *place)).collect();
         let call = self.call(now, fleet, route, &world);
