@@ -118,7 +118,7 @@ const FINISH: &[(&str, &str)] = &[
 
 impl Answer {
     /// The meaning of the finish reason; a plain stop means more if there were calls or a refusal.
-    fn meaning(&self) -> Option<&'static str> {
+    pub(crate) fn meaning(&self) -> Option<&'static str> {
         let word = self.finish.as_deref()?.to_ascii_lowercase();
         let meaning = FINISH.iter().find(|(known, _)| *known == word).map_or("other", |(_, meaning)| meaning);
         Some(match meaning {
