@@ -9,6 +9,7 @@ mod answers;
 mod conversations;
 mod converse;
 mod details;
+mod deviations;
 mod embeddings;
 mod errors;
 mod fuzz;

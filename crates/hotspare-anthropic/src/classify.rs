@@ -3,10 +3,12 @@
 //! Invariant: total. The detailed code takes precedence over the type, and the type over the status; if a word is
 //! unknown, the status decides.
 
+use std::time::{Duration, SystemTime};
+
 use hotspare_core::{Error, Kind, Scope};
 use hotspare_provider::{
-    Classification, Count, ErrorFields, Head, Rule, Rules, apply_rules, own_or_foreign, plain_message,
-    reset_in_text, retry_after, retry_after_in_text,
+    Classification, Count, ErrorFields, Head, MAX_RETRY_AFTER, Rule, Rules, apply_rules, own_or_foreign,
+    plain_message, reset_in_text, retry_after, retry_after_in_text,
 };
 use serde_json::Value;
 
@@ -58,7 +60,7 @@ pub const RULES: Rules = Rules {
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let body = ErrorBody::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
-    let hint = retry_after(head);
+    let hint = retry_after(head).or_else(|| plan_reset(head).filter(|_| status == 429));
     // A request that alone exceeds the limit gets a 429 that asks not to be retried.
     let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
     let mut error = body.error(Some(status)).with_status(status);
@@ -67,6 +69,13 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     }
     let pause = hint.or_else(|| retry_after_in_text(&body.message));
     error.with_retry_after(pause.or_else(|| reset_in_text(&body.message, head.received_at)))
+}
+
+/// The time until a plan's allowance is full again: a Unix time.
+fn plan_reset(head: &Head) -> Option<Duration> {
+    let at = head.header("anthropic-ratelimit-unified-reset")?.trim().parse::<u64>().ok()?;
+    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at))?;
+    at.duration_since(head.received_at).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
 }
 
 /// Classifies an error reported inside a stream.

@@ -18,6 +18,18 @@ mod open_blocks;
 
 use open_blocks::{OpenBlock, OpenBlocks};
 
+/// The names of events, which some hosts give in place of a type.
+const EVENTS: [&str; 8] = [
+    "completion",
+    "content_block_delta",
+    "content_block_start",
+    "content_block_stop",
+    "message_delta",
+    "message_start",
+    "message_stop",
+    "ping",
+];
+
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
@@ -332,8 +344,17 @@ impl Decoder for MessagesDecoder {
         if frame.whole {
             return self.answer(data, &mut events);
         }
+        let name = frame.name.as_deref().and_then(|name| std::str::from_utf8(name).ok());
+        if name == Some("error") {
+            return Err(classify::in_reply(&String::from_utf8_lossy(data)));
+        }
         match parse::<dto::Frame<'_>>(data) {
-            Ok(parsed) => {
+            Ok(mut parsed) => {
+                if let (None, Some(name)) = (&parsed.kind, name.filter(|name| EVENTS.contains(name))) {
+                    parsed.kind = Some(Text(name.into()));
+                    // Clients of this wire expect the type in the frame.
+                    events.detach();
+                }
                 let is_ping = parsed.kind.as_ref().is_some_and(|kind| kind.0 == "ping");
                 self.frame(data, parsed, &mut events)?;
                 // Frames after the end, and pings, are for the relay itself to send.
