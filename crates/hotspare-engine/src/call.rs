@@ -261,8 +261,8 @@ impl Call {
                     attempt.heard = true;
                     if let Some(permit) = &mut attempt.permit {
                         world.observe(now, attempt.choice.target, permit, Observation::Responded);
+                        world.learn(now, attempt.choice.target, attempt.key, permit, &limits);
                     }
-                    world.learn(now, attempt.choice.target, attempt.key, &limits);
                 }
             }
             Input::Renewed(id, error) => self.renewed(now, world, id, error),

@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Moment, RateLimits};
-use hotspare_health::{Book, NetworkChange, Observation, Permit, Quota, Transition, Verdict};
+use hotspare_core::{Moment, RateLimits, Usage};
+use hotspare_health::{Book, NetworkChange, Observation, Permit, Quota, Transition, Used, Verdict};
 use hotspare_normalize::Calibration;
 
 use crate::budget::Budget;
@@ -273,6 +273,9 @@ impl World {
         if let Some(tokens) = usage.total().filter(|_| usage.input.is_some()) {
             state.own.correct(now, permit.tokens(), tokens);
         }
+        if let Some(used) = used(ending, &usage) {
+            self.book.used(now, &permit, used);
+        }
         let transitions = self.book.settle(now, permit, outcome, draw);
         self.note_slowness(place);
         self.note_back();
@@ -282,10 +285,17 @@ impl World {
         self.wake(Some(now), place);
     }
 
-    /// A reply reports what is left of the provider's quota.
-    pub(crate) fn learn(&mut self, now: Moment, place: usize, key: usize, limits: &RateLimits) {
+    /// The reply to an attempt reports what is left of the provider's quota.
+    pub(crate) fn learn(
+        &mut self,
+        now: Moment,
+        place: usize,
+        key: usize,
+        permit: &Permit,
+        limits: &RateLimits,
+    ) {
         let scopes = self.fleet.targets()[place].scopes(key);
-        self.book.learn(now, scopes.credential_model, limits);
+        self.book.learn(now, permit, scopes.credential_model, limits);
     }
 
     /// A target rejected a stream and answered the same request without one.
@@ -356,6 +366,20 @@ impl World {
                 self.notices.pop_front();
             }
             self.notices.push_back(transition);
+        }
+    }
+}
+
+/// What an attempt took of its provider's quota, if that is known. Of an attempt that was dropped it is not: the provider
+/// may have reserved its answer.
+fn used(ending: Ending, usage: &Usage) -> Option<Used> {
+    match ending {
+        Ending::Abandoned | Ending::Cancelled => None,
+        Ending::Failed(_) => usage.total().is_none().then(Used::default),
+        Ending::Served => {
+            let mut used = Used::default();
+            (used.prompt, used.answer) = (usage.input?, usage.output);
+            Some(used)
         }
     }
 }

@@ -7,6 +7,7 @@ use hotspare_core::{BreakerState, Moment, RateLimits};
 
 use crate::breaker::Change;
 use crate::config::Config;
+use crate::mirror::Used;
 use crate::network::{Network, NetworkChange};
 use crate::permit::{
     Admission, CallProfile, Cause, Entry, HealthOutcome, Observation, Permit, Reason, Refusal, ScopeId,
@@ -68,10 +69,21 @@ impl Book {
         id
     }
 
-    /// Takes what a reply reports about a scope's quota.
-    pub fn learn(&mut self, now: Moment, scope: ScopeId, limits: &RateLimits) {
-        if let Some(state) = self.scopes.get_mut(scope.0 as usize) {
-            state.quota.learn(now, limits);
+    /// Takes what the reply to a call reports about the quota of one of its scopes.
+    pub fn learn(&mut self, now: Moment, permit: &Permit, scope: ScopeId, limits: &RateLimits) {
+        let entry = permit.entries.iter().find(|entry| entry.scope == scope);
+        if let Some((entry, state)) = entry.zip(self.scopes.get_mut(scope.0 as usize)) {
+            state.quota.report(now, entry.grant, limits);
+        }
+    }
+
+    /// Takes what a call has used by its end, before [`Book::settle`]: replaces what was reserved for it, and teaches how
+    /// long answers are. Without it, what was reserved counts as used.
+    pub fn used(&mut self, now: Moment, permit: &Permit, used: Used) {
+        for entry in &permit.entries {
+            if let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) {
+                state.quota.end(now, entry.grant, permit.call.tokens, used);
+            }
         }
     }
 
@@ -363,7 +375,7 @@ impl Book {
             state.gate.pass(now);
             self.network.asked(now, scope);
             state.growth.start(now);
-            state.quota.take(now, call.tokens);
+            let grant = state.quota.take(now, call.tokens);
             let before = state.breaker.next_change();
             if let Some(latencies) = &state.latencies {
                 late_after = late_after.max(if call.unstreamed {
@@ -377,7 +389,8 @@ impl Book {
             self.unreported.extend(change.map(|change| transition(scope, now, change)));
             let pass = state.breaker.admit(now, call.may_be_silent());
             self.schedule.shift(scope, before, state.breaker.next_change());
-            entries.push(Entry { scope, pass, began: now, number: state.shedding.begin(), speaks: false });
+            let number = state.shedding.begin();
+            entries.push(Entry { scope, pass, began: now, number, speaks: false, grant });
         }
         Admission::Granted(Permit { entries, last_resort, call, late_after })
     }

@@ -38,6 +38,7 @@ mod gate;
 mod growth;
 mod latency;
 mod lateness;
+mod mirror;
 mod network;
 mod permit;
 mod quota;
@@ -53,6 +54,7 @@ pub use config::{Config, ConfigError, Knobs, UnknownRule};
 pub use evidence::Evidence;
 /// Re-exported because they appear in the public API, so that users of this crate need no other dependency.
 pub use hotspare_core::{BreakerState, Moment, RateLimits};
+pub use mirror::Used;
 pub use network::NetworkChange;
 pub use permit::{
     Admission, CallProfile, Cause, HealthOutcome, Observation, Permit, Reason, Refusal, ScopeId, Transition,

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use hotspare_core::{BreakerState, Moment};
 
+use crate::mirror::Grant;
+
 /// Something that can fail as a unit: an endpoint, a model there, a key. Opaque to this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(pub(crate) u32);
@@ -65,6 +67,7 @@ pub(crate) struct Entry {
     pub(crate) number: u64,
     /// Its first content has arrived.
     pub(crate) speaks: bool,
+    pub(crate) grant: Grant,
 }
 
 /// One breaker's part of a permit.

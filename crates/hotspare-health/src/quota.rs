@@ -1,8 +1,7 @@
-//! A local mirror of a provider's bucket of requests or tokens, so that traffic moves away before the provider refuses
-//! it.
+//! Buckets of requests and tokens that refill at a constant rate: a provider's, or those of an operator's limits.
 //!
-//! Not a rate limiter, although limits set by an operator use the same buckets. Invariant: the level never exceeds the
-//! limit; what a reply reports replaces the estimate; no wait is longer than an hour.
+//! Not a rate limiter: it tells how long to wait. Invariant: the level never exceeds the limit; what a reply reports
+//! replaces the estimate; no wait is longer than an hour.
 
 use std::time::Duration;
 
@@ -35,19 +34,28 @@ impl Quota {
 
     /// Takes one request of `tokens` tokens, as far as available.
     pub fn take(&mut self, now: Moment, tokens: u64) {
-        for (bucket, need) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
+        self.take_all(now, 1, tokens);
+    }
+
+    /// Takes this many requests, and the tokens of all of them, as far as available.
+    pub(crate) fn take_all(&mut self, now: Moment, requests: u64, tokens: u64) {
+        for (bucket, need) in [(&mut self.requests, requests), (&mut self.tokens, tokens)] {
             if let Some(bucket) = bucket {
                 bucket.take(now, need);
             }
         }
     }
 
-    /// Corrects the tokens of a call that has ended from the estimate to what it used. For an operator's own limit; the
-    /// mirror of a provider's bucket is corrected by the next reply.
+    /// Corrects the tokens of a call that has ended from the estimate to what it used.
     pub fn correct(&mut self, now: Moment, reckoned: u64, used: u64) {
         if let Some(tokens) = &mut self.tokens {
             tokens.correct(now, reckoned, used);
         }
+    }
+
+    /// Tokens that a full bucket holds; 0 without one.
+    pub(crate) fn most_tokens(&self) -> u64 {
+        self.tokens.as_ref().map_or(0, |bucket| bucket.limit)
     }
 
     /// Takes over what a reply reports.
@@ -117,7 +125,7 @@ impl Bucket {
         self.level = level.min(self.limit).saturating_sub(need);
     }
 
-    fn level(&self, now: Moment) -> u64 {
+    pub(crate) fn level(&self, now: Moment) -> u64 {
         self.level.saturating_add(self.flowed(now)).min(self.limit)
     }
 

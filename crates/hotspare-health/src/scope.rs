@@ -13,8 +13,8 @@ use crate::gate::Gate;
 use crate::growth::Growth;
 use crate::latency::Latency;
 use crate::lateness::Lateness;
+use crate::mirror::Mirror;
 use crate::permit::{CallProfile, Entry, Observation, ScopeId, Verdict};
-use crate::quota::Quota;
 use crate::record::Record;
 use crate::shedding::Shedding;
 use crate::window::Weight;
@@ -24,7 +24,7 @@ pub(crate) struct ScopeState {
     pub(crate) breaker: Breaker,
     pub(crate) gate: Gate,
     pub(crate) growth: Growth,
-    pub(crate) quota: Quota,
+    pub(crate) quota: Mirror,
     /// `None` if calls differ too much for one measure of latency.
     pub(crate) latencies: Option<Box<LatencyState>>,
     pub(crate) degrade: bool,
@@ -76,7 +76,7 @@ impl ScopeState {
             breaker: Breaker::new(config),
             gate: Gate::default(),
             growth: Growth::default(),
-            quota: Quota::default(),
+            quota: Mirror::default(),
             record: Record::default(),
             latencies,
         }

@@ -32,6 +32,13 @@ pub(super) const SIMULATED: &[Simulated] = &[
         scenario: "silence",
     },
     Simulated {
+        name: "answers are not reserved in a quota",
+        file: "crates/hotspare-health/src/mirror.rs",
+        from: "self.answers.learn(all.saturating_sub(prompt).min(self.quota.most_tokens()));",
+        to: "",
+        scenario: "quota-told",
+    },
+    Simulated {
         name: "a slow probe keeps its slot",
         file: BREAKER,
         from: "leases.push(Lease { id: self.next_lease, holds, expires });",

@@ -10,7 +10,7 @@ use hotspare_core::{Allowance, RateLimits};
 
 use super::*;
 use crate::growth::Growth;
-use crate::quota::Quota;
+use crate::mirror::{Grant, Mirror, Used};
 
 const TICK: Duration = Duration::from_secs(2);
 const DEPTH: usize = 7;
@@ -24,7 +24,8 @@ enum Input {
     Disable(u64),
     Enable,
     Ease,
-    /// A reply reports that this many of four requests are left, and that the bucket is full again in 8 s.
+    /// A reply reports that this many of four requests and as much of 40 tokens are left, and that both buckets are full
+    /// again in 8 s.
     Left(u64),
     /// A call goes through, if it may.
     Start,
@@ -35,7 +36,9 @@ enum Input {
 #[derive(Clone, Hash)]
 struct Scope {
     gate: Gate,
-    quota: Quota,
+    quota: Mirror,
+    /// The latest call that went through.
+    grant: Grant,
     growth: Growth,
     now: Moment,
     /// End of the longest pause that was requested.
@@ -67,7 +70,8 @@ impl Scope {
             Input::Left(left) => {
                 let mut limits = RateLimits::default();
                 limits.requests = Allowance::new(4, left, Some(secs(8)));
-                self.quota.learn(self.now, &limits);
+                limits.tokens = Allowance::new(40, 10 * left, Some(secs(8)));
+                self.quota.report(self.now, self.grant, &limits);
             }
             Input::Start => {
                 if self.ready_at(self.now) != self.now {
@@ -77,14 +81,17 @@ impl Scope {
                     return Err("admitted before a promised pause was over".into());
                 }
                 self.gate.pass(self.now);
-                self.quota.take(self.now, 1);
+                self.grant = self.quota.take(self.now, 1);
                 self.growth.start(self.now);
                 // A re-check that never reports must leave the next one to another call.
                 if self.ready_at(self.now) > self.now + RECHECK {
                     return Err("an admitted call delayed the next one".into());
                 }
             }
-            Input::Succeed => self.gate.success(self.now),
+            Input::Succeed => {
+                self.gate.success(self.now);
+                self.quota.end(self.now, self.grant, 1, Used { prompt: 1, answer: Some(12) });
+            }
             Input::Tick => self.now = self.now + TICK,
         }
         self.check()
@@ -128,7 +135,8 @@ fn invariants_hold_for_every_order_of_pauses_and_quotas() {
     ];
     let start = Scope {
         gate: Gate::default(),
-        quota: Quota::default(),
+        quota: Mirror::default(),
+        grant: Grant::default(),
         growth: Growth::default(),
         now: Moment::ZERO + Duration::from_secs(120),
         promised: Moment::ZERO,

@@ -200,6 +200,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         package: "hotspare-health",
     },
     Mutant {
+        name: "starts since a report are not subtracted",
+        file: "crates/hotspare-health/src/mirror.rs",
+        from: "self.tokens.saturating_sub(grant.tokens));",
+        to: "0);",
+        package: "hotspare-health",
+    },
+    Mutant {
+        name: "ended calls count twice in a quota",
+        file: "crates/hotspare-health/src/mirror.rs",
+        from: "if self.reported < Some(grant.requests) {",
+        to: "if true {",
+        package: "hotspare-health",
+    },
+    Mutant {
         name: "answer tokens are not charged",
         file: "crates/hotspare-health/src/quota.rs",
         from: "let need = owed.saturating_add(used);",

@@ -122,6 +122,32 @@ fn exhausted_quota_is_avoided_before_a_rejection() {
     assert_eq!(rig.begun[0].target, 1, "the refilled request is used up");
 }
 
+/// A reply reports before the answer is counted, or counts the answers of others that are in flight.
+#[test]
+fn usual_answer_is_reserved_in_a_reported_quota() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.prompt_tokens = 100;
+    let mut rig = setup.rig();
+    let mut limits = RateLimits::default();
+    limits.tokens = Allowance::new(10_000, 950, Some(Duration::from_secs(543)));
+    let usage = hotspare_core::Usage::reported(Some(100), Some(200));
+    rig.tell(Input::Opened(AttemptId(0), limits));
+    rig.says(0, Event::Usage(Box::new(usage)));
+    rig.finishes_with_text(0);
+    // 300 for the next call, and 400 in case that its answer is unusually long: 950 are enough, 650 are not.
+    let first = rig.next_call(&setup);
+    assert_eq!(rig.begun[0].target, 0);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.begun[0].target, 1, "most of what is left is reserved");
+    let _ = rig.back_to(first);
+    rig.fails(0, Kind::RateLimited);
+    rig.text(1, "b");
+    rig.finishes(1);
+    rig.wait(Duration::from_secs(30));
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.begun[0].target, 0, "a refused request used nothing");
+}
+
 #[test]
 fn implausible_quota_report_does_not_block_forever() {
     let setup = Setup::new(&["a"]);
