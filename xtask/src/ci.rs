@@ -16,6 +16,8 @@ const STEPS: [Step; 17] = [
     ("docs", docs),
     ("rehearsal", new_provider::check),
     ("test", || test::test(&[])),
+    ("examples", examples),
+    ("custom", custom),
     // Code that only this feature compiles, compared with the library that it must agree with.
     ("exact", || {
         run(cargo(&[
@@ -31,15 +33,13 @@ const STEPS: [Step; 17] = [
         ]))
     }),
     ("alone", alone),
-    ("examples", examples),
-    ("custom", custom),
     ("demo", || run(cargo(&["run", "--release", "--", "demo"]))),
+    ("generated", || binary("docs", &["--check".into()])),
     ("sim", || chaos(&[]).and_then(|()| same_memory())),
     ("builds", same_in_both_builds),
     ("swarm", || chaos(&["--swarm".into(), "--seeds".into(), "50".into()])),
     ("chaos", || binary("chaos", &["--seed".into(), "1".into()])),
-    ("generated", || binary("docs", &["--check".into()])),
-    // A minute for each decoder, classifier and framer: about 25 minutes on two cores.
+    // Half a minute for each decoder, classifier, framer and reader of requests: about 12 minutes on two cores.
     ("fuzz", || test::fuzz(&[])),
 ];
 

@@ -27,7 +27,7 @@ cargo xtask COMMAND
   bench WHAT                measure decode, failover, gateway, memory, overhead or parity
   catalog --from DIR        regenerate the model catalogue from DIR/models.json
   docs [--check]            write the generated documents, or check that they are current
-  fuzz [--seconds N]        mutate recorded replies and requests, N seconds per target (default 60)
+  fuzz [--seconds N]        mutate recorded replies and requests, N seconds per target (default 30)
   new-provider NAME         scaffold an adapter crate
   mutants [WORD…]           break the code on purpose; every mutation must fail a test
 ";
