@@ -5,7 +5,7 @@
 //!
 //! [`Scripted`] is a provider for tests of your own application: `Scripted::new().text("hi").status(429).stall()` answers
 //! the first request, rejects the second and leaves all others without an answer. `Endpoint::custom` of the `hotspare`
-//! crate makes a target of it; `docs/testing.md` shows such tests.
+//! crate makes a target of it; its repository's `docs/testing.md` shows such tests.
 
 mod fault;
 mod plan;

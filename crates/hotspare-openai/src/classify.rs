@@ -11,7 +11,7 @@ use hotspare_provider::{
     Count, ErrorFields, Head, MAX_RETRY_AFTER, apply_rules, has_error_fields, message_anywhere, pause,
     plain_message, reset_in_text, retry_after, retry_after_in_text,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 mod rules;
 
@@ -109,85 +109,101 @@ impl ErrorBody {
         match value {
             Value::String(text) if self.message.is_empty() => self.message = text.clone(),
             Value::Array(list) => list.iter().take(1).for_each(|first| self.collect(first, depth + 1)),
-            Value::Object(map) => {
-                for name in ["code", "type", "error_type", "status", "reason", "provider_code"] {
-                    match map.get(name) {
-                        Some(Value::String(code)) => self.codes.push(code.clone()),
-                        Some(value @ Value::Number(code)) => self
-                            .codes
-                            .push(Count::of(value).map_or_else(|| code.to_string(), |code| code.to_string())),
-                        _ => {}
-                    }
-                }
-                // A status, or a host-specific code in its place. Other statuses than those of errors say nothing.
-                let code = map.get("status_code").or_else(|| map.get("http_status_code"));
-                if let Some(code) = code.and_then(Count::of) {
-                    match u16::try_from(code).ok().filter(|code| *code < ERROR_STATUSES.end) {
-                        Some(status) if ERROR_STATUSES.contains(&status) => {
-                            self.status = self.status.or(Some(status));
-                        }
-                        Some(_) => {}
-                        None => self.codes.push(code.to_string()),
-                    }
-                }
-                // Deeper ids belong to errors that a relay quotes.
-                if depth <= 1 && self.request_id.is_none() {
-                    let id = map.get("request_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-                    self.request_id = id.map(str::to_owned);
-                }
-                let tokens = |name: &str| map.get(name).and_then(Count::of);
-                let overflow = Overflow::new(tokens("n_prompt_tokens"), tokens("n_ctx"));
-                self.overflow = self.overflow.or(overflow);
-                self.pause = self.pause.or_else(|| {
-                    let names = ["retry_after", "retry_after_seconds", "resets_in_seconds", "estimated_time"];
-                    let seconds = names.iter().find_map(|name| map.get(*name)?.as_f64())?;
-                    Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
-                });
-                self.reset = self.reset.take().or_else(|| {
-                    let headers = map.get("headers")?.as_object()?;
-                    let mut reset =
-                        headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-ratelimit-reset"));
-                    Some(reset.next()?.1.as_str()?.to_owned())
-                });
-                for detail in map.get("details").and_then(Value::as_array).into_iter().flatten() {
-                    self.detail(detail);
-                }
-                for name in [
-                    "error",
-                    "errors",
-                    "message",
-                    "detail",
-                    "msg",
-                    "base_resp",
-                    "status_msg",
-                    "innererror",
-                    "inner_error",
-                    "availability",
-                    "metadata",
-                ] {
-                    if let Some(inner) = map.get(name) {
-                        let first = self.message.is_empty();
-                        let before = self.codes.len();
-                        self.collect(inner, depth + 1);
-                        if name == "error" {
-                            self.own_codes = before..self.codes.len();
-                        }
-                        // Frameworks in front of a host write these two.
-                        let framework = matches!(name, "detail" | "errors");
-                        self.foreign |= framework && first && !self.message.is_empty();
-                    }
-                }
-                // A relay quotes the error of the host behind it, which is more specific.
-                if let Some(raw) =
-                    map.get("metadata").and_then(|metadata| metadata.get("raw")).and_then(Value::as_str)
-                {
-                    self.message = format!("{}: {raw}", self.message);
-                    if let Ok(quoted) = serde_json::from_str::<Value>(raw) {
-                        self.collect(&quoted, depth + 1);
-                    }
-                }
-            }
+            Value::Object(map) => self.collect_object(map, depth),
             _ => {}
+        }
+    }
+
+    fn collect_object(&mut self, map: &Map<String, Value>, depth: u32) {
+        self.codes_of(map);
+        // Deeper ids belong to errors that a relay quotes.
+        if depth <= 1 && self.request_id.is_none() {
+            let id = map.get("request_id").and_then(Value::as_str).filter(|id| !id.is_empty());
+            self.request_id = id.map(str::to_owned);
+        }
+        self.hints_of(map);
+        self.collect_nested(map, depth);
+        // A relay quotes the error of the host behind it, which is more specific.
+        if let Some(raw) =
+            map.get("metadata").and_then(|metadata| metadata.get("raw")).and_then(Value::as_str)
+        {
+            self.message = format!("{}: {raw}", self.message);
+            if let Ok(quoted) = serde_json::from_str::<Value>(raw) {
+                self.collect(&quoted, depth + 1);
+            }
+        }
+    }
+
+    /// Codes, types and a status.
+    fn codes_of(&mut self, map: &Map<String, Value>) {
+        for name in ["code", "type", "error_type", "status", "reason", "provider_code"] {
+            match map.get(name) {
+                Some(Value::String(code)) => self.codes.push(code.clone()),
+                Some(value @ Value::Number(code)) => self
+                    .codes
+                    .push(Count::of(value).map_or_else(|| code.to_string(), |code| code.to_string())),
+                _ => {}
+            }
+        }
+        // A status, or a host-specific code in its place. Other statuses than those of errors say nothing.
+        let code = map.get("status_code").or_else(|| map.get("http_status_code"));
+        if let Some(code) = code.and_then(Count::of) {
+            match u16::try_from(code).ok().filter(|code| *code < ERROR_STATUSES.end) {
+                Some(status) if ERROR_STATUSES.contains(&status) => {
+                    self.status = self.status.or(Some(status));
+                }
+                Some(_) => {}
+                None => self.codes.push(code.to_string()),
+            }
+        }
+    }
+
+    /// What the host says about limits: a pause, when a bucket refills, the most tokens, the names of quotas.
+    fn hints_of(&mut self, map: &Map<String, Value>) {
+        let tokens = |name: &str| map.get(name).and_then(Count::of);
+        let overflow = Overflow::new(tokens("n_prompt_tokens"), tokens("n_ctx"));
+        self.overflow = self.overflow.or(overflow);
+        self.pause = self.pause.or_else(|| {
+            let names = ["retry_after", "retry_after_seconds", "resets_in_seconds", "estimated_time"];
+            let seconds = names.iter().find_map(|name| map.get(*name)?.as_f64())?;
+            Duration::try_from_secs_f64(seconds).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)
+        });
+        self.reset = self.reset.take().or_else(|| {
+            let headers = map.get("headers")?.as_object()?;
+            let mut reset = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-ratelimit-reset"));
+            Some(reset.next()?.1.as_str()?.to_owned())
+        });
+        for detail in map.get("details").and_then(Value::as_array).into_iter().flatten() {
+            self.detail(detail);
+        }
+    }
+
+    /// The objects in which hosts put an error's fields.
+    fn collect_nested(&mut self, map: &Map<String, Value>, depth: u32) {
+        for name in [
+            "error",
+            "errors",
+            "message",
+            "detail",
+            "msg",
+            "base_resp",
+            "status_msg",
+            "innererror",
+            "inner_error",
+            "availability",
+            "metadata",
+        ] {
+            if let Some(inner) = map.get(name) {
+                let first = self.message.is_empty();
+                let before = self.codes.len();
+                self.collect(inner, depth + 1);
+                if name == "error" {
+                    self.own_codes = before..self.codes.len();
+                }
+                // Frameworks in front of a host write these two.
+                let framework = matches!(name, "detail" | "errors");
+                self.foreign |= framework && first && !self.message.is_empty();
+            }
         }
     }
 

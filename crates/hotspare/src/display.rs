@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::observe::{BreakerChange, ServiceChange};
+use crate::observer::{BreakerChange, ServiceChange};
 use crate::report::{CallEnd, CallReport};
 use crate::status::{RouteStatus, TargetStatus};
 

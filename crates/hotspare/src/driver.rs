@@ -22,6 +22,7 @@ use crate::blocking::{self, Blocking};
 use crate::clock::Clock;
 use crate::key::KeySlot;
 use crate::observe;
+use crate::observer::notify;
 use crate::prepare::prepare;
 use crate::report::{CallEnd, CallReport};
 use crate::shared::Shared;
@@ -182,7 +183,7 @@ impl Driver {
             trail,
             duration,
         };
-        observe::notify(&listeners, &report);
+        notify(&listeners, &report);
     }
 
     /// Judges an answer: at once, or on the blocking pool if that might hold up other tasks of this thread.

@@ -62,6 +62,7 @@ mod lint;
 mod listen;
 mod nearest;
 mod observe;
+mod observer;
 mod prepare;
 mod prober_task;
 mod report;
@@ -125,7 +126,7 @@ pub use hotspare_routing::{
 };
 pub use key::{Key, KeyReader};
 pub use lint::Lint;
-pub use observe::{BreakerChange, ServiceChange};
+pub use observer::{BreakerChange, ServiceChange};
 pub use report::{CallEnd, CallReport};
 #[cfg(feature = "_http")]
 pub use reqwest;

@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::client::Client;
-use crate::observe::{BreakerChange, ServiceChange};
+use crate::observer::{BreakerChange, ServiceChange};
 use crate::report::CallReport;
 
 impl Client {

@@ -1,76 +1,14 @@
-//! Reports what happened: to tracing, and to the application's listeners.
+//! Reports what happened: as log lines, and to the application's listeners.
 //!
 //! The pure crates report events as values; this is where they become text. Invariant: never a prompt, an answer or a
 //! key.
-
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
 use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, StartKind, TargetId};
 use hotspare_engine::{Fleet, Route, ServiceChange as Change, SlownessChange, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
-use crate::report::CallReport;
-
-/// A breaker's state change, with names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BreakerChange {
-    /// The name of what changed: a host, a model at a host, a key.
-    pub scope_name: String,
-    /// Its level.
-    pub scope: Scope,
-    /// The targets affected.
-    pub targets: Vec<TargetId>,
-    /// Before.
-    pub from: BreakerState,
-    /// After.
-    pub to: BreakerState,
-    /// Why.
-    pub reason: String,
-}
-
-/// A key or model that went out of service or came back, with names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServiceChange {
-    /// The name of what changed: a model at a host, a key.
-    pub scope_name: String,
-    /// Its level.
-    pub scope: Scope,
-    /// The targets affected.
-    pub targets: Vec<TargetId>,
-    /// Whether it is in service now.
-    pub in_service: bool,
-    /// What took it out of service: [`Kind::Auth`], [`Kind::QuotaExhausted`], [`Kind::ModelUnavailable`] and the like.
-    pub kind: Kind,
-    /// Time until a request checks whether it works again; `None` if it is in service.
-    pub recheck_after: Option<Duration>,
-}
-
-/// A callback of the application.
-pub(crate) type Listener<T> = Arc<dyn Fn(&T) + Send + Sync>;
-
-/// The application's listeners.
-#[derive(Clone, Default)]
-pub(crate) struct Observer {
-    pub(crate) on_call: Vec<Listener<CallReport>>,
-    pub(crate) on_transition: Vec<Listener<BreakerChange>>,
-    pub(crate) on_service_change: Vec<Listener<ServiceChange>>,
-}
-
-/// Calls all listeners. They run inside whichever call noticed the change, which is often unrelated, so panics are
-/// caught.
-pub(crate) fn notify<T>(listeners: &[Listener<T>], change: &T) {
-    for listener in listeners {
-        if catch_unwind(AssertUnwindSafe(|| listener(change))).is_err() {
-            tracing::error!(target: "hotspare", "a listener of the application panicked");
-        }
-    }
-}
+use crate::observer::{BreakerChange, Observer, ServiceChange, notify};
 
 fn target_ids<'a>(targets: impl Iterator<Item = &'a Target>) -> Vec<TargetId> {
     targets.map(|target| target.id.clone()).collect()
@@ -100,9 +38,7 @@ impl Observer {
             notify(&self.on_transition, &change);
         }
     }
-}
 
-impl Observer {
     /// Reports that the local network became suspect, or is no longer. It is presented as a breaker of its own, since
     /// each host is then tried once a second.
     pub(crate) fn log_network_change(&self, fleet: &Fleet, change: &NetworkChange) {
@@ -303,12 +239,6 @@ pub(crate) fn log_failure(error: &Error) {
         tracing::info!(target: "hotspare", %kind, code, attempts, tried, why, "the call cannot be served: {}", kind.summary());
     } else {
         tracing::warn!(target: "hotspare", %kind, code, attempts, tried, why, "the call failed: {}", kind.summary());
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
     }
 }
 

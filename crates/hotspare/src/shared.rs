@@ -15,7 +15,8 @@ use hotspare_provider::Provider;
 use crate::background::BackgroundTask;
 use crate::clock::Clock;
 use crate::key::KeySlot;
-use crate::observe::{Observer, log_slowness_changes};
+use crate::observe::log_slowness_changes;
+use crate::observer::Observer;
 use crate::validators::Validators;
 use crate::wake::WakeSignals;
 
