@@ -75,8 +75,8 @@ pub(crate) struct AttemptState {
     pub(crate) judgement: Option<Box<Judgement>>,
     /// A failure detected in an event, to be processed once the world is at hand.
     pub(crate) failure: Option<Error>,
-    /// Expected cost of its prompt.
-    pub(crate) expected: Cost,
+    /// What is reserved of spending limits: the cost of its prompt and of the room for its answer.
+    pub(crate) reserved: Cost,
     /// The model refuses, or a filter withholds its answer.
     pub(crate) refused: bool,
     /// Separates reasoning from text, if the target writes it into its text.
@@ -95,7 +95,7 @@ impl AttemptState {
         (key, permit): (usize, Permit),
         stream: bool,
         share: Duration,
-        expected: Cost,
+        reserved: Cost,
         gathered: Gathered,
     ) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl AttemptState {
             stream_ended_at: None,
             judgement: None,
             failure: None,
-            expected,
+            reserved,
             refused: false,
             think: None,
             tool_answer: None,

@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Error, Event, Kind, Moment, TargetId, Trail};
+use hotspare_core::{Chunk, Cost, Error, Event, Kind, Moment, TargetId, Trail};
 use hotspare_health::{Observation, Refusal};
 use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
@@ -77,6 +77,8 @@ pub struct Call {
     disabled: BTreeMap<usize, Kind>,
     /// The first target whose turn came and that a spending limit ruled out, and the limit.
     overspent: Option<(usize, String)>,
+    /// What each target that a spending limit ruled out may cost at most.
+    unaffordable: BTreeMap<usize, Cost>,
     /// Why the next target is due: the latest attempt that became late, until another one fails.
     late: Option<AttemptId>,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
@@ -157,6 +159,7 @@ impl Call {
             refusals: BTreeMap::new(),
             disabled: BTreeMap::new(),
             overspent: None,
+            unaffordable: BTreeMap::new(),
             late: None,
             attempts: Vec::with_capacity(1),
             losers: VecDeque::new(),

@@ -12,8 +12,8 @@ pub(crate) struct Settlement {
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
     pub(crate) cost: Option<Cost>,
-    /// Expected cost when it began.
-    pub(crate) expected: Cost,
+    /// What was reserved of spending limits when it began.
+    pub(crate) reserved: Cost,
     /// `None` for a probe, which carries no caller's request.
     pub(crate) route: Option<usize>,
     pub(crate) reask: bool,
@@ -36,7 +36,7 @@ impl Settlement {
             ending,
             usage: Usage::default(),
             cost: None,
-            expected: Cost::ZERO,
+            reserved: Cost::ZERO,
             route: None,
             reask: false,
             refused: false,

@@ -1,7 +1,8 @@
 //! Spending over time: what may be spent per hour, day or month, and what was.
 //!
-//! Not a bill: list prices times tokens. Invariant: attempts in flight count at their expected cost until the actual
-//! one is known, so that concurrent calls cannot exceed the limit together; memory is bounded (a few dozen sums).
+//! Not a bill: list prices times tokens. Invariant: attempts in flight count at what they may cost until the actual cost
+//! is known, so that concurrent calls exceed the limit together only by what each costs beyond that; memory is bounded
+//! (a few dozen sums).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,6 +13,13 @@ use hotspare_core::{Cost, Moment};
 const PARTS: u32 = 48;
 
 /// The maximum cost within a sliding period.
+///
+/// An attempt starts only if its prompt and its answer fit beside what is spent and what attempts in flight have
+/// reserved; when it ends, however it ends, its actual cost replaces what it reserved. The answer counts with the
+/// request's output limit or, without one, 1,024 tokens. What is spent therefore exceeds the limit only as far as
+/// prompts are longer than estimated, and answers without an output limit longer than those 1,024 tokens; costs that a
+/// provider does not report, such as those of an attempt that was dropped, count as estimated. Per process, at list
+/// prices; of the period, a 48th expires at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpendLimit {
@@ -43,37 +51,42 @@ pub(crate) struct Spend {
     limit: SpendLimit,
     /// Number of the part, counted from the origin, and what was spent in it; oldest first.
     parts: VecDeque<(u64, Cost)>,
-    under_way: Cost,
+    /// What attempts in flight may cost.
+    reserved: Cost,
 }
 
 impl Spend {
     pub(crate) fn new(limit: SpendLimit) -> Self {
-        Self { limit, parts: VecDeque::new(), under_way: Cost::ZERO }
+        Self { limit, parts: VecDeque::new(), reserved: Cost::ZERO }
     }
 
-    /// Why an attempt of this expected cost may not start, if it may not.
-    pub(crate) fn refuses(&self, now: Moment, expected: Cost) -> Option<Overspent> {
-        let spent = self.spent_at(now) + self.under_way;
-        let over = spent + expected > self.limit.most;
+    /// Why an attempt that may cost this much may not start, if it may not.
+    pub(crate) fn refuses(&self, now: Moment, most: Cost) -> Option<Overspent> {
+        let (spent, reserved) = (self.spent_at(now), self.reserved);
+        let over = spent + reserved + most > self.limit.most;
         over.then(|| {
             let hours = self.limit.per.as_secs_f64() / 3_600.0;
-            let why = format!(
-                "{spent} of {} in {hours:.1} h are spent, and its prompt would cost {expected}",
-                self.limit.most
-            );
-            Overspent { why, until: self.fits_at(now, expected) }
+            let mut why = format!("{spent} of {} in {hours:.1} h are spent", self.limit.most);
+            if reserved > Cost::ZERO {
+                why.push_str(&format!(", {reserved} are reserved until the calls in flight end"));
+            }
+            why.push_str(&format!(", and it may cost {most}"));
+            Overspent { why, until: self.fits_at(now, most) }
         })
     }
 
     /// When it fits, if nothing else is spent meanwhile. At least a second from now, because the actual cost of
     /// attempts in flight will be known soon.
-    fn fits_at(&self, now: Moment, expected: Cost) -> Option<Moment> {
-        if expected > self.limit.most {
+    fn fits_at(&self, now: Moment, most: Cost) -> Option<Moment> {
+        if most > self.limit.most {
             return None;
         }
-        let spent = self.spent_at(now) + self.under_way;
-        let mut over = (spent + expected).saturating_sub(self.limit.most);
+        let mut over = (self.spent_at(now) + self.reserved + most).saturating_sub(self.limit.most);
         let mut at = now + Duration::from_secs(1);
+        // What is reserved may cost less, or nothing: a refused attempt is not billed.
+        if self.spent_at(now) + most <= self.limit.most {
+            return Some(at);
+        }
         for (number, cost) in self.remembered(now) {
             if over == Cost::ZERO {
                 break;
@@ -89,12 +102,14 @@ impl Spend {
         self.remembered(now).map(|(_, cost)| *cost).sum()
     }
 
-    pub(crate) fn begin(&mut self, expected: Cost) {
-        self.under_way += expected;
+    /// An attempt starts that may cost this much.
+    pub(crate) fn begin(&mut self, most: Cost) {
+        self.reserved += most;
     }
 
-    pub(crate) fn end(&mut self, now: Moment, expected: Cost, cost: Cost) {
-        self.under_way = self.under_way.saturating_sub(expected);
+    /// An attempt has ended for which this was reserved.
+    pub(crate) fn end(&mut self, now: Moment, reserved: Cost, cost: Cost) {
+        self.reserved = self.reserved.saturating_sub(reserved);
         self.forget(now);
         let number = self.number(now);
         match self.parts.back_mut() {
@@ -156,7 +171,41 @@ mod tests {
         assert_eq!(spend.refuses(at(24), dollars(50)), None, "a day later it is forgotten");
     }
 
+    #[test]
+    fn refusal_names_what_is_reserved() {
+        let mut spend = Spend::new(SpendLimit::new(dollars(50), DAY));
+        spend.begin(dollars(45));
+        let Overspent { why, until } = spend.refuses(Moment::ZERO, dollars(6)).unwrap();
+        assert!(why.contains("45.000000 USD are reserved until the calls in flight end"), "{why}");
+        assert!(why.contains("it may cost 6.000000 USD"), "{why}");
+        assert_eq!(until, Some(Moment::ZERO + Duration::from_secs(1)), "they may cost less");
+    }
+
     proptest! {
+        /// Each step ends the call in flight at an index, or else starts one. A call may cost more than was reserved.
+        #[test]
+        fn calls_in_flight_exceed_a_limit_together_only_by_what_each_exceeds_its_bound(
+            steps in proptest::collection::vec((0..12_usize, 1..20_u64, 0..24_u64), 1..300),
+        ) {
+            let mut spend = Spend::new(SpendLimit::new(dollars(100), DAY));
+            let (mut flying, mut excess): (Vec<(u64, u64)>, u64) = (Vec::new(), 0);
+            for (index, most, cost) in steps {
+                if index < flying.len() {
+                    let (reserved, cost) = flying.swap_remove(index);
+                    excess += cost.saturating_sub(reserved);
+                    spend.end(Moment::ZERO, dollars(reserved), dollars(cost));
+                } else if spend.refuses(Moment::ZERO, dollars(most)).is_none() {
+                    spend.begin(dollars(most));
+                    flying.push((most, cost));
+                }
+                prop_assert!(spend.spent_at(Moment::ZERO) + spend.reserved <= dollars(100 + excess));
+            }
+            for (reserved, cost) in flying {
+                spend.end(Moment::ZERO, dollars(reserved), dollars(cost));
+            }
+            prop_assert_eq!(spend.reserved, Cost::ZERO);
+        }
+
         #[test]
         fn spending_never_exceeds_the_limit_in_any_window(
             calls in proptest::collection::vec((0..90_u64, 0..20_u64), 1..200),

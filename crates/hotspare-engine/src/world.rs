@@ -248,7 +248,7 @@ impl World {
         let of_route = end.route.and_then(|route| self.routes[route].spend.as_mut());
         let spends = [state.spend.as_mut(), of_route];
         for spend in spends.into_iter().flatten() {
-            spend.end(now, end.expected, cost.unwrap_or_default());
+            spend.end(now, end.reserved, cost.unwrap_or_default());
         }
         let counts = &mut state.counts;
         counts.refused += u64::from(end.refused);

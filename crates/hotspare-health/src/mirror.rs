@@ -81,6 +81,7 @@ impl Mirror {
 
 /// Tokens that a call has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Used {
     /// Tokens of its prompt; 0 if it was refused.
     pub prompt: u64,

@@ -47,6 +47,7 @@ struct Lost {
 
 /// The local network has come under suspicion, or is no longer suspected.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NetworkChange {
     /// Whether it is suspected now.
     pub suspected: bool,

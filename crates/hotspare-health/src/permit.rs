@@ -39,6 +39,7 @@ pub struct Permit {
 
 /// What an admission needs to know about a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct CallProfile {
     /// Estimated tokens of its prompt.
     pub tokens: u64,

@@ -43,8 +43,8 @@ impl Call {
 
     /// Why a spending limit of the target or the route rules a target out.
     pub(super) fn overspent(&self, now: Moment, world: &World, choice: &PlannedTarget) -> Option<String> {
-        let prompt = self.fleet.targets()[choice.target].prompt_cost(choice.prompt_tokens)?;
-        world.overspent(now, self.route.index, choice.target, prompt).map(|overspent| overspent.why)
+        let most = choice.most_cost(&self.fleet)?;
+        world.overspent(now, self.route.index, choice.target, most).map(|overspent| overspent.why)
     }
 
     /// The longest answer that the request's limit pays for, if it has one.

@@ -80,8 +80,9 @@ impl Call {
         let passed_over = self.route.members.iter().copied().filter(|place| !asked(*place));
         passed_over
             .filter_map(|place| {
-                let expected = self.fleet.targets()[place].prompt_cost(self.prompt_tokens)?;
-                world.overspent(now, self.route.index, place, expected)?.until
+                let most = self.unaffordable.get(&place).copied();
+                let most = most.or_else(|| self.fleet.targets()[place].prompt_cost(self.prompt_tokens))?;
+                world.overspent(now, self.route.index, place, most)?.until
             })
             .min()
     }

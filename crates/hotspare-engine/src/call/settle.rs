@@ -171,7 +171,7 @@ impl Call {
             ending,
             usage,
             cost,
-            expected: attempt.expected,
+            reserved: attempt.reserved,
             route: Some(self.route.index),
             reask: attempt.is_reask(),
             refused: attempt.refused && ending == Ending::Served,

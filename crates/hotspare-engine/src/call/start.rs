@@ -51,6 +51,7 @@ impl Call {
             let ruled_out = unsuited.or_else(|| {
                 let why = self.overspent(now, world, &choice)?;
                 self.overspent.get_or_insert_with(|| (choice.target, why.clone()));
+                self.unaffordable.extend(choice.most_cost(&self.fleet).map(|most| (choice.target, most)));
                 Some(why)
             });
             if let Some(why) = ruled_out {
@@ -348,7 +349,7 @@ impl Call {
         let id = AttemptId(self.attempts.len());
         let reask = choice.reask.clone();
         let most_output = self.affordable_answer(&choice);
-        let PlannedTarget { target: place, prompt_tokens, most_prompt_tokens, window, trim_to, .. } = choice;
+        let PlannedTarget { target: place, most_prompt_tokens, window, trim_to, .. } = choice;
         self.refusals.remove(&place);
         let target = &self.fleet.targets()[place];
         let stream = self.streams(world, place);
@@ -359,10 +360,10 @@ impl Call {
         // Leaves time for the targets after it, but for at most two of them.
         let others = u32::try_from(self.waiting.len().min(2)).unwrap_or(2);
         let share = self.first_content_at.saturating_since(now) / (others + 1);
-        let expected = self.fleet.targets()[place].prompt_cost(prompt_tokens).unwrap_or_default();
-        world.begin_spending(self.route.index, place, expected);
+        let reserved = choice.most_cost(&self.fleet).unwrap_or_default();
+        world.begin_spending(self.route.index, place, reserved);
         let key = admitted.0;
-        let mut attempt = AttemptState::new(now, choice, admitted, stream, share, expected, self.gathered());
+        let mut attempt = AttemptState::new(now, choice, admitted, stream, share, reserved, self.gathered());
         let resume = self.cut.as_ref().map(|cut| {
             let given = self.prefill_for(place, cut);
             attempt.splice = Some(Splice::new(cut.whole.text.clone(), given.is_some()));

@@ -45,7 +45,8 @@ impl World {
         demand: Demand,
     ) -> Result<(usize, Permit), Refusal> {
         let Demand { draw, tokens, ticket, last_resort, unstreamed, reasons } = demand;
-        let call = CallProfile { tokens, unstreamed, reasons };
+        let mut call = CallProfile::default();
+        (call.tokens, call.unstreamed, call.reasons) = (tokens, unstreamed, reasons);
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
         let target = &fleet.targets()[place];

@@ -32,7 +32,8 @@ impl World {
         }
         let scopes = self.fleet.targets()[place].scopes(key).as_array();
         // A probe's answer is unstreamed.
-        let call = CallProfile { tokens: 0, unstreamed: true, reasons: false };
+        let mut call = CallProfile::default();
+        call.unstreamed = true;
         let Admission::Granted(permit) = self.book.admit_call(now, &scopes, call) else { return None };
         self.targets[place].begin_probe(now);
         self.advance(now);

@@ -1,7 +1,7 @@
 //! What targets and routes may spend: checked before an attempt starts, and updated when it ends.
 //!
-//! Not what an attempt costs: the call that starts it computes that. Invariant: an attempt counts at its expected cost
-//! until its actual cost is known.
+//! Not what an attempt costs: the call that starts it computes that. Invariant: an attempt counts at what it may cost at
+//! most, prompt and room for its answer, until its actual cost is known.
 
 use hotspare_core::{Cost, Moment};
 
@@ -38,16 +38,10 @@ impl World {
         spend.refuses(now, least).map(|overspent| overspent.until)
     }
 
-    /// Why an attempt of this expected cost would exceed a limit, and until when.
-    pub(crate) fn overspent(
-        &self,
-        now: Moment,
-        route: usize,
-        place: usize,
-        expected: Cost,
-    ) -> Option<Overspent> {
-        let of_target = self.targets[place].spend.as_ref().and_then(|spend| spend.refuses(now, expected));
-        let of_route = self.routes[route].spend.as_ref().and_then(|spend| spend.refuses(now, expected));
+    /// Why an attempt that may cost this much would exceed a limit, and until when.
+    pub(crate) fn overspent(&self, now: Moment, route: usize, place: usize, most: Cost) -> Option<Overspent> {
+        let of_target = self.targets[place].spend.as_ref().and_then(|spend| spend.refuses(now, most));
+        let of_route = self.routes[route].spend.as_ref().and_then(|spend| spend.refuses(now, most));
         let of_route = of_route
             .map(|one| Overspent { why: format!("of the route's budget {}", one.why), until: one.until });
         match (of_target, of_route) {
@@ -59,9 +53,9 @@ impl World {
         }
     }
 
-    /// Reserves the expected cost of an attempt.
-    pub(crate) fn begin_spending(&mut self, route: usize, place: usize, expected: Cost) {
+    /// Reserves what an attempt may cost.
+    pub(crate) fn begin_spending(&mut self, route: usize, place: usize, most: Cost) {
         let spends = [self.targets[place].spend.as_mut(), self.routes[route].spend.as_mut()];
-        spends.into_iter().flatten().for_each(|spend| spend.begin(expected));
+        spends.into_iter().flatten().for_each(|spend| spend.begin(most));
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 /// The outcome of every check.
 #[derive(Clone, Debug, Default)]
 #[must_use]
+#[non_exhaustive]
 pub struct Report {
     /// The checks, in the order in which they were made.
     pub checks: Vec<Check>,
@@ -14,6 +15,7 @@ pub struct Report {
 
 /// One check.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Check {
     /// What was checked.
     pub name: String,

@@ -4,6 +4,13 @@ use super::Mutant;
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "answers in flight are not reserved in a spend limit",
+        file: "crates/hotspare-engine/src/call/start.rs",
+        from: "let reserved = choice.most_cost(&self.fleet).unwrap_or_default();",
+        to: "let reserved = hotspare_core::Cost::ZERO;",
+        package: "hotspare-engine",
+    },
+    Mutant {
         name: "probes keep a slow target out",
         file: "crates/hotspare-engine/src/prober.rs",
         from: "if probe.is_last_try {",

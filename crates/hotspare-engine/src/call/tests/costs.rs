@@ -3,6 +3,7 @@
 use hotspare_core::{Price, Usage};
 
 use super::*;
+use crate::spend::SpendLimit;
 
 /// A prompt of 1,000 tokens costs 1,000 µ$, and so does every token of an answer.
 fn setup(names: &'static [&'static str], most: u64) -> Setup {
@@ -106,4 +107,26 @@ fn nothing_is_asked_again_at_an_unknown_price_under_a_cost_limit() {
     assert_eq!(rig.targets(), [0]);
     let why = &rig.error().trail().skipped[0].why;
     assert!(why.starts_with("not asked again: its price is not known"), "{why}");
+}
+
+/// Each call may cost 1,025,000 µ$ until it ends: as many are in flight as the limit covers.
+#[test]
+fn answers_in_flight_are_reserved_in_a_spend_limit() {
+    let mut setup = setup(&["a"], u64::MAX);
+    setup.max_cost = None;
+    setup.limits.spend = Some(SpendLimit::new(Cost::from_micros(2_500_000), Duration::from_secs(3_600)));
+    let mut rig = setup.rig();
+    let first = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0]);
+    let second = rig.next_call(&setup);
+    let why = rig.error().message().to_owned();
+    assert!(why.contains("2.050000 USD are reserved until the calls in flight end"), "{why}");
+    let _ = rig.back_to(first);
+    rig.tell(Input::CallerGone);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0], "a caller has left, and its call has cost a prompt");
+    let _ = rig.back_to(second);
+    rig.finishes_with_text(0);
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0], "an answer has ended and was short");
 }

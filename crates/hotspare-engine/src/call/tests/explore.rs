@@ -336,6 +336,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         refusals,
         disabled,
         overspent,
+        unaffordable: _,
         late,
         attempts,
         losers,
