@@ -54,7 +54,12 @@ impl Call {
         // A provider that rules out a retry serves this request after the pause that it names, or never.
         let may_serve = |error: &&Error| !error.rules_out_retry() || error.retry_after().is_some();
         let errors = || self.errors.iter().filter(may_serve);
-        let hints = errors().filter_map(|error| error.retry_after().or_else(|| held(error)));
+        // A host's pause is not longer than the target is held back: then the next call is told less.
+        let shorter = |told: Duration, held: Option<Duration>| held.map_or(told, |held| held.min(told));
+        let hints = errors().filter_map(|error| match error.retry_after() {
+            Some(told) => Some(shorter(told, held(error))),
+            None => held(error),
+        });
         let soonest = times.iter().map(|at| at.saturating_since(now)).chain(hints).min()?;
         // A pause of one target does not apply to another that failed and is available.
         let free = |error: &Error| {

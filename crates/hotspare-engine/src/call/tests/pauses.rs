@@ -55,6 +55,20 @@ fn limits_without_a_hint_give_a_retry_after() {
     }
 }
 
+/// A target is held back for an hour at most, so that is also what the call is told that met the limit.
+#[test]
+fn a_pause_of_weeks_is_told_as_long_as_it_holds() {
+    let setup = Setup::new(&["a"]);
+    let mut rig = setup.rig();
+    rig.tell(Input::Failed(AttemptId(0), limited(HOUR * 24 * 31)));
+    let first = rig.error().retry_after().expect("a time");
+    let _ = rig.next_call(&setup);
+    let second = rig.error().retry_after().expect("a time");
+    for pause in [first, second] {
+        assert!((HOUR..=HOUR * 5 / 4).contains(&pause), "{pause:?}");
+    }
+}
+
 #[test]
 fn caller_errors_carry_no_retry_after() {
     let mut setup = Setup::new(&["a", "b"]);

@@ -317,14 +317,15 @@ fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
 #[test]
 fn a_length_that_is_quoted_from_the_request_is_not_learned() {
     let setup = Setup::new(&["a", "b"]);
-    for (quoted, learned) in [(false, true), (true, false)] {
+    for (quoted, limit) in [(false, Some(4_096)), (false, None), (true, Some(4_096)), (true, None)] {
         let mut rig = setup.rig();
-        let said = vec![vec!["context length is 4096 tokens".to_owned()]];
-        let error = Error::new(Kind::ContextOverflow, "").with_overflow(Overflow::new(None, Some(4_096)));
+        let said = vec![vec!["a prompt that is too long".to_owned()]];
+        let error = Error::new(Kind::ContextOverflow, "").with_overflow(Overflow::new(None, limit));
         let error = error.with_readings(vec![hotspare_core::Reading::new(Kind::ContextOverflow, None, said)]);
         rig.tell(Input::Failed(AttemptId(0), error.settle(|_| quoted)));
         let scale = rig.world.view(rig.now, 0, 5).tokens;
-        assert_eq!((scale.window.is_some(), scale.overflow.is_some()), (learned, learned));
+        assert_eq!(scale.window.is_some(), limit.is_some() && !quoted, "{limit:?}");
+        assert_eq!(scale.overflow.is_some(), limit.is_none() && !quoted, "{limit:?}");
         assert_eq!(rig.targets(), [0, 1], "a larger window is asked");
     }
 }
