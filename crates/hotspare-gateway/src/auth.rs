@@ -153,21 +153,25 @@ impl fmt::Debug for ClientKeys {
 }
 
 /// Why a request comes from a foreign web page rather than from the user, if it does. Browsers send the page's origin
-/// and the host name under which they found this server; that name can be anyone's (DNS rebinding).
-pub(crate) fn foreign_origin(headers: &HeaderMap) -> Option<&'static str> {
+/// and the host name under which they found this server; that name can be anyone's (DNS rebinding), so a loopback
+/// listener answers only to names of this machine. Others have names of their own, which are not known here.
+pub(crate) fn foreign_page(headers: &HeaderMap, is_loopback: bool) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default());
     let is_localhost = |name: &str| name == "localhost" || name.ends_with(".localhost");
+    let host = text(http::header::HOST);
+    let is_own = |page: &str| match address(page) {
+        Ok(ip) if ip.is_loopback() => true,
+        Err(name) if is_localhost(&name) => true,
+        _ => !is_loopback && host.is_some_and(|host| host.eq_ignore_ascii_case(page)),
+    };
     if let Some(origin) = text(http::header::ORIGIN)
-        && !origin.split_once("://").is_some_and(|(_, host)| match address(host) {
-            Ok(ip) => ip.is_loopback(),
-            Err(name) => is_localhost(&name),
-        })
+        && !origin.split_once("://").is_some_and(|(_, page)| is_own(page))
     {
         return Some(
             "this server rejects requests from web pages of other sites: call it from your own backend",
         );
     }
-    match text(http::header::HOST) {
+    match host.filter(|_| is_loopback) {
         Some(host) if address(host).is_err_and(|name| !is_localhost(&name)) => Some(
             "this server answers only to localhost and 127.0.0.1; set server.client_keys to serve other names",
         ),
@@ -293,7 +297,11 @@ mod tests {
             if let Some(origin) = origin {
                 headers.insert("origin", HeaderValue::from_static(origin));
             }
-            foreign_origin(&headers).is_none()
+            assert!(
+                foreign_page(&headers, true).is_some() || foreign_page(&headers, false).is_none(),
+                "what this machine may ask, others may"
+            );
+            foreign_page(&headers, true).is_none()
         };
         for host in
             ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080", "[::1]", "app.localhost:1"]
@@ -315,5 +323,23 @@ mod tests {
         }
         assert!(!asks(None, "evil.example") && !asks(None, "evil.example:8080"), "DNS rebinding");
         assert!(asks(None, "192.168.1.7:8080"), "an IP address cannot be rebound");
+    }
+
+    /// A listener that other machines reach, without keys.
+    #[test]
+    fn only_its_own_pages_ask_an_open_listener() {
+        let asks = |origin: Option<&'static str>, host: &'static str| {
+            let mut headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static(host))]);
+            headers.extend(origin.map(|page| (http::header::ORIGIN, HeaderValue::from_static(page))));
+            foreign_page(&headers, false).is_none()
+        };
+        assert!(asks(None, "gateway.example:8080") && asks(None, "10.0.0.7"), "no browser");
+        assert!(asks(Some("http://gateway.example:8080"), "Gateway.example:8080"), "its own page");
+        assert!(asks(Some("http://localhost:3000"), "gateway.example:8080"));
+        for page in
+            ["https://evil.example", "null", "", "http://gateway.example", "http://gateway.example:8081"]
+        {
+            assert!(!asks(Some(page), "gateway.example:8080"), "{page}");
+        }
     }
 }

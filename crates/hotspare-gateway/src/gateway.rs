@@ -37,10 +37,9 @@ impl Gateway {
     }
 
     pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
-        // Without keys, being on this machine is what admits a caller; a web page in a local browser does not qualify.
+        // Without keys, reaching the listener is what admits a caller; a web page in a browser that can does not qualify.
         if self.keys.is_empty()
-            && self.is_loopback
-            && let Some(why) = auth::foreign_origin(headers)
+            && let Some(why) = auth::foreign_page(headers, self.is_loopback)
         {
             return Err(Error::new(Kind::InvalidRequest, why).with_status(403).with_code("forbidden"));
         }
