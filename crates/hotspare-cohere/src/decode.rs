@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Usage};
-use hotspare_provider::{Decoder, Emit, Frame};
+use hotspare_provider::{Decoder, Emit, Frame, check_items};
 use serde_json::value::RawValue;
 
 use crate::dto::{self, Content, Message, Reply, ToolCall, one_or_many};
@@ -119,6 +119,7 @@ impl ChatDecoder {
     ) -> Result<(), Error> {
         for call in one_or_many::<ToolCall<'_>>(raw).map_err(malformed)? {
             let position = self.tool_calls.len();
+            check_items(position + 1)?;
             self.tool_calls.push(index);
             let function = call.function.unwrap_or_default();
             events.push(Event::ToolStarted {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, EXPECT};
-use hotspare::{Error, Kind};
+use hotspare::{Error, Kind, provider};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,6 +20,9 @@ use crate::refusal;
 
 /// Memory per byte of a request body: as received, as parsed, and as sent.
 pub(crate) const COPIES: usize = 3;
+
+/// Memory of a parsed value, however short it is in the body.
+const VALUE_BYTES: usize = 64;
 
 /// Memory is accounted in permits of this many bytes.
 const PERMIT_BYTES: usize = 1 << 10;
@@ -70,7 +73,13 @@ impl Uploads {
         if read.is_err() {
             discard(headers, body);
         }
-        read
+        let (text, mut reserved) = read?;
+        // One of the copies is the parsed body, which takes more than the text if its values are short.
+        let parsed = provider::count_values(&text).saturating_mul(VALUE_BYTES);
+        let total = permits_for(text.len().saturating_mul(COPIES - 1).saturating_add(parsed));
+        let missing = total.saturating_sub(reserved.0.num_permits());
+        reserved.0.merge(self.reserve(missing)?);
+        Ok((text, reserved))
     }
 
     async fn accept(&self, headers: &HeaderMap, body: &mut Body) -> Result<(Vec<u8>, BodyMemory), Error> {
@@ -190,6 +199,23 @@ mod tests {
 
     fn body(pieces: usize) -> Body {
         Body::from_stream(stream::iter((0..pieces).map(|_| Ok::<_, io::Error>(vec![b'x'; PERMIT_BYTES]))))
+    }
+
+    #[tokio::test]
+    async fn a_body_of_many_short_values_counts_what_it_takes_when_parsed() {
+        let read = async |memory: usize, text: String| {
+            let uploads = uploads(memory);
+            let size = text.len();
+            let read = uploads.read(&HeaderMap::new(), Body::from(text)).await;
+            (size, read.map(|(_, kept)| (uploads.used(), drop(kept)).0).map_err(|error| error.kind()))
+        };
+        let stops = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+        let (size, used) = read(1 << 20, stops(4_000)).await;
+        let expected = permits_for((COPIES - 1) * size + 4_001 * VALUE_BYTES) * PERMIT_BYTES;
+        assert!(used == Ok(expected) && expected > 200_000, "{used:?} {expected}");
+        assert_eq!(read(100 << 10, stops(4_000)).await.1, Err(Kind::NoTarget));
+        let (size, used) = read(1 << 20, format!("[\"{}\"]", "x".repeat(8_000))).await;
+        assert_eq!(used, Ok(permits_for(COPIES * size) * PERMIT_BYTES), "long texts take no more");
     }
 
     #[tokio::test]

@@ -94,7 +94,7 @@ impl ChatDecoder {
             if choice.index.0.unwrap_or(0) > 0 {
                 continue;
             }
-            self.content(choice, events);
+            self.content(choice, events)?;
             if let Some(error) = non_empty_error(choice.error) {
                 return Err(classify::in_reply(error.get()));
             }
@@ -136,7 +136,7 @@ impl ChatDecoder {
     }
 
     /// Reads what a choice adds to the answer.
-    fn content(&mut self, choice: &mut Choice<'_>, events: &mut Emit<'_>) {
+    fn content(&mut self, choice: &mut Choice<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let (delta, message) = (choice.delta.as_mut(), choice.message.as_deref_mut());
         let (first, second) = if self.whole { (message, delta) } else { (delta, message) };
         if !self.whole && first.is_some() {
@@ -145,10 +145,11 @@ impl ChatDecoder {
         // One host ends its stream with the whole answer once more.
         let repeated = first.is_none() && self.has_deltas;
         if let Some(delta) = first.or(second.filter(|_| !repeated)) {
-            self.delta(delta, events);
+            self.delta(delta, events)?;
         } else if let Some(text) = &choice.text {
             push_text(&text.0, false, events);
         }
+        Ok(())
     }
 
     /// Reads why the answer ends, if the choice says so.
@@ -189,7 +190,7 @@ impl ChatDecoder {
         ending::finish_reason(word, !self.calls.is_empty(), self.refused)
     }
 
-    fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Emit<'_>) {
+    fn delta(&mut self, delta: &mut Delta<'_>, events: &mut Emit<'_>) -> Result<(), Error> {
         let has_text = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.0.is_empty());
         // Some hosts send their reasoning under two names at once.
         let plain = [&delta.reasoning_content, &delta.reasoning_text].into_iter().find(|text| has_text(text));
@@ -232,7 +233,7 @@ impl ChatDecoder {
             events.push(Event::RefusalDelta(text.0.to_string()));
         }
         for call in delta.tool_calls.take().unwrap_or_default() {
-            self.calls.add(call, self.whole, &self.id, events);
+            self.calls.add(call, self.whole, &self.id, events)?;
         }
         // Hosts that write every field send an empty function call where there is none.
         let blank = |function: &Function<'_>| {
@@ -242,11 +243,12 @@ impl ChatDecoder {
         if let Some(function) = delta.function_call.take().filter(|function| !blank(function)) {
             self.legacy_function = true;
             let call = ToolCall { function: Some(*function), ..ToolCall::default() };
-            self.calls.add(call, self.whole, &self.id, events);
+            self.calls.add(call, self.whole, &self.id, events)?;
         }
         for note in delta.annotations.take().unwrap_or_default() {
             events.extend(json(note).map(Event::Annotation));
         }
+        Ok(())
     }
 }
 

@@ -99,9 +99,11 @@ impl ChatCompletionsRequest {
                 request.max_output = Some(tokens);
             }
             "stop" => {
-                request.stop = match read::<StopDto>(name, value, "a text or a list of texts")? {
-                    StopDto::One(text) => vec![text],
-                    StopDto::Many(list) => list,
+                let is_list = value.get().starts_with('[');
+                request.stop = if is_list {
+                    fields::stops(name, value, "a text or a list of texts")?
+                } else {
+                    vec![read(name, value, "a text or a list of texts")?]
                 };
             }
             "reasoning_effort" => request.reasoning_effort = Some(read(name, value, "a word")?),
@@ -127,13 +129,6 @@ impl ChatCompletionsRequest {
 struct StreamOptionsDto {
     #[serde(default)]
     include_usage: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum StopDto {
-    One(String),
-    Many(Vec<String>),
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,28 @@ pub const DEPTH_LIMIT: usize = 100;
 /// request that hosts accept is one of 300,000 tokens to embed.
 pub const VALUES_LIMIT: usize = 500_000;
 
+/// A request with more stop sequences is refused, as by hosts, of which none accepts more.
+pub const STOPS_LIMIT: usize = 8_191;
+
+/// Reads stop sequences.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the field, if they are not a list of texts or too many.
+pub fn stops(name: &str, raw: &RawValue, expected: &str) -> Result<Vec<String>, Error> {
+    // Counted first: an entry takes far more memory than its text.
+    let count = Shape::of(raw.get().as_bytes()).values;
+    if count > STOPS_LIMIT + 1 {
+        return Err(invalid(format!("`{name}` has more than {STOPS_LIMIT} entries")));
+    }
+    read(name, raw, expected)
+}
+
+/// The number of values in JSON; a text that is none has some number, too.
+#[must_use]
+pub fn count_values(json: &[u8]) -> usize {
+    Shape::of(json).values
+}
+
 /// An object's fields, each as raw JSON.
 pub type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
@@ -256,6 +278,20 @@ mod tests {
         assert_eq!(told(&nested(DEPTH_LIMIT + 1)), Err("`a` nests deeper than 100 levels".into()));
         assert_eq!(told(&many(300_000)), Ok(()));
         assert_eq!(told(&many(VALUES_LIMIT)), Err("the body holds more than 500000 values".into()));
+    }
+
+    #[test]
+    fn too_many_stop_sequences_are_refused() {
+        let read = |count: usize| {
+            let list = format!("[{}\"a\"]", "\"a\",".repeat(count - 1));
+            stops("stop", serde_json::from_str(&list).unwrap(), "a list of texts").map(|list| list.len())
+        };
+        assert_eq!(read(STOPS_LIMIT).unwrap(), STOPS_LIMIT);
+        let refused = read(STOPS_LIMIT + 1).unwrap_err();
+        assert_eq!(
+            (refused.kind(), refused.message()),
+            (Kind::InvalidRequest, "`stop` has more than 8191 entries")
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod fields;
 mod framing;
 mod hops;
 mod http_provider;
+mod items_limit;
 mod json_object;
 mod lacks;
 mod message;
@@ -36,11 +37,13 @@ pub use attempts::attempts;
 pub use describe::{Describe, Wrapper};
 pub use embed::{EmbedDecoder, EmbedReply};
 pub use emit::Emit;
+pub use fields::count_values;
 pub use framing::{
     BODY_LIMIT, EventStream, FRAME_LIMIT, Frame, Framer, JsonArray, Ndjson, Sse, Whole, write_event,
 };
 pub use hops::{DEADLINE_HEADER, HOPS_HEADER};
 pub use http_provider::{HttpProvider, failure};
+pub use items_limit::{ITEMS_LIMIT, check_items};
 pub use json_object::{JsonObject, function_tools};
 pub use lacks::{DROPPED_REASONING, Lacks, result_text, unsigned_reasoning, unwritten_fields, written_stops};
 pub use message::{has_error_fields, message_anywhere, own_or_foreign};
@@ -57,5 +60,5 @@ pub use text::{Count, Text, count, is_blank, json_text};
 pub use timestamp::timestamp;
 pub use tool_choice::{check_tool_choice, offers_tools};
 pub use tool_id::safe_tool_id;
-pub use transport::{Head, HttpRequest, HttpResponse, Transport, header};
+pub use transport::{Head, HttpRequest, HttpResponse, Transport, credential_header, header};
 pub use wire::{Decoder, Decoding, Wire};

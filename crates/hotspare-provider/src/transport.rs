@@ -117,6 +117,28 @@ const FRAMING: [http::HeaderName; 5] = [
     http::header::UPGRADE,
 ];
 
+/// Headers that carry a key.
+const CREDENTIALS: [&str; 6] = [
+    "api-key",
+    "authorization",
+    "proxy-authorization",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-goog-api-key",
+];
+
+/// Why a header of this name is no header to configure, if it carries a key: it would replace the one from the key's
+/// source, or be replaced by it.
+#[must_use]
+pub fn credential_header(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    CREDENTIALS.contains(&&*name).then(|| {
+        format!(
+            "`{name}` carries the key: name the key's source instead, as in keys = [{{ env = \"API_KEY\" }}]"
+        )
+    })
+}
+
 /// Parses a user-configured header. Its value may be a secret, so `Debug` does not show it.
 ///
 /// # Errors

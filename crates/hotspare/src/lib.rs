@@ -149,7 +149,8 @@ pub mod provider {
     pub use hotspare_provider::{
         Credentials, Decoder, Decoding, Describe, EmbedDecoder, ErrorFields, EventStream, Frame, Framer,
         HOPS_HEADER, Head, HttpRequest, HttpResponse, JsonArray, Lacks, Ndjson, Opened, Outbound, Provider,
-        Rule, Rules, Signal, Signer, Sse, Transport, Whole, Wire, Wrapper, apply_rules, retry_after,
+        Rule, Rules, Signal, Signer, Sse, Transport, Whole, Wire, Wrapper, apply_rules, count_values,
+        retry_after,
     };
 }
 

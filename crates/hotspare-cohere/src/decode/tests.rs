@@ -1,7 +1,7 @@
 //! Streams and whole answers of both versions.
 
 use bytes::Bytes;
-use hotspare_provider::{Framer, Sse, Whole};
+use hotspare_provider::{Framer, ITEMS_LIMIT, Sse, Whole};
 use proptest::prelude::*;
 
 use super::*;
@@ -31,6 +31,20 @@ const STREAM: &str = concat!(
     "data: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"TOOL_CALL\",\"usage\":{\"billed_units\":{\"input_tokens\":1,\"output_tokens\":1},\"tokens\":{\"input_tokens\":30.0,\"output_tokens\":4},\"cached_tokens\":16}}}\n\n",
     "data: [DONE]\n\n",
 );
+
+#[test]
+fn an_answer_of_too_many_calls_is_refused() {
+    let frame = |calls: usize| {
+        let call = r#"{"id":"t","function":{"name":"f","arguments":"{}"}}"#;
+        let calls = vec![call; calls].join(",");
+        format!(r#"{{"type":"tool-call-start","delta":{{"message":{{"tool_calls":[{calls}]}}}}}}"#)
+    };
+    let mut decoder = ChatDecoder::default();
+    let mut push = |text: String| decoder.push(Frame::piece(text.into_bytes()), &mut VecDeque::new());
+    assert!(push(frame(ITEMS_LIMIT)).is_ok());
+    let refused = push(frame(1)).unwrap_err();
+    assert!(refused.kind() == Kind::Protocol && refused.message().contains("4096"), "{refused}");
+}
 
 #[test]
 fn decodes_a_stream() {

@@ -3,8 +3,8 @@
 //! Does not check arguments. Invariant: calls are numbered in the order in which their names arrive, and no piece of a
 //! call is emitted before its name: until then it is held back.
 
-use hotspare_core::{Event, Json, Native};
-use hotspare_provider::{Emit, json_text};
+use hotspare_core::{Error, Event, Json, Native};
+use hotspare_provider::{Emit, check_items, json_text};
 
 use crate::WIRE;
 use crate::dto::{Function, ToolCall, is_json, json};
@@ -51,7 +51,16 @@ impl ToolCalls {
 
     /// Adds a piece, or a whole call if the answer is whole. `answer` is the answer's id, from which a call without an
     /// id gets one.
-    pub(super) fn add(&mut self, delta: ToolCall<'_>, whole: bool, answer: &str, events: &mut Emit<'_>) {
+    ///
+    /// # Errors
+    /// [`Kind::Protocol`](hotspare_core::Kind::Protocol) if there are too many.
+    pub(super) fn add(
+        &mut self,
+        delta: ToolCall<'_>,
+        whole: bool,
+        answer: &str,
+        events: &mut Emit<'_>,
+    ) -> Result<(), Error> {
         let Function { name, arguments } = delta.function.unwrap_or_default();
         let id = delta.id.map(|id| id.0).unwrap_or_default();
         let name = name.map(|name| name.0).unwrap_or_default();
@@ -59,6 +68,7 @@ impl ToolCalls {
         let extra_content = delta.extra_content.and_then(json);
         let arguments = arguments.map(json_text).filter(|text| !text.is_empty());
         let known = if whole { None } else { self.find(index, &id, &name, arguments.is_some()) };
+        check_items(self.list.len() + usize::from(known.is_none()))?;
         let position = known.unwrap_or_else(|| {
             // All at once, as from hosts with unreliable indexes: arguments in pieces form an object only at the end.
             let complete =
@@ -98,7 +108,7 @@ impl ToolCalls {
                 self.held += arguments.len() + PIECE_COST;
                 // Part of it is repeated later.
                 events.detach();
-                return;
+                return Ok(());
             }
             call.name = name.into_owned();
             self.start(position, answer, events);
@@ -118,6 +128,7 @@ impl ToolCalls {
             let own = serde_json::json!({ "extra_content": own });
             events.push(Event::Fields(Box::new(Native::new(WIRE, own.into()))));
         }
+        Ok(())
     }
 
     /// Emits what was held back and never got a name, so that the answer is refused; an entry without any content is
@@ -185,6 +196,7 @@ impl ToolCalls {
 mod tests {
     use std::collections::VecDeque;
 
+    use hotspare_provider::ITEMS_LIMIT;
     use serde_json::json;
 
     use super::*;
@@ -194,9 +206,28 @@ mod tests {
         for delta in deltas {
             let text = delta.to_string();
             let delta: ToolCall<'_> = serde_json::from_str(&text).unwrap();
-            calls.add(delta, false, "a", &mut Emit::bare(&mut chunks));
+            calls.add(delta, false, "a", &mut Emit::bare(&mut chunks)).unwrap();
         }
         chunks.into_iter().map(|chunk| chunk.event).collect()
+    }
+
+    #[test]
+    fn an_answer_of_too_many_calls_is_refused() {
+        for whole in [false, true] {
+            let (mut calls, mut chunks) = (ToolCalls::default(), VecDeque::new());
+            let mut added = 0;
+            let refused = loop {
+                let text =
+                    json!({"index": added, "id": format!("c{added}"), "function": {"name": "f"}}).to_string();
+                let delta: ToolCall<'_> = serde_json::from_str(&text).unwrap();
+                match calls.add(delta, whole, "a", &mut Emit::bare(&mut chunks)) {
+                    Ok(()) => added += 1,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!((added, refused.kind()), (ITEMS_LIMIT, hotspare_core::Kind::Protocol));
+            assert!(refused.message().contains("4096"), "{refused}");
+        }
     }
 
     /// A host that signs its thoughts refuses the next turn without them.

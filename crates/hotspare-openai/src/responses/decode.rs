@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use hotspare_core::{Chunk, Error, Event, Json, Kind, Native, Origin, Signature};
-use hotspare_provider::{Decoder, Emit, Frame, Text, json_text};
+use hotspare_provider::{Decoder, Emit, Frame, Text, check_items, json_text};
 use serde_json::value::RawValue;
 
 use super::RESPONSES_WIRE;
@@ -309,6 +309,7 @@ impl Decoder for ResponseDecoder {
         let mut events = Emit::framed(out, RESPONSES_WIRE, frame.data.clone());
         let read: EventDto<'_> = read(text)?;
         self.read(&read, text, &mut events)?;
+        check_items(self.items.len())?;
         if !events.emitted() {
             events.push(Event::Mark);
         }

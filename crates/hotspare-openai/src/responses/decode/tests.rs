@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use hotspare_core::FinishReason;
+use hotspare_provider::ITEMS_LIMIT;
+use serde_json::json;
 
 use super::*;
 
@@ -25,6 +27,27 @@ const COMPLETED: &str = r#"{"type":"response.completed","response":{"status":"co
 
 fn started() -> Event {
     Event::Started { id: Some("r".into()), model: Some("m".into()) }
+}
+
+#[test]
+fn an_answer_of_too_many_items_is_refused() {
+    let item =
+        |at: usize| json!({"type": "function_call", "id": format!("i{at}"), "call_id": "c", "name": "f"});
+    let mut decoder = ResponseDecoder::new(Origin("o".into()));
+    let mut out = VecDeque::new();
+    let mut push = |frame: String| decoder.push(Frame::piece(frame.into_bytes()), &mut out);
+    let mut added = 0;
+    let refused = loop {
+        let frame = json!({"type": "response.output_item.added", "output_index": added, "item": item(added)});
+        match push(frame.to_string()) {
+            Ok(()) => added += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((added, refused.kind()), (ITEMS_LIMIT, Kind::Protocol));
+    let items: Vec<serde_json::Value> = (0..=ITEMS_LIMIT).map(item).collect();
+    let whole = json!({"object": "response", "status": "completed", "output": items}).to_string();
+    assert_eq!(decode(&[&whole]).unwrap_err().kind(), Kind::Protocol);
 }
 
 /// With indexes, item ids or neither, what belongs together is matched, and nothing is emitted twice.

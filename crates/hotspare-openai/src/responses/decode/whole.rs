@@ -3,7 +3,7 @@
 //! Invariant: what the pieces before it have said is not said again.
 
 use hotspare_core::{Error, Event, FinishReason, Kind};
-use hotspare_provider::Emit;
+use hotspare_provider::{Emit, check_items};
 use serde_json::value::RawValue;
 
 use super::ResponseDecoder;
@@ -62,20 +62,21 @@ impl ResponseDecoder {
 
     /// Emits what only the copy of the answer at its end contains.
     fn complete(&mut self, output: &[&RawValue], events: &mut Emit<'_>) -> Result<(), Error> {
+        check_items(output.len())?;
         if self.items.is_empty() {
             return output.iter().try_for_each(|raw| self.item(raw, None, events));
         }
+        let copies: Vec<Item<'_>> = output.iter().map(|raw| read(raw.get()).unwrap_or_default()).collect();
         for position in 0..self.items.len() {
             let state = &self.items[position];
             if state.done || state.emitted || state.kind == ItemKind::Other {
                 continue;
             }
             let twin = |same: &dyn Fn(usize, &Item<'_>) -> bool| {
-                let is_twin = |(at, raw): &(usize, &&RawValue)| {
-                    let item = read::<Item<'_>>(raw.get()).unwrap_or_default();
-                    same_kind(item_kind(&item), state.kind) && same(*at, &item)
+                let is_twin = |(at, item): &(usize, &Item<'_>)| {
+                    same_kind(item_kind(item), state.kind) && same(*at, item)
                 };
-                output.iter().enumerate().find(is_twin).map(|(_, raw)| *raw)
+                copies.iter().enumerate().find(is_twin).map(|(at, _)| output[at])
             };
             let by_id = twin(&|_, item| !state.id.is_empty() && text(&item.id) == state.id);
             let by_place = || twin(&|at, _| state.output_index == u64::try_from(at).ok());
