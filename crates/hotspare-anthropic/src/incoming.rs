@@ -13,7 +13,7 @@ use hotspare_provider::fields::{self, Fields, invalid, read, read_object, whole,
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{WIRE, binding};
+use crate::{BETA, WIRE, binding};
 use blocks::{object, parts};
 
 /// A caller's request.
@@ -78,7 +78,7 @@ impl MessagesRequest {
             "temperature" => request.sampling.temperature = Some(within(name, value, 0.0, 1.0)?),
             "top_p" => request.sampling.top_p = Some(within(name, value, 0.0, 1.0)?),
             "top_k" => request.sampling.top_k = Some(whole(name, value, "a whole number")?),
-            "stop_sequences" => request.stop = read(name, value, "a list of texts")?,
+            "stop_sequences" => request.stop = fields::stops(name, value, "a list of texts")?,
             "tools" => {
                 let list: Vec<&RawValue> = read(name, value, "a list of tools")?;
                 for (index, tool) in list.iter().enumerate() {
@@ -98,6 +98,8 @@ impl MessagesRequest {
             // The older name of `output_config.format`.
             "output_format" => request.output = format(name, value)?,
             "hotspare" => request.options = fields::options(value)?,
+            // In a request, this name means the header.
+            BETA => return Err(invalid(format!("`{BETA}` is a header, not a field: send it as one"))),
             _ => self.extra(name, json(name, value)?),
         }
         Ok(())

@@ -30,5 +30,8 @@ pub const VERSION_HEADER: &str = "anthropic-version";
 /// The header that enables betas. As an extra of this wire it is sent as a header.
 pub const BETA: &str = "anthropic-beta";
 
+/// The most bytes that a request may put into it: hosts close a connection with larger headers.
+const BETA_LIMIT: usize = 4 << 10;
+
 /// The origin of this wire's reasoning signatures.
 pub(crate) const ORIGIN: &str = "anthropic";

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::decode::MessagesDecoder;
 use crate::encode::Destination;
 use crate::host::{Auth, Host};
-use crate::{BETA, ORIGIN, VERSION_HEADER, WIRE, binding, classify, encode, limits};
+use crate::{BETA, BETA_LIMIT, ORIGIN, VERSION_HEADER, WIRE, binding, classify, encode, limits};
 
 /// The version of the wire.
 const VERSION: &str = "2023-06-01";
@@ -138,6 +138,10 @@ impl Wire for Anthropic {
     fn encode(&self, call: &Outbound) -> Result<HttpRequest, Error> {
         let asked = call.chat()?.extras.get(WIRE).and_then(|extras| extras.get(BETA));
         let asked = asked.and_then(|beta| serde_json::from_str::<String>(beta.as_str()).ok());
+        if asked.as_ref().is_some_and(|names| names.len() > BETA_LIMIT) {
+            let what = format!("{BETA} is longer than {BETA_LIMIT} bytes");
+            return Err(Error::new(Kind::InvalidRequest, what).with_status(400));
+        }
         let set = self.headers.get_all(BETA).iter().filter_map(|value| value.to_str().ok());
         let betas: Vec<&str> =
             set.chain(asked.as_deref()).flat_map(|names| names.split(',')).map(str::trim).collect();

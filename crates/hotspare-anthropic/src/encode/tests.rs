@@ -206,3 +206,19 @@ fn media_named_by_a_url_go_only_to_hosts_that_fetch_it() {
     let request = ChatRequest::to("r").message(Message::new(Role::User, vec![bytes]));
     body(&request, &to(Host::VERTEX)).unwrap();
 }
+
+/// Hosts close a connection whose headers are too large, which would count against them.
+#[test]
+fn betas_of_a_request_are_bounded() {
+    use hotspare_provider::{Outbound, Wire};
+    let encode = |host: Host, betas: &str| {
+        let request = ChatRequest::to("m").user("x").extra(WIRE, BETA, Value::from(betas));
+        let call = Outbound::new(std::sync::Arc::new(request), "m", true);
+        crate::Anthropic::at(host, "http://h").encode(&call).map(drop).map_err(|error| error.kind())
+    };
+    for host in [Host::AUTHOR, Host::BEDROCK] {
+        assert_eq!(encode(host, &"b".repeat(4_096)), Ok(()));
+        assert_eq!(encode(host, &"b".repeat(4_097)), Err(Kind::InvalidRequest));
+    }
+    assert_eq!(encode(Host::AUTHOR, "a\nb"), Err(Kind::InvalidRequest));
+}

@@ -123,3 +123,10 @@ proptest! {
         let _ = MessagesRequest::parse(format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{text}]}}]}}"#).as_bytes());
     }
 }
+
+#[test]
+fn betas_are_taken_from_the_header_only() {
+    let body = br#"{"model":"m","messages":[{"role":"user","content":"x"}],"anthropic-beta":"b"}"#;
+    let error = MessagesRequest::parse(body).unwrap_err();
+    assert_eq!(error.message(), "`anthropic-beta` is a header, not a field: send it as one");
+}
