@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use hotspare_core::TargetId;
 use hotspare_engine::TargetSpec;
-use hotspare_provider::{HttpProvider, Secret};
+use hotspare_provider::{DEADLINE_HEADER, HttpProvider, Secret, credential_header};
 
 use super::transports::{NoTransport, Transports};
 use crate::endpoint::{Backend, Endpoint, NetworkOptions};
@@ -76,6 +76,7 @@ pub(super) fn connect(
                 let mut provider =
                     HttpProvider::new(codec, transport).with_signer(options.signer.or(wire.signer));
                 if let Some(name) = &options.deadline_header {
+                    mistakes.extend(taken_header(name).map(|why| format!("deadline_header: {why}")));
                     match hotspare_provider::header(name, "") {
                         Ok((name, _)) => provider = provider.with_deadline_header(name),
                         Err(error) => mistakes.push(format!("deadline_header: {}", error.message())),
@@ -143,6 +144,14 @@ fn ineffective_setting(endpoint: &Endpoint, custom_transport: bool) -> Option<St
     let what = settings.iter().find(|(_, ineffective)| *ineffective)?.0;
     let whose = if custom { "its provider" } else { "the transport that the client was given" };
     Some(format!("{what}: no effect, because {whose} makes the connections"))
+}
+
+/// Why the time left cannot be sent in a header of this name, if it has another meaning.
+fn taken_header(name: &str) -> Option<String> {
+    let is_taken =
+        ["accept", "content-type", "host", "user-agent"].iter().any(|taken| taken.eq_ignore_ascii_case(name));
+    let taken = || format!("`{name}` has a meaning of its own: use a name such as {DEADLINE_HEADER}");
+    credential_header(name).or_else(|| is_taken.then(taken))
 }
 
 /// Distinguishes keys without keeping them.

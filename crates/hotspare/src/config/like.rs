@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use hotspare_provider::credential_header;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::text_or::TextOrTable;
 use crate::endpoint::{Endpoint, WireSettings};
@@ -14,7 +16,7 @@ use crate::endpoint::{Endpoint, WireSettings};
 pub(super) struct ProviderDto {
     pub(super) like: String,
     pub(super) base_url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "headers")]
     pub(super) headers: BTreeMap<String, String>,
     /// For hosts whose URLs name a version of their API.
     pub(super) api_version: Option<String>,
@@ -25,6 +27,15 @@ pub(super) struct ProviderDto {
     pub(super) location: Option<String>,
     /// Also accepted here, in addition to its place on the target.
     pub(super) max_in_flight: Option<u32>,
+}
+
+/// Headers without keys: a key has a source of its own, and is not part of a configuration.
+fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
+    match headers.keys().find_map(|name| credential_header(name)) {
+        Some(why) => Err(D::Error::custom(why)),
+        None => Ok(headers),
+    }
 }
 
 impl TextOrTable for ProviderDto {

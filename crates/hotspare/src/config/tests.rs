@@ -233,6 +233,21 @@ fn errors_in_nested_tables_name_their_path() {
             ),
             "line 7: targets.spare.provider.headers: invalid type: string, expected a table",
         ),
+        (
+            wrong(&GOOD.replace(
+                "\"http://127.0.0.1:2/v1\" }",
+                "\"http://h/v1\", headers = { Authorization = \"Bearer 12345\" } }",
+            )),
+            "line 7: targets.spare.provider.headers: `authorization` carries the key: name the key's source instead, as in keys = [{ env =",
+        ),
+        (
+            local("deadline_header = \"X-Api-Key\""),
+            "line 10: target `local`: deadline_header: `x-api-key` carries the key",
+        ),
+        (
+            local("deadline_header = \"host\""),
+            "line 10: target `local`: deadline_header: `host` has a meaning of its own: use a name such as x-hotspare-deadline",
+        ),
         (local("keys = [12345]"), "line 13: targets.local.keys: a key is { env"),
         (
             route("on = { server = \"next\", contnt = \"next\" }"),
