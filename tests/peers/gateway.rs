@@ -467,11 +467,9 @@ async fn cross_origin_requests_are_rejected_without_client_keys() {
     assert_eq!(refused.status(), 403);
     let body: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
     assert!(body["error"]["message"].as_str().unwrap().contains("call it from your own backend"), "{body}");
-    let mut options = ServeOptions::default();
-    options.listen = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-    let exposed = start_with(rig.client.clone(), options).await;
-    let exposed = std::net::SocketAddr::from(([127, 0, 0, 1], exposed.address.port()));
-    assert_eq!(send(exposed, "https://evil.example").await.status(), 403, "also if other machines reach it");
+    let exposed = start_at("0.0.0.0", rig.client.clone(), ServeOptions::default()).await;
+    let refused = send(exposed.address, "https://evil.example").await;
+    assert_eq!(refused.status(), 403, "also if other machines reach it");
     let mut options = ServeOptions::default();
     options.keys = hotspare_gateway::ClientKeys::parse("ck-one").unwrap();
     let keyed = start_with(rig.client.clone(), options).await;
