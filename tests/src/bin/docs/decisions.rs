@@ -10,7 +10,7 @@ const TOPICS: [(&str, &[u32]); 6] = [
     ("Health and breakers", &[4, 6, 10, 13, 16, 18, 19, 27, 31, 38, 39]),
     ("Limits, late answers and cuts", &[1, 5, 24, 29, 30, 34, 36, 41, 42]),
     ("Pauses, quotas and retries", &[3, 17, 20, 21, 22, 23, 26, 32]),
-    ("Errors", &[33, 35, 40, 42]),
+    ("Errors", &[33, 35, 40, 43]),
     ("Wires and connections", &[2, 7, 8, 9, 14, 15, 28, 37]),
     ("Strategies and simulations", &[11, 12, 25]),
 ];
@@ -50,7 +50,10 @@ fn pages(folder: &Path) -> Result<BTreeMap<u32, String>, String> {
         let of_file = name.split('-').next().and_then(|number| number.parse::<u32>().ok());
         match title {
             Some((number, title)) if Some(number) == of_file => {
-                pages.insert(number, format!("- [{number}]({name}): {title}\n"));
+                let line = format!("- [{number}]({name}): {title}\n");
+                if pages.insert(number, line).is_some() {
+                    return Err(format!("{name}: another page has this number; take the next free one"));
+                }
             }
             _ => {
                 return Err(format!(

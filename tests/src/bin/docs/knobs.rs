@@ -24,7 +24,7 @@ const LIMITS: &[Row] = &[
         "first_content",
         "limits.first_content",
         "above the p99 of recorded chat endpoints (1 to 5 s), short enough for an interactive user",
-        "short: healthy calls start the spare, and both are billed until one is dropped, unless the target usually needs longer and no spare would be sooner (docs/decisions/0042); long: a silent target delays its callers by this until its breaker opens",
+        "short: healthy calls start the spare, and both are billed until one is dropped, unless the target usually needs longer and no spare would be sooner (decision [42](decisions/0042-a-spare-starts-if-it-may-be-sooner.md)); long: a silent target delays its callers by this until its breaker opens",
     ),
     (
         "first_content_reasoning",
