@@ -32,7 +32,11 @@ pub(crate) struct AttemptState {
     pub(crate) stream: bool,
     /// `None` once settled: the attempt is over.
     pub(crate) permit: Option<Permit>,
+    pub(crate) begun: Moment,
+    /// From when its limits count: later than it was begun by the time for which this process did not run.
     pub(crate) started: Moment,
+    /// This process did not run for a part of the wait for its first content.
+    pub(crate) untimed: bool,
     /// Some byte of a reply has arrived.
     pub(crate) heard: bool,
     /// The limit for first content has passed without any.
@@ -103,7 +107,9 @@ impl AttemptState {
             key,
             stream,
             permit: Some(permit),
+            begun: now,
             started: now,
+            untimed: false,
             heard: false,
             late: false,
             waited_for_until: None,
@@ -202,6 +208,20 @@ impl AttemptState {
     /// cancelled.
     pub(crate) fn was_slow(&self) -> bool {
         self.first_content.is_none() && (self.late || self.overdue)
+    }
+
+    /// This process did not run for so long: what the attempt has brought since is not known, so the time counts towards
+    /// none of its limits.
+    pub(crate) fn leave_out(&mut self, away: Duration) {
+        self.last_event = self.last_event + away;
+        self.finished = self.finished.map(|finished| finished + away);
+        if let Some((_, arrived)) = &mut self.held_end {
+            *arrived = *arrived + away;
+        }
+        if self.first_content.is_none() {
+            self.started = self.started + away;
+            self.untimed = true;
+        }
     }
 
     /// Buffers an event until the call commits.

@@ -3,9 +3,9 @@
 //! It never blocks, never reads a clock, never sees a byte. Two methods need the world: [`Call::poll`] returns what to do
 //! next, and [`Call::handle`] takes what happened. The others do without it, so that the lock around a shared world is
 //! not taken for every piece of text: [`Call::on_event`] takes an attempt's event, [`Call::next_delivery`] returns what
-//! the caller gets of it, [`Call::resumed`] says that the caller reads on, [`Call::needs_world`] and
-//! [`Call::poll_timeout`] say when to poll, [`Call::sent`] and [`Call::identify`] add to an attempt what the driver knows
-//! of it.
+//! the caller gets of it, [`Call::resumed`] says that the caller reads on, [`Call::was_away`] that nothing ran for a while,
+//! [`Call::needs_world`] and [`Call::poll_timeout`] say when to poll, [`Call::sent`] and [`Call::identify`] add to an
+//! attempt what the driver knows of it.
 //!
 //! Life of a call: it starts the plan's first choice. A failure starts the next one, and so does late content, unless no
 //! other target would be sooner; a late attempt stays alive, and the first attempt with content serves. At that point the
@@ -348,6 +348,27 @@ impl Call {
         if self.cut.is_some() && self.wanted > 0 {
             self.restart_deadline(now, true);
         }
+    }
+
+    /// The driver, which waited for events from `since` on, did not run when it should have: the process was stopped, or its
+    /// threads were busy. What the targets have sent meanwhile is still unread, so this time counts towards no limit of
+    /// theirs, nor towards the route's own; deadlines of the caller stay.
+    pub fn was_away(&mut self, since: Moment, now: Moment) {
+        let away = now.saturating_since(since);
+        let said = format!(
+            "this process did not run when it should have: {:.1} s are not counted against the target",
+            away.as_secs_f64()
+        );
+        for (attempt, entry) in self.attempts.iter_mut().zip(&mut self.trail.attempts) {
+            if attempt.is_live() {
+                attempt.leave_out(away);
+                entry.notes.push(said.clone());
+            }
+        }
+        let latest = self.spec.deadline.map_or(Moment::MAX, |deadline| self.started + deadline);
+        self.total_at = (self.total_at + away).min(latest);
+        let extended = (self.first_content_at + away).min(self.callers_first_content_at());
+        self.first_content_at = self.first_content_at.max(extended).min(self.total_at);
     }
 
     /// The next piece for the caller, if available without the world.

@@ -114,9 +114,11 @@ impl Book {
         let like = Like { call: permit.call, usual: permit.late_after };
         for entry in &mut permit.entries {
             let Some(state) = self.scopes.get_mut(entry.scope.0 as usize) else { continue };
-            if state.is_host
-                && matches!(observation, Observation::Responded | Observation::FirstContent { .. })
-            {
+            let heard = matches!(
+                observation,
+                Observation::Responded | Observation::FirstContent { .. } | Observation::Untimed
+            );
+            if state.is_host && heard {
                 self.network.heard(now, entry.scope, entry.began);
             }
             let before = state.breaker.next_change();

@@ -87,10 +87,11 @@ impl ScopeState {
     }
 
     pub(crate) fn observe(&mut self, now: Moment, like: Like, entry: &mut Entry, observation: Observation) {
-        if matches!(observation, Observation::Responded | Observation::FirstContent { .. }) {
+        let content = matches!(observation, Observation::FirstContent { .. } | Observation::Untimed);
+        if content || observation == Observation::Responded {
             self.gate.answered(entry.began);
         }
-        if matches!(observation, Observation::FirstContent { .. }) {
+        if content {
             if !std::mem::replace(&mut entry.speaks, true) {
                 self.shedding.speaks(entry.pass.generation);
             }
@@ -114,7 +115,7 @@ impl ScopeState {
                 latency.sample(now, tokens, after, steady);
             }
             Observation::Abandoned { after } => latency.longer_than(now, tokens, after, steady),
-            Observation::Responded => {}
+            Observation::Responded | Observation::Untimed => {}
             Observation::Overdue => latencies.lateness.late(now, entry.began),
             Observation::Late => self.breaker.late(now, &mut entry.pass),
         }

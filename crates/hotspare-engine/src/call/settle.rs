@@ -34,14 +34,19 @@ impl Call {
             {
                 let after = first.saturating_since(attempt.started);
                 if let Some(entry) = self.trail.attempts.get_mut(index) {
-                    entry.first_content = Some(after);
+                    entry.first_content = Some(first.saturating_since(attempt.begun));
                 }
                 // The first content may arrive when the timer is already due but has not been handled.
-                if !attempt.overdue && permit.late_after().is_some_and(|usual| after > usual) {
+                let late = permit.late_after().is_some_and(|usual| after > usual);
+                if late && !attempt.overdue && !attempt.untimed {
                     attempt.overdue = true;
                     world.observe(now, attempt.choice.target, permit, Observation::Overdue);
                 }
-                world.observe(now, attempt.choice.target, permit, Observation::FirstContent { after });
+                let content = match attempt.untimed {
+                    true => Observation::Untimed,
+                    false => Observation::FirstContent { after },
+                };
+                world.observe(now, attempt.choice.target, permit, content);
             }
             if let Some(error) = attempt.failure.take() {
                 self.aborts.push_back(AttemptId(index));
@@ -101,7 +106,7 @@ impl Call {
                 }
             };
             let attempt = &mut self.attempts[index];
-            if let (true, Some(permit)) = (sample, &mut attempt.permit) {
+            if let (true, Some(permit)) = (sample && !attempt.untimed, &mut attempt.permit) {
                 let after = now.saturating_since(attempt.started);
                 world.observe(now, attempt.choice.target, permit, Observation::Abandoned { after });
             }
@@ -157,9 +162,9 @@ impl Call {
             entry.turns = turns;
             entry.notes.extend(unpriced);
             entry.outcome = end;
-            entry.duration = attempt.stream_ended_at.unwrap_or(now).saturating_since(attempt.started);
+            entry.duration = attempt.stream_ended_at.unwrap_or(now).saturating_since(attempt.begun);
             entry.usage = usage;
-            entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.started));
+            entry.first_content = attempt.first_content.map(|first| first.saturating_since(attempt.begun));
         }
         attempt.held = VecDeque::new();
         attempt.judgement = None;

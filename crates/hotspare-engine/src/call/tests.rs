@@ -20,6 +20,7 @@ use crate::rules::{Commit, Limits, OnCut, Rules, ValidateOutput};
 use crate::step::AttemptStart;
 use crate::world::{Demand, LOOK_AGAIN};
 
+mod away;
 mod capacity;
 mod costs;
 mod cuts;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The numbers of the pages on each topic.
 const TOPICS: [(&str, &[u32]); 6] = [
-    ("Health and breakers", &[4, 6, 10, 13, 16, 18, 19, 27, 31, 38, 39]),
+    ("Health and breakers", &[4, 6, 10, 13, 16, 18, 19, 27, 31, 38, 39, 44]),
     ("Limits, late answers and cuts", &[1, 5, 24, 29, 30, 34, 36, 41, 42]),
     ("Pauses, quotas and retries", &[3, 17, 20, 21, 22, 23, 26, 32]),
     ("Errors", &[33, 35, 40, 43]),

@@ -290,4 +290,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         to: "if !self.is_over() && self.outbox.is_empty() {\n                self.report_observations(now, world);",
         package: "hotspare-engine",
     },
+    Mutant {
+        name: "time in which nothing ran counts",
+        file: "crates/hotspare-engine/src/call.rs",
+        from: "attempt.leave_out(away);",
+        to: "",
+        package: "hotspare-engine",
+    },
+    Mutant {
+        name: "time in which nothing ran is latency",
+        file: "crates/hotspare-engine/src/call/settle.rs",
+        from: "true => Observation::Untimed,",
+        to: "true => Observation::FirstContent { after },",
+        package: "hotspare-engine",
+    },
 ];
