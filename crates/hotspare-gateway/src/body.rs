@@ -27,6 +27,10 @@ pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Frames that are ready together are written together, up to about this many bytes.
 const MAX_BATCH_BYTES: usize = 16 << 10;
 
+/// How many events are read in one turn of the connection's task, also of those that the client's wire leaves out: an answer
+/// that never pauses must not keep others from their turn.
+const MAX_BATCH_EVENTS: usize = 256;
+
 /// A stream that is still being opened: no target has sent content yet.
 type PendingStream = Pin<Box<dyn Future<Output = Result<ChatStream, Error>> + Send>>;
 
@@ -85,18 +89,16 @@ impl<F: ClientWire> SseBody<F> {
         }
     }
 
-    /// Nothing is ready: checks whether the stream ends early or a keep-alive is due.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        if let Some(Poll::Ready(error)) = self.interruption.as_mut().map(|interruption| interruption.poll(cx))
-        {
-            if refusal::code(&error) == Some(refusal::SHUTTING_DOWN) {
-                tracing::warn!(target: "hotspare", parent: &self.span, "answer cut off by the shutdown, with an error to its caller");
-            }
-            let mut out = Vec::new();
-            self.fail(&error, &mut out);
-            return Poll::Ready(out.into());
+    /// The error that ends the stream early, if it is to. Asked before the answer, which may never pause.
+    fn poll_interruption(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        let Some(interruption) = &mut self.interruption else { return Poll::Pending };
+        let error = std::task::ready!(interruption.poll(cx));
+        if refusal::code(&error) == Some(refusal::SHUTTING_DOWN) {
+            tracing::warn!(target: "hotspare", parent: &self.span, "answer cut off by the shutdown, with an error to its caller");
         }
-        self.poll_keep_alive(cx)
+        let mut out = Vec::new();
+        self.fail(&error, &mut out);
+        Poll::Ready(out.into())
     }
 
     /// A keep-alive, once nothing was sent for [`KEEP_ALIVE_INTERVAL`].
@@ -121,6 +123,12 @@ impl<F: ClientWire> Stream for SseBody<F> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if matches!(this.source, Source::Done) {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(bytes) = this.poll_interruption(cx) {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
         loop {
             match &mut this.source {
                 Source::Done => return Poll::Ready(None),
@@ -135,14 +143,15 @@ impl<F: ClientWire> Stream for SseBody<F> {
                         this.fail(&error, &mut out);
                         return Poll::Ready(Some(Ok(out.into())));
                     }
-                    Poll::Pending => return this.poll_idle(cx).map(|bytes| Some(Ok(bytes))),
+                    Poll::Pending => return this.poll_keep_alive(cx).map(|bytes| Some(Ok(bytes))),
                 },
                 Source::Open(_) => {}
             }
             // Frames that are ready are batched: one write for many where tokens arrive fast, one each where they do
             // not.
             let mut out = Vec::new();
-            while let Source::Open(stream) = &mut this.source {
+            for _ in 0..MAX_BATCH_EVENTS {
+                let Source::Open(stream) = &mut this.source else { break };
                 match stream.poll_chunk(cx) {
                     Poll::Ready(Some(Ok(chunk))) => this.encoder.chunk(&chunk, &mut out),
                     Poll::Ready(Some(Err(error))) => this.fail(&error, &mut out),
@@ -152,13 +161,17 @@ impl<F: ClientWire> Stream for SseBody<F> {
                         this.guard.take().into_iter().for_each(RequestGuard::served);
                     }
                     Poll::Pending if out.is_empty() => {
-                        return this.poll_idle(cx).map(|bytes| Some(Ok(bytes)));
+                        return this.poll_keep_alive(cx).map(|bytes| Some(Ok(bytes)));
                     }
                     Poll::Pending => break,
                 }
                 if out.len() >= MAX_BATCH_BYTES {
                     break;
                 }
+            }
+            if out.is_empty() && !matches!(this.source, Source::Done) {
+                cx.waker().wake_by_ref();
+                return this.poll_keep_alive(cx).map(|bytes| Some(Ok(bytes)));
             }
             this.due = Instant::now() + KEEP_ALIVE_INTERVAL;
             return Poll::Ready(Some(Ok(out.into())));
@@ -176,30 +189,63 @@ mod tests {
 
     use super::*;
     use crate::client_wire::{Chat, ParsedRequest};
+    use crate::shutdown::Shutdown;
+    use crate::socket::Socket;
+    use crate::traffic::Traffic;
+
+    fn client(provider: Scripted) -> Client {
+        let mut limits = Limits::default();
+        limits.gap = Duration::from_secs(60);
+        Client::builder()
+            .target("main", Endpoint::custom(Arc::new(provider), "model"))
+            .route("chat", RouteSpec::new(Sequential::new(["main"])).limits(limits))
+            .build()
+            .unwrap()
+    }
+
+    fn request() -> ChatRequest {
+        ChatRequest::to("chat").user("hm?")
+    }
+
+    fn encoder() -> Chat {
+        Chat::start("id", &ParsedRequest { request: request(), stream: true, include_usage: false })
+    }
 
     #[tokio::test(start_paused = true)]
     async fn silent_streams_get_keepalive_frames() {
-        let mut limits = Limits::default();
-        limits.gap = Duration::from_secs(60);
-        let thinks = Scripted::new().paced(Duration::from_secs(40), ["a", "b"]);
-        let client = Client::builder()
-            .target("thinks", Endpoint::custom(Arc::new(thinks), "model"))
-            .route("chat", RouteSpec::new(Sequential::new(["thinks"])).limits(limits))
-            .build()
-            .unwrap();
-        let request = ChatRequest::to("chat").user("hm?");
-        let encoder = Chat::start(
-            "id",
-            &ParsedRequest { request: request.clone(), stream: true, include_usage: false },
-        );
-        let opening: PendingStream = Box::pin(async move { client.stream(request).await });
+        let client = client(Scripted::new().paced(Duration::from_secs(40), ["a", "b"]));
+        let opening: PendingStream = Box::pin(async move { client.stream(request()).await });
         let begun = Instant::now();
-        let mut frames = SseBody::opening(opening, encoder);
+        let mut frames = SseBody::opening(opening, encoder());
         let mut told = Vec::new();
         while let Some(Ok(frame)) = frames.next().await {
             told.push((begun.elapsed().as_secs(), frame.starts_with(b":")));
         }
         let signs: Vec<u64> = told.iter().filter(|(_, sign)| *sign).map(|(at, _)| *at).collect();
         assert_eq!(signs, [0, 15, 30, 55, 70], "{told:?}");
+    }
+
+    /// A body around this answer, and what cuts it off.
+    async fn interruptible(client: &Client) -> (SseBody<Chat>, tokio::sync::watch::Sender<bool>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (cut_off, shutdown) = Shutdown::new();
+        let interruption = Interruption::new(shutdown, Socket::new(socket));
+        // Neither end of the connection is closed.
+        std::mem::forget(listener);
+        let stream = client.stream(request()).await.unwrap();
+        let guard = Traffic::new(client).begin();
+        (SseBody::open(stream, encoder()).with_interruption(interruption, guard), cut_off)
+    }
+
+    #[tokio::test]
+    async fn answer_that_is_always_ready_is_cut_off_by_the_shutdown() {
+        let client = client(Scripted::new().pieces(["piece "; 5_000]));
+        let (mut frames, cut_off) = interruptible(&client).await;
+        assert!(frames.next().await.unwrap().unwrap().starts_with(b"data:"));
+        cut_off.send_replace(true);
+        let frame = String::from_utf8(frames.next().await.unwrap().unwrap().to_vec()).unwrap();
+        assert!(frame.contains(refusal::SHUTTING_DOWN), "{frame}");
+        assert!(frames.next().await.is_none());
     }
 }

@@ -4,23 +4,23 @@
 //! without a task of its own: dropping it drops the connections, which cancels the call. Invariant: the world's lock is
 //! held only inside [`Shared::with_world`], never across an await and never around application code.
 
+mod active;
+mod timer;
+
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{BoxStream, StreamExt};
 use hotspare_core::{Chunk, Error, Moment, Request, Trail};
-use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judged, Judgement, Sent, Step, Summary, Ticket};
-use hotspare_provider::{Outbound, Secret, Signal};
-use tokio::time::Sleep;
+use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judgement, Sent, Step, Summary, Ticket};
+use hotspare_provider::{Outbound, Signal};
 use tracing::Span;
 
-use crate::blocking::{self, Blocking};
+use self::active::{ActiveAttempt, AttemptState, Said, discard};
+use self::timer::Timer;
+use crate::blocking;
 use crate::clock::Clock;
-use crate::key::KeySlot;
 use crate::observe;
 use crate::observer::notify;
 use crate::prepare::prepare;
@@ -28,36 +28,9 @@ use crate::report::{CallEnd, CallReport};
 use crate::shared::Shared;
 use crate::wake::WakeSignal;
 
-type SignalStream = BoxStream<'static, Result<Signal, Error>>;
-
-/// One running attempt.
-struct ActiveAttempt {
-    state: AttemptState,
-    /// The key slot it uses, and the secret that was actually sent.
-    key: Option<(Arc<KeySlot>, Arc<OnceLock<Secret>>)>,
-}
-
-impl ActiveAttempt {
-    /// Its next stage after its key was rejected: looks for another one.
-    fn renew(&mut self, error: Error) {
-        let key = self.key.take();
-        let renewing = async move {
-            let Some((slot, used)) = key else { return false };
-            let Some(rejected) = used.get() else { return false };
-            slot.renew(rejected).await
-        };
-        self.state = AttemptState::Renewing(Box::pin(renewing), error);
-    }
-}
-
-enum AttemptState {
-    Connecting(BoxFuture<'static, Result<SignalStream, Error>>),
-    Streaming(SignalStream),
-    /// Its answer is complete and is being judged.
-    Judging(Blocking<Box<Judged>>),
-    /// Resolves to whether its rejected key has been replaced at its source.
-    Renewing(BoxFuture<'static, bool>, Error),
-}
+/// How many rounds without output a call takes in one turn of its task. A provider that is always ready must not keep
+/// other tasks from this thread, nor timers from this call.
+const MOST_ROUNDS: usize = 64;
 
 /// What a driver returns to its caller.
 #[derive(Debug)]
@@ -73,7 +46,7 @@ pub(crate) struct Driver {
     call: Call,
     /// Indexed by attempt; `None` once the attempt is over.
     attempts: Vec<Option<ActiveAttempt>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     /// Set once the call had to wait for room; signalled when there may be some.
     wake: Option<(Ticket, Arc<WakeSignal>)>,
     /// The machine must be polled: it may have a new step.
@@ -91,7 +64,7 @@ impl Driver {
             request,
             call,
             attempts: Vec::with_capacity(2),
-            timer: None,
+            timer: Timer::default(),
             wake: None,
             needs_poll: true,
             yielded: None,
@@ -113,7 +86,13 @@ impl Driver {
         if let Some(since) = self.yielded.take() {
             self.call.resumed(since, now);
         }
-        loop {
+        let timeout = self.call.poll_timeout();
+        if let Some(since) = self.timer.resume(now, timeout) {
+            self.call.was_away(since, now);
+        }
+        // What is due goes before what has arrived: an answer that never pauses must not outlast its deadline.
+        self.needs_poll |= self.timer.is_due(now, timeout);
+        for _ in 0..MOST_ROUNDS {
             if (std::mem::take(&mut self.needs_poll) || self.call.needs_world())
                 && let Some(output) = self.advance(now)
             {
@@ -127,20 +106,24 @@ impl Driver {
             if self.poll_attempts(cx, now) || self.check_wake(cx, now) {
                 continue;
             }
-            if self.poll_timer(cx).is_pending() {
+            if self.timer.poll(cx, &self.shared.clock, self.call.poll_timeout()).is_pending() {
+                self.timer.wait(now);
                 return Poll::Pending;
             }
             // The timer may have gone off since.
             now = self.shared.clock.now();
             self.needs_poll = true;
         }
+        self.timer.wait(now);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Polls the machine until it waits or has output for the caller.
     fn advance(&mut self, now: Moment) -> Option<Output> {
         loop {
             match self.shared.with_world(|world| self.call.poll(now, world)) {
-                Step::Abort(id) => self.attempts[id.0] = None,
+                Step::Abort(id) => self.drop_attempt(id),
                 Step::Deliver(chunk) => {
                     self.needs_poll = true;
                     return Some(Output::Chunk(chunk));
@@ -253,43 +236,28 @@ impl Driver {
         for index in 0..self.attempts.len() {
             let id = AttemptId(index);
             let Some(active) = &mut self.attempts[index] else { continue };
-            let polled = match &mut active.state {
-                AttemptState::Connecting(future) => match future.as_mut().poll(cx) {
-                    Poll::Pending => continue,
-                    Poll::Ready(Ok(signals)) => {
-                        active.state = AttemptState::Streaming(signals);
-                        progressed = true;
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => Some(Err(error)),
-                },
-                AttemptState::Streaming(signals) => match signals.poll_next_unpin(cx) {
-                    Poll::Pending => continue,
-                    Poll::Ready(item) => item,
-                },
-                AttemptState::Judging(judging) => {
-                    let Poll::Ready(judged) = judging.poll_unpin(cx) else { continue };
-                    self.attempts[index] = None;
+            let Poll::Ready(said) = active.poll(cx) else { continue };
+            progressed = true;
+            let signal = match said {
+                Said::Connected => continue,
+                Said::Signal(signal) => signal,
+                Said::Judged(judged) => {
+                    self.drop_attempt(id);
                     let input = match judged {
                         Ok(judged) => Input::Judged(id, judged),
                         Err(error) => Input::Failed(id, error),
                     };
                     self.dispatch(now, input);
-                    progressed = true;
                     continue;
                 }
-                AttemptState::Renewing(renewing, error) => {
-                    let Poll::Ready(renewed) = renewing.as_mut().poll(cx) else { continue };
-                    let error = error.clone();
-                    self.attempts[index] = None;
+                Said::Renewed(renewed, error) => {
+                    self.drop_attempt(id);
                     let input = if renewed { Input::Renewed(id, error) } else { Input::Failed(id, error) };
                     self.dispatch(now, input);
-                    progressed = true;
                     continue;
                 }
             };
-            progressed = true;
-            match polled {
+            match signal {
                 Some(Ok(Signal::Chunk(chunk))) => self.call.on_event(now, id, chunk),
                 Some(Ok(Signal::Opened(opened))) => {
                     self.record_request_id(id, opened.request_id);
@@ -304,14 +272,14 @@ impl Driver {
                     }
                     match &mut self.attempts[index] {
                         Some(active) if error.rejects_key() => active.renew(error),
-                        attempt => {
-                            *attempt = None;
+                        _ => {
+                            self.drop_attempt(id);
                             self.dispatch(now, Input::Failed(id, error));
                         }
                     }
                 }
                 None => {
-                    self.attempts[index] = None;
+                    self.drop_attempt(id);
                     self.dispatch(now, Input::Ended(id));
                 }
             }
@@ -336,22 +304,10 @@ impl Driver {
         self.shared.with_world(|world| self.call.handle(now, world, input));
     }
 
-    /// Waits for the machine's next timer. If the deadline has moved later, the timer is reset only once it fires: most
-    /// timers are overtaken by events.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.call.poll_timeout() else { return Poll::Pending };
-        let at = self.shared.clock.instant(at);
-        loop {
-            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-            if timer.deadline() > at {
-                timer.as_mut().reset(at);
-            }
-            std::task::ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= at {
-                self.timer = None;
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(at);
+    /// Ends an attempt's IO.
+    fn drop_attempt(&mut self, id: AttemptId) {
+        if let Some(active) = self.attempts[id.0].take() {
+            discard(active);
         }
     }
 }
@@ -360,7 +316,8 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         if !self.finished {
-            self.attempts.clear();
+            // One at a time: another panic while one unwinds would abort the process.
+            std::mem::take(&mut self.attempts).into_iter().for_each(discard);
             let now = self.shared.clock.now();
             // Settled first: the report has what the attempts under way have cost, and a slow listener holds nothing up.
             self.dispatch(now, Input::CallerGone);
