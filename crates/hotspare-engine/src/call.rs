@@ -104,6 +104,8 @@ pub struct Call {
     queue_at: Option<Moment>,
     /// Its ticket in the queues of full targets.
     ticket: Option<Ticket>,
+    /// Whether its ticket is in any queue, also while it does not wait there: it may be retrying elsewhere.
+    queued: bool,
     /// Only targets with larger windows than this, after an overflow.
     min_window: Option<u64>,
     /// Only these targets, after a failure of a kind that the route sends there.
@@ -174,6 +176,7 @@ impl Call {
             hedging: false,
             queue_at: None,
             ticket: None,
+            queued: false,
             min_window: None,
             restricted: None,
             objections: BTreeSet::new(),

@@ -53,7 +53,7 @@ impl Call {
                 self.failed(now, world, AttemptId(index), error);
             }
         }
-        if self.queue_at.is_some() && (self.has_content() || self.stopped) {
+        if (self.queue_at.is_some() || self.queued) && (self.has_content() || self.stopped) {
             self.stop_waiting(now, world);
         }
         if let Some(winner) = self.committed {
@@ -262,7 +262,7 @@ impl Call {
     }
 
     pub(super) fn stop_waiting(&mut self, now: Moment, world: &mut World) {
-        self.queue_at = None;
+        (self.queue_at, self.queued) = (None, false);
         if let Some(ticket) = self.ticket {
             world.leave(now, ticket);
         }

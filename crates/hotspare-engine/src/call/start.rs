@@ -255,6 +255,7 @@ impl Call {
         if let Some(ticket) = self.ticket {
             world.leave_all_but(now, ticket, &lines);
         }
+        self.queued = !lines.is_empty();
         self.queue_at = at.map(|at| at.max(now + SHORTEST_WAIT));
         at.is_some()
     }

@@ -351,6 +351,7 @@ fn fingerprint(rig: &Rig) -> u64 {
         hedging: _,
         queue_at,
         ticket,
+        queued,
         min_window,
         dimensions,
         restricted,
@@ -369,7 +370,7 @@ fn fingerprint(rig: &Rig) -> u64 {
     let mut hasher = DefaultHasher::new();
     rig.world.fingerprint(&mut hasher);
     (started, total_at, first_content_at, listening, draws, prompt_tokens).hash(&mut hasher);
-    (extra_starts, wanted, reasked, unstreamed_only, no_prefill, hedge_at, queue_at, ticket)
+    (extra_starts, wanted, reasked, unstreamed_only, no_prefill, hedge_at, queue_at, ticket, queued)
         .hash(&mut hasher);
     // Only relevant while a refused target may be asked again.
     (!refused.is_empty()).then_some(refused_at).hash(&mut hasher);

@@ -47,6 +47,21 @@ fn full_spare_starts_when_a_slot_frees_up() {
     assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
 }
 
+/// It had been woken in vain while a retry elsewhere was due, so that it no longer waited when another attempt was served.
+#[test]
+fn call_that_is_served_leaves_every_queue() {
+    let mut setup = Setup::new(&["a", "b", "c"]);
+    (setup.max_in_flight, setup.ills) = (Some(1), &[(2, Ill::Busy)]);
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(20));
+    assert_eq!((rig.targets(), rig.world.queued(2)), (vec![0, 1], 1));
+    rig.fails(1, Kind::Server);
+    rig.tell(Input::Woken);
+    assert_eq!((rig.call.queue_at, rig.world.queued(2)), (None, 1), "another call took the slot");
+    rig.text(0, "x");
+    assert_eq!(rig.world.queued(2), 0);
+}
+
 #[test]
 fn held_spare_starts_when_its_pause_ends() {
     for ills in [&[(1, Ill::Held(10))], &[(1, Ill::Open(10))]] {
