@@ -10,6 +10,7 @@ use hotspare_core::{Chunk, Cost, Error, Event, FinishReason, Kind, Moment, Raw, 
 use hotspare_health::Permit;
 use hotspare_normalize::{Block, Grammar, ThinkSplitter, ToolAnswer, ToolIds};
 
+use crate::index::KeyIndex;
 use crate::judgement::{Gathered, Judgement};
 use crate::plan::PlannedTarget;
 use crate::rules::Limits;
@@ -28,7 +29,7 @@ const EVENT_COST: usize = 128;
 #[derive(Debug)]
 pub(crate) struct AttemptState {
     pub(crate) choice: PlannedTarget,
-    pub(crate) key: usize,
+    pub(crate) key: KeyIndex,
     pub(crate) stream: bool,
     /// `None` once settled: the attempt is over.
     pub(crate) permit: Option<Permit>,
@@ -96,7 +97,7 @@ impl AttemptState {
     pub(crate) fn new(
         now: Moment,
         choice: PlannedTarget,
-        (key, permit): (usize, Permit),
+        (key, permit): (KeyIndex, Permit),
         stream: bool,
         share: Duration,
         reserved: Cost,

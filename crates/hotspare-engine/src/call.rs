@@ -27,6 +27,7 @@ use crate::call_spec::CallSpec;
 use crate::draw::Draws;
 use crate::ending::Ending;
 use crate::fleet::{Fleet, Route};
+use crate::index::TargetIndex;
 use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
@@ -64,7 +65,7 @@ pub struct Call {
     /// Kind of the error if no target can be tried.
     nobody: Kind,
     /// The target that the plan would have put first if it were not blocked.
-    passed_over: Option<usize>,
+    passed_over: Option<TargetIndex>,
     /// Targets not tried yet, best first.
     waiting: VecDeque<PlannedTarget>,
     /// Targets that health refused when their turn came.
@@ -72,13 +73,13 @@ pub struct Call {
     /// When the latest refusal occurred.
     refused_at: Moment,
     /// For the trail: each target's latest refusal and its time, until the target is asked after all.
-    refusals: BTreeMap<usize, (Moment, Refusal)>,
+    refusals: BTreeMap<TargetIndex, (Moment, Refusal)>,
     /// What had disabled the targets among them that are out of service.
-    disabled: BTreeMap<usize, Kind>,
+    disabled: BTreeMap<TargetIndex, Kind>,
     /// The first target whose turn came and that a spending limit ruled out, and the limit.
-    overspent: Option<(usize, String)>,
+    overspent: Option<(TargetIndex, String)>,
     /// What each target that a spending limit ruled out may cost at most.
-    unaffordable: BTreeMap<usize, Cost>,
+    unaffordable: BTreeMap<TargetIndex, Cost>,
     /// Why the next target is due: the latest attempt that became late, until another one fails.
     late: Option<AttemptId>,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.
@@ -92,11 +93,11 @@ pub struct Call {
     /// What was wrong with the answer that has just failed validation.
     reask: Option<Reask>,
     /// Targets that were asked again after failed validation, once per time.
-    reasked: Vec<usize>,
+    reasked: Vec<TargetIndex>,
     /// Targets that rejected a stream which only the route wanted.
-    unstreamed_only: BTreeSet<usize>,
+    unstreamed_only: BTreeSet<TargetIndex>,
     /// Targets that do not get the start of a cut answer as prefill, because what they made of it was ambiguous.
-    no_prefill: BTreeSet<usize>,
+    no_prefill: BTreeSet<TargetIndex>,
     hedge_at: Option<Moment>,
     /// Whether the next start is a hedge.
     hedging: bool,
@@ -113,7 +114,7 @@ pub struct Call {
     /// Wires on which the request was rejected as malformed.
     objections: BTreeSet<&'static str>,
     /// Targets that this call has already given hard evidence against.
-    blamed: BTreeSet<usize>,
+    blamed: BTreeSet<TargetIndex>,
     errors: Vec<Error>,
     /// Whether an error rules out further starts.
     stopped: bool,

@@ -2,6 +2,7 @@
 //!
 //! Not what follows. Invariant: the holder of the permit creates it, once per attempt.
 
+use crate::index::RouteIndex;
 use hotspare_core::{Cost, Kind, PromptSize, Usage};
 use hotspare_health::HealthOutcome;
 
@@ -15,7 +16,7 @@ pub(crate) struct Settlement {
     /// What was reserved of spending limits when it began.
     pub(crate) reserved: Cost,
     /// `None` for a probe, which carries no caller's request.
-    pub(crate) route: Option<usize>,
+    pub(crate) route: Option<RouteIndex>,
     pub(crate) reask: bool,
     pub(crate) refused: bool,
     /// The prompt's size, and how many tokens the target counted for it.
@@ -26,7 +27,7 @@ impl Settlement {
     /// The end of an attempt that a test makes instead of a call of the first route.
     #[cfg(test)]
     pub(crate) fn of_attempt(outcome: HealthOutcome, ending: Ending) -> Self {
-        Self { route: Some(0), ..Self::of_probe(outcome, ending) }
+        Self { route: Some(RouteIndex::new(0)), ..Self::of_probe(outcome, ending) }
     }
 
     /// The end of a probe that carries no caller's request; its few tokens are not counted.

@@ -6,6 +6,7 @@
 //! says nothing about the other.
 
 use std::collections::BTreeMap;
+use std::ops::Index;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use hotspare_core::{Cost, ModelProfile, Price, Scope, TargetId, Usage};
 use hotspare_health::{Book, Config, ScopeId};
 use hotspare_routing::Strategy;
 
+use crate::index::{KeyIndex, RouteIndex, TargetIndex};
 use crate::rules::{Limits, Rules};
 
 /// The specification of a target, before it joins a fleet.
@@ -113,6 +115,24 @@ impl Target {
         self.keys.len()
     }
 
+    /// Its keys, in the order in which they were given.
+    pub fn key_indices(&self) -> impl Iterator<Item = KeyIndex> + use<> {
+        (0..self.keys.len()).map(KeyIndex)
+    }
+
+    /// The key at this place, from 0, if it has so many.
+    #[must_use]
+    pub fn key_index(&self, position: usize) -> Option<KeyIndex> {
+        (position < self.keys.len()).then_some(KeyIndex(position))
+    }
+
+    /// The key that a random draw selects, and the others in a circle from it.
+    pub(crate) fn keys_from(&self, draw: u64) -> (KeyIndex, impl Iterator<Item = KeyIndex> + use<>) {
+        let count = self.keys.len();
+        let first = usize::try_from(draw % count as u64).unwrap_or(0);
+        (KeyIndex(first), (1..count).map(move |offset| KeyIndex((first + offset) % count)))
+    }
+
     /// What a prompt of this many tokens costs, if the price is known; the length of the answer is not known in advance.
     #[must_use]
     pub fn prompt_cost(&self, tokens: u64) -> Option<Cost> {
@@ -152,14 +172,14 @@ impl Target {
 
     /// All scopes that must be healthy for a request with this key.
     #[must_use]
-    pub fn scopes(&self, key: usize) -> TargetScopes {
-        let (credential, credential_model) = self.keys[key.min(self.keys.len() - 1)];
+    pub fn scopes(&self, key: KeyIndex) -> TargetScopes {
+        let (credential, credential_model) = self.keys[key.position().min(self.keys.len() - 1)];
         TargetScopes { host: self.host, model: self.model, credential, credential_model }
     }
 
     /// The scope of one level.
     #[must_use]
-    pub fn scope(&self, key: usize, level: Scope) -> Option<ScopeId> {
+    pub fn scope(&self, key: KeyIndex, level: Scope) -> Option<ScopeId> {
         let scopes = self.scopes(key);
         match level {
             Scope::Host => Some(scopes.host),
@@ -275,10 +295,21 @@ impl Fleet {
         &self.targets
     }
 
+    /// The indices of all targets, in order.
+    pub fn indices(&self) -> impl Iterator<Item = TargetIndex> + use<> {
+        (0..self.targets.len()).map(TargetIndex)
+    }
+
+    /// The target at this place, from 0, if there are so many.
+    #[must_use]
+    pub fn target_index(&self, position: usize) -> Option<TargetIndex> {
+        (position < self.targets.len()).then_some(TargetIndex(position))
+    }
+
     /// The index of a target.
     #[must_use]
-    pub fn find(&self, id: &str) -> Option<usize> {
-        self.targets.iter().position(|target| target.id.as_str() == id)
+    pub fn find(&self, id: &str) -> Option<TargetIndex> {
+        self.targets.iter().position(|target| target.id.as_str() == id).map(TargetIndex)
     }
 
     /// A scope's level and display name.
@@ -297,6 +328,14 @@ impl Fleet {
     }
 }
 
+impl Index<TargetIndex> for Fleet {
+    type Output = Target;
+
+    fn index(&self, target: TargetIndex) -> &Target {
+        &self.targets[target.position()]
+    }
+}
+
 /// A route: a strategy over targets, with its limits and rules.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -304,11 +343,11 @@ pub struct Route {
     /// Its name.
     pub name: String,
     /// Its index in the world's list of routes.
-    pub index: usize,
+    pub index: RouteIndex,
     /// Ranks the targets.
     pub strategy: Arc<dyn Strategy>,
     /// The strategy's members as indices into the fleet, in its order, each once.
-    pub members: Vec<usize>,
+    pub members: Vec<TargetIndex>,
     /// How long to wait for what.
     pub limits: Limits,
     /// Behaviour that routes may configure.
@@ -322,7 +361,7 @@ impl Route {
     /// The members that are not in the fleet.
     pub fn new(
         name: impl Into<String>,
-        index: usize,
+        index: RouteIndex,
         strategy: Arc<dyn Strategy>,
         fleet: &Fleet,
     ) -> Result<Self, Vec<TargetId>> {
@@ -394,7 +433,8 @@ mod tests {
             spec("west", "https://host/west"),
             spec("again", "https://host/west"),
         ]);
-        let scopes: Vec<_> = fleet.targets().iter().map(|target| target.scopes(0).as_array()).collect();
+        let scopes: Vec<_> =
+            fleet.targets().iter().map(|target| target.scopes(KeyIndex::FIRST).as_array()).collect();
         assert_eq!(scopes[0][0], scopes[1][0]);
         assert!((1..4).all(|level| scopes[0][level] != scopes[1][level]), "{scopes:?}");
         assert_eq!(scopes[1], scopes[2]);

@@ -14,6 +14,7 @@ use hotspare_normalize::{PromptTemplate, message_size};
 use hotspare_routing::{Candidate, Ineligible, Reason, Scene, Start};
 
 use crate::fleet::{Fleet, Route};
+use crate::index::TargetIndex;
 use crate::judgement::Reask;
 use survey::{Facts, Question};
 
@@ -24,7 +25,7 @@ pub struct Plan {
     /// Targets to try, best first.
     pub choices: Vec<PlannedTarget>,
     /// The target that would be first if none were blocked, if it is blocked.
-    pub(crate) passed_over: Option<usize>,
+    pub(crate) passed_over: Option<TargetIndex>,
     /// Targets that are skipped, and why.
     pub skipped: Vec<Skipped>,
     /// Estimated tokens of the prompt.
@@ -41,7 +42,7 @@ pub struct Plan {
 #[non_exhaustive]
 pub struct PlannedTarget {
     /// Index of the target in the fleet.
-    pub target: usize,
+    pub target: TargetIndex,
     /// When it starts.
     pub start: Start,
     /// Why it is ranked here.
@@ -76,7 +77,7 @@ impl PlannedTarget {
     /// What it costs if the answer uses the room reserved for it, if the target's price is known.
     #[must_use]
     pub fn most_cost(&self, fleet: &Fleet) -> Option<Cost> {
-        fleet.targets()[self.target].most_cost(self.prompt_tokens, self.answer_tokens())
+        fleet[self.target].most_cost(self.prompt_tokens, self.answer_tokens())
     }
 
     /// Tokens reserved for the answer: as many as the request allows and the model supports, or a usual length.
@@ -192,7 +193,7 @@ impl Plan {
         size: PromptSize,
         views: &[TargetView],
         seed: PlanSeed,
-        templates: &dyn Fn(usize) -> Option<&'t dyn PromptTemplate>,
+        templates: &dyn Fn(TargetIndex) -> Option<&'t dyn PromptTemplate>,
     ) -> Self {
         let question = Question { fleet, route, request, size: &size, templates };
         let mut survey = question.survey(views);
@@ -227,9 +228,9 @@ impl Plan {
                 most_prompt_tokens: need.most_prompt(),
                 needs,
                 room_margin: 0,
-                window: need.window(&fleet.targets()[target].profile),
+                window: need.window(&fleet[target].profile),
                 trim_to,
-                reasons: fleet.targets()[target].profile.capabilities.reasons(asked),
+                reasons: fleet[target].profile.capabilities.reasons(asked),
                 size: sent,
                 reask: None,
                 plain: None,
@@ -239,7 +240,7 @@ impl Plan {
         // support an answer of the requested length before those that do not.
         let wanted = request.max_output().unwrap_or(0);
         choices.sort_by_key(|choice| {
-            let most = fleet.targets()[choice.target].profile.max_output;
+            let most = fleet[choice.target].profile.max_output;
             (choice.trim_to.is_some(), most.is_some_and(|most| most < wanted))
         });
         if request.options().no_failover {
@@ -254,9 +255,9 @@ impl Plan {
     /// Decides anew which targets reason before they answer: `asked` says whether the request, as the target at an index
     /// of the fleet reads it, asks for reasoning or turns it off. The plan itself knows only the request's effort.
     #[must_use]
-    pub fn with_reasoning(mut self, fleet: &Fleet, asked: impl Fn(usize) -> Option<bool>) -> Self {
+    pub fn with_reasoning(mut self, fleet: &Fleet, asked: impl Fn(TargetIndex) -> Option<bool>) -> Self {
         for choice in &mut self.choices {
-            let target = &fleet.targets()[choice.target];
+            let target = &fleet[choice.target];
             choice.reasons = target.profile.capabilities.reasons(asked(choice.target));
         }
         self

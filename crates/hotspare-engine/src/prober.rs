@@ -22,6 +22,7 @@ use hotspare_health::{HealthOutcome, Permit, Verdict};
 
 use crate::ending::{Ending, Settlement};
 use crate::fleet::Fleet;
+use crate::index::{KeyIndex, TargetIndex};
 use crate::verdict;
 use crate::world::World;
 
@@ -46,9 +47,9 @@ pub enum ProberStep {
         /// Identifies the probe.
         id: ProbeId,
         /// Index of the target in the fleet.
-        target: usize,
+        target: TargetIndex,
         /// Index of the key.
-        key: usize,
+        key: KeyIndex,
     },
     /// Do nothing until [`Prober::poll_timeout`], or until a call changes the world.
     Wait,
@@ -61,14 +62,14 @@ pub struct Prober {
     next: u64,
     running: Vec<Running>,
     /// What the probes of each target and key have shown since it became unhealthy.
-    histories: BTreeMap<(usize, usize), History>,
+    histories: BTreeMap<(TargetIndex, KeyIndex), History>,
 }
 
 #[derive(Debug)]
 struct Running {
     id: ProbeId,
-    target: usize,
-    key: usize,
+    target: TargetIndex,
+    key: KeyIndex,
     permit: Permit,
     until: Moment,
     /// Its time limit is the lease: a longer one would keep calls from finding out.
@@ -122,7 +123,7 @@ impl Prober {
             self.next += 1;
             let id = ProbeId(self.next);
             let timeouts = self.histories.get(&(target, key)).map_or(0, |history| history.timeouts);
-            let (patience, lease) = (doubled(PATIENCE, timeouts), self.fleet.targets()[target].lease);
+            let (patience, lease) = (doubled(PATIENCE, timeouts), self.fleet[target].lease);
             let (until, is_last_try) = (now + patience.min(lease), patience >= lease);
             self.running.push(Running { id, target, key, permit, until, is_last_try });
             return ProberStep::Probe { id, target, key };
@@ -160,7 +161,7 @@ impl Prober {
         let (outcome, ending) = match result {
             Ok(()) => (HealthOutcome::success(), Ending::Served),
             Err(error) => {
-                let outcome = verdict::outcome(now, error, &self.fleet.targets()[target], key, 1_000);
+                let outcome = verdict::outcome(now, error, &self.fleet[target], key, 1_000);
                 (outcome, Ending::Failed(error.kind()))
             }
         };
@@ -205,13 +206,13 @@ impl Prober {
     }
 
     /// Keys that may be probed: neither being probed nor resting.
-    fn askable(&self, now: Moment, world: &World) -> Vec<(usize, usize)> {
-        let probed = self.fleet.targets().iter().enumerate().filter(|(_, target)| target.probe);
-        let rests = |pair: &(usize, usize)| {
+    fn askable(&self, now: Moment, world: &World) -> Vec<(TargetIndex, KeyIndex)> {
+        let probed = self.fleet.indices().filter(|place| self.fleet[*place].probe);
+        let rests = |pair: &(TargetIndex, KeyIndex)| {
             self.histories.get(pair).is_some_and(|history| history.rest(world.settled(pair.0)) > now)
         };
         probed
-            .flat_map(|(place, target)| (0..target.key_count()).map(move |key| (place, key)))
+            .flat_map(|place| self.fleet[place].key_indices().map(move |key| (place, key)))
             .filter(|pair| {
                 !self.running.iter().any(|probe| (probe.target, probe.key) == *pair) && !rests(pair)
             })

@@ -10,6 +10,7 @@
 //! it are all overdue: until they have asked, capacity goes to whoever asks first, a new call included, so an operator
 //! sees calls served before others that have waited longer.
 
+use crate::index::TargetIndex;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -58,15 +59,21 @@ impl Queues {
     }
 
     /// Whether one of `free` slots is available to the holder of `ticket`, or to a call that does not wait.
-    pub(crate) fn is_next(&self, now: Moment, place: usize, ticket: Option<Ticket>, free: usize) -> bool {
-        let waiters = self.lines.get(place).into_iter().flatten();
+    pub(crate) fn is_next(
+        &self,
+        now: Moment,
+        place: TargetIndex,
+        ticket: Option<Ticket>,
+        free: usize,
+    ) -> bool {
+        let waiters = self.lines.get(place.position()).into_iter().flatten();
         let ahead = waiters.take_while(|waiter| Some(waiter.ticket) != ticket);
         ahead.filter(|waiter| waiter.answers(now)).take(free).count() < free
     }
 
     /// Joins a queue, to ask again at `due`, or says so from its place in it; false if it is full.
-    pub(crate) fn join(&mut self, place: usize, ticket: Ticket, due: Moment) -> bool {
-        let Some(line) = self.lines.get_mut(place) else { return false };
+    pub(crate) fn join(&mut self, place: TargetIndex, ticket: Ticket, due: Moment) -> bool {
+        let Some(line) = self.lines.get_mut(place.position()) else { return false };
         if let Some(waiter) = line.iter_mut().find(|waiter| waiter.ticket == ticket) {
             waiter.due = due;
             return true;
@@ -85,9 +92,10 @@ impl Queues {
     }
 
     /// Leaves every queue except those at `places`; true if it was in any of the others.
-    pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[usize]) -> bool {
+    pub(crate) fn leave_all_but(&mut self, ticket: Ticket, places: &[TargetIndex]) -> bool {
         let mut left = false;
-        let others = self.lines.iter_mut().enumerate().filter(|(place, _)| !places.contains(place));
+        let others =
+            self.lines.iter_mut().enumerate().filter(|(place, _)| !places.contains(&TargetIndex(*place)));
         for (_, line) in others {
             let before = line.len();
             line.retain(|waiter| waiter.ticket != ticket);
@@ -97,8 +105,8 @@ impl Queues {
     }
 
     /// Wakes as many waiting calls as there are free slots. Without a moment, they have until their own time to answer.
-    pub(crate) fn wake(&mut self, now: Option<Moment>, place: usize, free: usize) {
-        let waiters = self.lines.get_mut(place).into_iter().flatten();
+    pub(crate) fn wake(&mut self, now: Option<Moment>, place: TargetIndex, free: usize) {
+        let waiters = self.lines.get_mut(place.position()).into_iter().flatten();
         let answering = waiters.filter(|waiter| now.is_none_or(|now| waiter.answers(now)));
         for waiter in answering.take(free) {
             waiter.due = now.map_or(waiter.due, |now| waiter.due.min(now));
@@ -117,8 +125,8 @@ impl Queues {
         std::mem::take(&mut self.woken)
     }
 
-    pub(crate) fn len(&self, place: usize) -> usize {
-        self.lines.get(place).map_or(0, VecDeque::len)
+    pub(crate) fn len(&self, place: TargetIndex) -> usize {
+        self.lines.get(place.position()).map_or(0, VecDeque::len)
     }
 }
 
@@ -132,10 +140,14 @@ mod tests {
     fn waiters_are_served_in_fifo_order() {
         let mut queues = Queues::new(1);
         let (a, b) = (queues.ticket(), queues.ticket());
-        assert!(queues.join(0, a, NOW) && queues.join(0, b, NOW) && queues.join(0, a, NOW));
-        let next = |queues: &Queues, ticket, free| queues.is_next(NOW, 0, ticket, free);
+        assert!(
+            queues.join(TargetIndex(0), a, NOW)
+                && queues.join(TargetIndex(0), b, NOW)
+                && queues.join(TargetIndex(0), a, NOW)
+        );
+        let next = |queues: &Queues, ticket, free| queues.is_next(NOW, TargetIndex(0), ticket, free);
         assert!(next(&queues, Some(a), 1) && !next(&queues, Some(b), 1) && !next(&queues, None, 2));
-        queues.wake(Some(NOW), 0, 1);
+        queues.wake(Some(NOW), TargetIndex(0), 1);
         assert_eq!(queues.take_woken(), [a]);
         queues.leave(a);
         assert!(next(&queues, Some(b), 1) && next(&queues, None, 2) && !next(&queues, Some(b), 0));
@@ -146,14 +158,14 @@ mod tests {
         let mut queues = Queues::new(1);
         let (a, b) = (queues.ticket(), queues.ticket());
         let later = NOW + GRACE * 10;
-        assert!(queues.join(0, a, later) && queues.join(0, b, later));
-        queues.wake(Some(NOW), 0, 1);
+        assert!(queues.join(TargetIndex(0), a, later) && queues.join(TargetIndex(0), b, later));
+        queues.wake(Some(NOW), TargetIndex(0), 1);
         assert_eq!(queues.take_woken(), [a]);
-        let next = |queues: &Queues, ticket| queues.is_next(NOW + GRACE, 0, Some(ticket), 1);
+        let next = |queues: &Queues, ticket| queues.is_next(NOW + GRACE, TargetIndex(0), Some(ticket), 1);
         assert!(next(&queues, b));
-        queues.wake(Some(NOW + GRACE), 0, 1);
+        queues.wake(Some(NOW + GRACE), TargetIndex(0), 1);
         assert_eq!(queues.take_woken(), [b]);
-        assert!(queues.join(0, a, later));
+        assert!(queues.join(TargetIndex(0), a, later));
         assert!(next(&queues, a) && !next(&queues, b));
     }
 
@@ -162,7 +174,7 @@ mod tests {
         let mut queues = Queues::new(1);
         let joined = (0..2_000).filter(|_| {
             let ticket = queues.ticket();
-            queues.join(0, ticket, NOW)
+            queues.join(TargetIndex(0), ticket, NOW)
         });
         assert_eq!(joined.count(), LONGEST);
     }

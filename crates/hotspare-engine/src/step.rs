@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hotspare_core::{Chunk, Error, FinishReason, RateLimits, Response, StartKind, TargetId, Trail, Usage};
 
+use crate::index::{KeyIndex, RouteIndex, TargetIndex};
 use crate::judgement::{Judged, Judgement, Reask};
 
 /// Identifies an attempt within its call, counted from 0.
@@ -43,9 +44,9 @@ pub struct AttemptStart {
     /// What part it plays in its call.
     pub kind: StartKind,
     /// Index of the target in the fleet.
-    pub target: usize,
+    pub target: TargetIndex,
     /// Index of the key.
-    pub key: usize,
+    pub key: KeyIndex,
     /// Whether to ask for a stream.
     pub stream: bool,
     /// Time left for the whole answer.
@@ -64,7 +65,7 @@ pub struct AttemptStart {
     /// The longest answer in tokens that the request's maximum cost pays for, if it has one.
     pub most_output: Option<u64>,
     /// Index of the route.
-    pub route: usize,
+    pub route: RouteIndex,
 }
 
 /// How the request of an attempt was sent.

@@ -9,12 +9,19 @@ use hotspare_core::{Error, Evidence, Hold, Moment};
 use hotspare_health::{HealthOutcome, Verdict};
 
 use crate::fleet::Target;
+use crate::index::KeyIndex;
 
 /// How long a key, model or quota that failed permanently stays disabled before one request re-checks it.
 const RECHECK: Duration = Duration::from_secs(600);
 
 /// The outcome of a failed attempt. `weight` is the share of a full failure in thousandths.
-pub(crate) fn outcome(now: Moment, error: &Error, target: &Target, key: usize, weight: u32) -> HealthOutcome {
+pub(crate) fn outcome(
+    now: Moment,
+    error: &Error,
+    target: &Target,
+    key: KeyIndex,
+    weight: u32,
+) -> HealthOutcome {
     let policy = error.policy();
     let Some(scope) = target.scope(key, policy.scope) else { return HealthOutcome::neutral() };
     let hinted = error.retry_after().map(|pause| now + pause);

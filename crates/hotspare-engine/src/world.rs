@@ -24,6 +24,7 @@ use crate::budget::Budget;
 use crate::counts::{CostKind, Counts};
 use crate::ending::{Ending, Settlement};
 use crate::fleet::{Fleet, Route, Target};
+use crate::index::{KeyIndex, PerTarget, TargetIndex};
 use crate::queue::Queues;
 use crate::spend::Spend;
 use service::Service;
@@ -42,7 +43,7 @@ const NOTICE_LIMIT: usize = 256;
 pub struct World {
     fleet: Arc<Fleet>,
     book: Book,
-    targets: Vec<TargetState>,
+    targets: PerTarget<TargetState>,
     routes: Vec<RouteState>,
     last_resort: Budget,
     queues: Queues,
@@ -134,7 +135,7 @@ impl World {
 
     /// Counts a call of a route; returns the number of calls before it.
     pub fn next_turn(&mut self, route: &Route) -> u64 {
-        let state = &mut self.routes[route.index];
+        let state = &mut self.routes[route.index.position()];
         state.hedges.deposit();
         self.last_resort.deposit();
         state.turn += 1;
@@ -143,7 +144,7 @@ impl World {
 
     /// The counters of a target.
     #[must_use]
-    pub fn counts(&self, place: usize) -> &Counts {
+    pub fn counts(&self, place: TargetIndex) -> &Counts {
         &self.targets[place].counts
     }
 
@@ -195,7 +196,7 @@ impl World {
     pub(crate) fn observe(
         &mut self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         permit: &mut Permit,
         observation: Observation,
     ) {
@@ -211,13 +212,13 @@ impl World {
 
     /// A call has waited this long for the first content of a stream when another target, which it had started before,
     /// was first.
-    pub(crate) fn note_waited_in_vain(&mut self, place: usize, waited: Duration) {
+    pub(crate) fn note_waited_in_vain(&mut self, place: TargetIndex, waited: Duration) {
         let in_vain = &mut self.targets[place].in_vain;
         *in_vain = in_vain.saturating_add(waited);
     }
 
     /// For how long calls have waited for a target's first content in vain since it last sent any.
-    pub(crate) fn waited_in_vain(&self, place: usize) -> Duration {
+    pub(crate) fn waited_in_vain(&self, place: TargetIndex) -> Duration {
         self.targets[place].in_vain
     }
 
@@ -227,7 +228,14 @@ impl World {
     }
 
     /// Takes the end of an attempt.
-    pub(crate) fn settle(&mut self, now: Moment, place: usize, permit: Permit, end: Settlement, draw: u64) {
+    pub(crate) fn settle(
+        &mut self,
+        now: Moment,
+        place: TargetIndex,
+        permit: Permit,
+        end: Settlement,
+        draw: u64,
+    ) {
         let Settlement { outcome, ending, usage, cost, .. } = end;
         self.note_out(now, &outcome, ending);
         let kind = match ending {
@@ -245,7 +253,7 @@ impl World {
             state.overflow = state.overflow.filter(|(tokens, _)| counted < *tokens);
             state.window = state.window.filter(|(tokens, _)| counted < *tokens);
         }
-        let of_route = end.route.and_then(|route| self.routes[route].spend.as_mut());
+        let of_route = end.route.and_then(|route| self.routes[route.position()].spend.as_mut());
         let spends = [state.spend.as_mut(), of_route];
         for spend in spends.into_iter().flatten() {
             spend.end(now, end.reserved, cost.unwrap_or_default());
@@ -289,39 +297,39 @@ impl World {
     pub(crate) fn learn(
         &mut self,
         now: Moment,
-        place: usize,
-        key: usize,
+        place: TargetIndex,
+        key: KeyIndex,
         permit: &Permit,
         limits: &RateLimits,
     ) {
-        let scopes = self.fleet.targets()[place].scopes(key);
+        let scopes = self.fleet[place].scopes(key);
         self.book.learn(now, permit, scopes.credential_model, limits);
     }
 
     /// A target rejected a stream and answered the same request without one.
-    pub(crate) fn note_unstreamed_only(&mut self, place: usize) {
+    pub(crate) fn note_unstreamed_only(&mut self, place: TargetIndex) {
         self.targets[place].unstreamed_only = true;
     }
 
     /// A call of the route was answered.
     pub(crate) fn earned(&mut self, route: &Route) {
-        self.routes[route.index].retries.deposit();
+        self.routes[route.index.position()].retries.deposit();
     }
 
     pub(crate) fn take_retry(&mut self, now: Moment, route: &Route) -> bool {
-        self.routes[route.index].retries.try_take(now)
+        self.routes[route.index.position()].retries.try_take(now)
     }
 
     /// Whether the budgets allow a hedge. Hedges have the lowest priority: once failures have used up the retries, a
     /// second start of what works does not help.
     pub(crate) fn has_hedge(&self, route: &Route) -> bool {
-        let state = &self.routes[route.index];
+        let state = &self.routes[route.index.position()];
         !state.retries.is_low() && !state.hedges.is_low()
     }
 
     /// A hedge was started.
     pub(crate) fn take_hedge(&mut self, now: Moment, route: &Route) {
-        let _had = self.routes[route.index].hedges.try_take(now);
+        let _had = self.routes[route.index.position()].hedges.try_take(now);
     }
 
     /// When a call whose targets are all unhealthy may use a last resort.
@@ -356,8 +364,8 @@ impl World {
     }
 
     #[cfg(test)]
-    pub(crate) fn scopes(&self, place: usize) -> crate::fleet::TargetScopes {
-        self.fleet.targets()[place].scopes(0)
+    pub(crate) fn scopes(&self, place: TargetIndex) -> crate::fleet::TargetScopes {
+        self.fleet[place].scopes(KeyIndex::FIRST)
     }
 
     fn queue_notices(&mut self, transitions: Vec<Transition>) {

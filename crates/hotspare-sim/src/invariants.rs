@@ -18,7 +18,7 @@ mod refusal;
 use std::time::Duration;
 
 use hotspare_core::{BreakerState, Error, Kind, Moment, TargetView};
-use hotspare_engine::{Fleet, Route, World};
+use hotspare_engine::{Fleet, KeyIndex, Route, TargetIndex, World};
 use hotspare_health::{Reason, ScopeId, Transition};
 
 use probing::ProbeWait;
@@ -83,7 +83,7 @@ impl InvariantChecker {
     pub(crate) fn new(fleet: &Fleet, limits: &[ReturnLimits]) -> Self {
         let mut scopes = Vec::new();
         for (target, limits) in fleet.targets().iter().zip(limits) {
-            for key in 0..target.key_count() {
+            for key in target.key_indices() {
                 for scope in target.scopes(key).as_array() {
                     let at = scope.index();
                     let new = Scope {
@@ -301,14 +301,16 @@ impl InvariantChecker {
     }
 
     /// Checks that started = served + failed + cancelled + in flight.
-    pub(crate) fn check_counts(&mut self, now: Moment, world: &World, target: usize) {
+    pub(crate) fn check_counts(&mut self, now: Moment, world: &World, target: TargetIndex) {
         let counts = world.counts(target);
         let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
         if counts.started != ended + u64::from(counts.in_flight) {
             self.record(now, || {
                 format!(
-                    "target {target}: {} started, {ended} ended, {} in flight",
-                    counts.started, counts.in_flight
+                    "target {}: {} started, {ended} ended, {} in flight",
+                    target.position(),
+                    counts.started,
+                    counts.in_flight
                 )
             });
         }
@@ -318,8 +320,7 @@ impl InvariantChecker {
     pub(crate) fn call_ended(&mut self, now: Moment, end: &CallEnd<'_>) {
         let limits = &end.route.limits;
         let starts = end.starts;
-        let keys: usize =
-            end.route.members.iter().map(|target| end.fleet.targets()[*target].key_count()).sum();
+        let keys: usize = end.route.members.iter().map(|target| end.fleet[*target].key_count()).sum();
         let most = keys + limits.max_extra_starts as usize;
         if starts > most {
             self.record(now, || format!("a call made {starts} starts, at most {most} are allowed"));
@@ -338,8 +339,8 @@ impl InvariantChecker {
         if let Some(kind @ (Kind::NoTarget | Kind::RateLimited)) = end.failed
             && starts == 0
         {
-            let members: Vec<usize> =
-                end.route.members.iter().copied().filter(|target| !end.excluded.contains(target)).collect();
+            let is_allowed = |target: &TargetIndex| !end.excluded.contains(&target.position());
+            let members: Vec<_> = end.route.members.iter().copied().filter(is_allowed).collect();
             let view = |at: Moment, index: usize| end.world.view(at, members[index], end.prompt_tokens);
             if let Some(what) = refusal::breach(now, end.retry_after, members.len(), view) {
                 self.record(now, || format!("the error of a call ({kind}) {what}"));
@@ -355,14 +356,14 @@ impl InvariantChecker {
                 self.record(now, || format!("a malformed request was sent {starts} times"));
             }
             Some(kind) if end.may_fail_over && kind != Kind::Cancelled => {
-                let admits_since = |place: usize| {
-                    let target = &end.fleet.targets()[place];
-                    let usable = |key: &usize| end.world.key_status(now, place, *key).usable;
-                    let keys = (0..target.key_count()).filter(usable);
+                let admits_since = |place: TargetIndex| {
+                    let target = &end.fleet[place];
+                    let usable = |key: &KeyIndex| end.world.key_status(now, place, *key).usable;
+                    let keys = target.key_indices().filter(usable);
                     keys.map(|key| self.admits_since(&target.scopes(key).as_array())).min()
                 };
                 if let Some(target) = lost::missed(now, end, admits_since) {
-                    let name = &end.fleet.targets()[target].id;
+                    let name = &end.fleet[target].id;
                     self.record(now, || {
                         format!(
                             "a call was lost ({kind}) although {name} was untried and would have admitted it"

@@ -1,8 +1,9 @@
 //! One run: providers and their faults, the callers, and the player that serves them.
 //!
 //! The event loop stands in for the product's driver and does nothing else: it polls a call until it blocks, executes
-//! its steps, and reports events back. Invariant: what happens depends only on scenario, player and seed;
-//! the hash over all events proves it.
+//! its steps, and reports events back. Targets and keys are numbered by their place in the scenario, which is the same for
+//! every player; the engine's own indices are used only towards the engine. Invariant: what happens depends only on
+//! scenario, player and seed; the hash over all events proves it.
 
 mod bill;
 mod callers;
@@ -282,9 +283,9 @@ impl Simulation<'_> {
             self.ledger.quota_used[target] = self.providers.quota_used(target, length);
             // The route under test may have fewer targets than the scenario.
             if let PlayerState::Engine(engine) = &self.player
-                && target < engine.fleet.targets().len()
+                && let Some(index) = engine.fleet.target_index(target)
             {
-                let left: u32 = engine.worlds.iter().map(|world| world.counts(target).in_flight).sum();
+                let left: u32 = engine.worlds.iter().map(|world| world.counts(index).in_flight).sum();
                 if left > 0 || self.providers.busy(target) > 0 {
                     self.invariants.record(self.now, || {
                         format!("the run ended with {left} attempts in flight at target {target}")

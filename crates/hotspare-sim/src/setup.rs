@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hotspare_core::{ModelProfile, Price, ReasoningMode};
-use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, Rules, TargetSpec, World};
+use hotspare_engine::{Adaptive, Fleet, Limits, OnCut, Route, RouteIndex, Rules, TargetSpec, World};
 use hotspare_health::Config as Breaker;
 use hotspare_routing::{Hedge, Hedged, Sequential, Strategy, strategy_named, strategy_names};
 
@@ -39,9 +39,9 @@ pub(crate) struct Assembled {
 impl Setup {
     pub(crate) fn assemble(&self) -> Result<Assembled, String> {
         let (fleet, book) = Fleet::assemble(self.specs.clone());
-        let route = Route::new("trial", 0, Arc::clone(&self.strategy), &fleet).map_err(|unknown| {
-            format!("{}: the strategy names {unknown:?}, which are not targets", self.name)
-        })?;
+        let route = Route::new("trial", RouteIndex::new(0), Arc::clone(&self.strategy), &fleet).map_err(
+            |unknown| format!("{}: the strategy names {unknown:?}, which are not targets", self.name),
+        )?;
         let route = Arc::new(route.with_limits(self.limits.clone()).with_rules(self.rules.clone()));
         let world = World::new(Arc::clone(&fleet), book, std::slice::from_ref(&route));
         Ok(Assembled { fleet, route, world })

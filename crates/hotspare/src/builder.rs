@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hotspare_core::{Error, TargetId};
-use hotspare_engine::{Fleet, TargetSpec, World};
+use hotspare_engine::{Fleet, PerTarget, TargetSpec, World};
 use hotspare_provider::Transport;
 use hotspare_routing::Sequential;
 
@@ -123,7 +123,7 @@ impl ClientBuilder {
         let mut custom_hosts = Vec::new();
         for (name, mut endpoint) in self.targets {
             assign_custom_host(&name, &mut endpoint, &mut custom_hosts);
-            spend_limits.extend(endpoint.options.spend_limit.map(|limit| (specs.len(), limit)));
+            spend_limits.push(endpoint.options.spend_limit);
             let mut target_mistakes = Vec::new();
             let (spec, target) = connect(name.clone(), endpoint, &mut transports, &mut target_mistakes);
             for what in target_mistakes {
@@ -134,6 +134,9 @@ impl ClientBuilder {
         }
         let target_specs = specs.clone();
         let (fleet, book) = Fleet::assemble(specs);
+        let connected: PerTarget<_> = connected.into_iter().collect();
+        let spend_limits: Vec<_> =
+            fleet.indices().zip(spend_limits).filter_map(|(index, limit)| Some((index, limit?))).collect();
         // Every target can be requested by its own name, unless a route already uses that name.
         let taken = |name: &str| {
             self.routes

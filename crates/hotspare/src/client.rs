@@ -139,10 +139,11 @@ impl Client {
     pub async fn check_key(&self, target: impl AsRef<str>, key: usize) -> Result<(), Error> {
         check_runtime()?;
         let index = self.target_index(target.as_ref())?;
-        let keys = self.shared.targets[index].keys.len();
-        match key.checked_sub(1) {
-            Some(place) if place < keys.max(1) => prober_task::probe(&self.shared, index, place).await,
-            _ => {
+        let known = &self.shared.fleet[index];
+        match key.checked_sub(1).and_then(|position| known.key_index(position)) {
+            Some(key) => prober_task::probe(&self.shared, index, key).await,
+            None => {
+                let keys = self.shared.targets[index].keys.len();
                 let what = format!(
                     "target `{}` has {keys} keys; there is no key {key}, counted from 1",
                     target.as_ref()
@@ -239,10 +240,10 @@ impl Client {
         let mut rereads = Vec::new();
         for &index in &route.members {
             let target = &shared.targets[index];
-            for (key, slot) in target.keys.iter().enumerate().filter(|(_, slot)| slot.is_rejected()) {
+            for (key, slot) in shared.keys(index).filter(|(_, slot)| slot.is_rejected()) {
                 rereads.push(async move {
                     if slot.was_replaced(now).await {
-                        tracing::info!(target: "hotspare", target = %target.id, key = key + 1, "key replaced");
+                        tracing::info!(target: "hotspare", target = %target.id, key = key.position() + 1, "key replaced");
                         shared.with_world(|world| world.renew_key(index, key));
                     }
                 });
@@ -323,7 +324,7 @@ impl Client {
         let exact = shared.routes.iter().find(|route| route.name == name);
         let alias = || shared.aliases.iter().find(|(alias, _)| alias == name).map(|(_, index)| *index);
         let rest = || shared.aliases.iter().find(|(alias, _)| alias == "*").map(|(_, index)| *index);
-        exact.or_else(|| shared.routes.get(alias().or_else(rest)?))
+        exact.or_else(|| shared.routes.get(alias().or_else(rest)?.position()))
     }
 
     /// Checks that the targets named in the request's options exist and that one is left: the caller's mistake must not look

@@ -187,9 +187,10 @@ impl Driver {
         }
         target.embeds.store(matches!(self.request, Request::Embed(_)), Ordering::Relaxed);
         let span = tracing::info_span!(target: "hotspare", "hotspare.attempt", attempt = start.id.0, target = %target.id);
-        let profile = &self.shared.fleet.targets()[start.target].profile;
+        let profile = &self.shared.fleet[start.target].profile;
         let prompt = self.shared.prompt(start.route, start.target);
-        let key = target.keys.get(start.key).map(|slot| (Arc::clone(slot), Arc::new(OnceLock::new())));
+        let key =
+            target.keys.get(start.key.position()).map(|slot| (Arc::clone(slot), Arc::new(OnceLock::new())));
         let prepared = prepare(&self.request, start, target, prompt, profile).map(|prepared| {
             self.call.sent(start.id, Sent { notes: prepared.notes, by_tool: prepared.by_tool });
             Outbound::new(prepared.request, Arc::clone(&target.model), start.stream)

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use hotspare_core::{Capabilities, ChatRequest, ModelProfile, TargetId};
-use hotspare_engine::Target;
+use hotspare_engine::{Target, TargetIndex};
 
 use crate::client::Client;
 use crate::shared::Shared;
@@ -46,8 +46,8 @@ impl Client {
         // A target's own route has nothing to compare, but retirement dates and modes still apply.
         for route in &shared.routes {
             let Some((&first, rest)) = route.members.split_first() else { continue };
-            let targets = shared.fleet.targets();
-            let mut report = |index: usize, what: Vec<String>| {
+            let targets = &*shared.fleet;
+            let mut report = |index: TargetIndex, what: Vec<String>| {
                 let target = &targets[index].id;
                 lints.extend(what.into_iter().map(|what| Lint {
                     route: route.name.clone(),
@@ -111,8 +111,8 @@ impl Client {
 
 fn all_templates(
     shared: &Shared,
-) -> impl Iterator<Item = (Option<&str>, usize, &crate::shared::NamedTemplate)> {
-    let by_target = shared.targets.iter().enumerate();
+) -> impl Iterator<Item = (Option<&str>, TargetIndex, &crate::shared::NamedTemplate)> {
+    let by_target = shared.targets.indexed();
     let by_target =
         by_target.filter_map(|(index, target)| target.prompt.as_ref().map(|prompt| (None, index, prompt)));
     let routes = shared.routes.iter().zip(&shared.prompts);

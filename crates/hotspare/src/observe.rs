@@ -4,7 +4,7 @@
 //! key.
 
 use hotspare_core::{Attempt, Blame, BreakerState, Error, Kind, Outcome, Scope, StartKind, TargetId};
-use hotspare_engine::{Fleet, Route, ServiceChange as Change, SlownessChange, Summary, Target};
+use hotspare_engine::{Fleet, KeyIndex, Route, ServiceChange as Change, SlownessChange, Summary, Target};
 use hotspare_health::{NetworkChange, Transition};
 use tracing::Span;
 
@@ -43,7 +43,8 @@ impl Observer {
     /// each host is then tried once a second.
     pub(crate) fn log_network_change(&self, fleet: &Fleet, change: &NetworkChange) {
         let concerned = fleet.targets().iter();
-        let concerned = concerned.filter(|target| change.hosts.contains(&target.scopes(0).host));
+        let concerned =
+            concerned.filter(|target| change.hosts.contains(&target.scopes(KeyIndex::FIRST).host));
         let (from, to, reason) = if change.suspected {
             (
                 BreakerState::Closed,

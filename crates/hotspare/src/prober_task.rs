@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use hotspare_core::{ChatRequest, EmbedRequest, Error, Event, Kind, Request};
-use hotspare_engine::{ProbeId, Prober, ProberStep};
+use hotspare_engine::{KeyIndex, ProbeId, Prober, ProberStep, TargetIndex};
 use hotspare_provider::{Outbound, Provider, Signal};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -104,14 +104,14 @@ async fn wait(at: Option<Instant>, notify: &Notify, probes: &mut Vec<(ProbeId, P
 
 /// Sends a greeting to a target with one of its keys, as a chat or embedding request according to how the target is
 /// used.
-pub(crate) fn probe(shared: &Shared, target: usize, key: usize) -> Probing {
+pub(crate) fn probe(shared: &Shared, target: TargetIndex, key: KeyIndex) -> Probing {
     let connected = &shared.targets[target];
     let request: Request = if connected.embeds.load(Ordering::Relaxed) {
         EmbedRequest::to(connected.model.as_ref()).texts(["hello"]).into()
     } else {
         ChatRequest::to(connected.model.as_ref()).user("Say hello.").max_output(ANSWER).into()
     };
-    let slot = connected.keys.get(key).cloned();
+    let slot = connected.keys.get(key.position()).cloned();
     let model = Arc::clone(&connected.model);
     let provider = Arc::clone(&connected.provider);
     tracing::debug!(target: "hotspare", target = %connected.id, "probing");

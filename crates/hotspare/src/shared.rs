@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hotspare_core::TargetId;
-use hotspare_engine::{Fleet, Route, World};
+use hotspare_engine::{Fleet, KeyIndex, PerTarget, Route, RouteIndex, TargetIndex, World};
 use hotspare_normalize::PromptTemplate;
 use hotspare_provider::Provider;
 
@@ -25,12 +25,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) fleet: Arc<Fleet>,
     /// In the fleet's order.
-    pub(crate) targets: Vec<ConnectedTarget>,
+    pub(crate) targets: PerTarget<ConnectedTarget>,
     pub(crate) routes: Vec<Arc<Route>>,
     /// By route: prompt templates it sets for some of its targets.
-    pub(crate) prompts: Vec<BTreeMap<usize, NamedTemplate>>,
+    pub(crate) prompts: Vec<BTreeMap<TargetIndex, NamedTemplate>>,
     /// Further names of routes; `*` matches every other name.
-    pub(crate) aliases: Vec<(String, usize)>,
+    pub(crate) aliases: Vec<(String, RouteIndex)>,
     pub(crate) observer: RwLock<Observer>,
     pub(crate) validators: Arc<Validators>,
     pub(crate) wake_signals: WakeSignals,
@@ -69,10 +69,10 @@ impl fmt::Debug for NamedTemplate {
 impl Shared {
     pub(crate) fn new(
         fleet: Arc<Fleet>,
-        targets: Vec<ConnectedTarget>,
+        targets: PerTarget<ConnectedTarget>,
         routes: Vec<Arc<Route>>,
-        prompts: Vec<BTreeMap<usize, NamedTemplate>>,
-        aliases: Vec<(String, usize)>,
+        prompts: Vec<BTreeMap<TargetIndex, NamedTemplate>>,
+        aliases: Vec<(String, RouteIndex)>,
         world: World,
     ) -> Self {
         Self {
@@ -91,9 +91,14 @@ impl Shared {
     }
 
     /// The prompt template of a target in a route: the route's, else its own.
-    pub(crate) fn prompt(&self, route: usize, target: usize) -> Option<&NamedTemplate> {
-        let of_route = self.prompts.get(route).and_then(|prompts| prompts.get(&target));
+    pub(crate) fn prompt(&self, route: RouteIndex, target: TargetIndex) -> Option<&NamedTemplate> {
+        let of_route = self.prompts.get(route.position()).and_then(|prompts| prompts.get(&target));
         of_route.or(self.targets[target].prompt.as_ref())
+    }
+
+    /// The keys of a target, with their places; none if it needs no key.
+    pub(crate) fn keys(&self, target: TargetIndex) -> impl Iterator<Item = (KeyIndex, &Arc<KeySlot>)> {
+        self.fleet[target].key_indices().zip(&self.targets[target].keys)
     }
 
     /// Acts on the world under its lock, then handles the consequences outside the lock: reports breaker changes and

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hotspare_core::{Cost, Error, Kind, ModelProfile, TargetId, TargetView};
-use hotspare_engine::{Counts, KeyStatus, Route};
+use hotspare_engine::{Counts, KeyStatus, Route, TargetIndex};
 
 use crate::client::Client;
 use crate::nearest::nearest;
@@ -77,18 +77,17 @@ impl Client {
     pub fn targets(&self) -> Vec<TargetStatus> {
         let shared = self.shared();
         let now = shared.clock.now();
-        let fleet = shared.fleet.targets().iter().zip(&shared.targets);
+        let fleet = shared.fleet.targets().iter().zip(shared.targets.indexed());
         shared.with_world(|world| {
             world.advance(now);
             fleet
-                .enumerate()
-                .map(|(index, (target, connected))| TargetStatus {
+                .map(|(target, (index, connected))| TargetStatus {
                     id: target.id.clone(),
                     wire: target.wire,
                     model: connected.model.to_string(),
                     base_url: connected.base_url.clone(),
                     profile: target.profile.clone(),
-                    keys: (0..connected.keys.len()).map(|key| world.key_status(now, index, key)).collect(),
+                    keys: shared.keys(index).map(|(key, _)| world.key_status(now, index, key)).collect(),
                     disabled_by: world.disabled_by(index),
                     view: world.view(now, index, 0),
                     counts: world.counts(index).clone(),
@@ -144,12 +143,12 @@ impl Client {
     /// so.
     pub async fn reload_keys(&self) -> usize {
         let shared = self.shared();
-        let slots = shared.targets.iter().enumerate().flat_map(|(index, target)| {
-            target.keys.iter().enumerate().map(move |(key, slot)| (index, key, target, slot))
+        let slots = shared.targets.indexed().flat_map(|(index, target)| {
+            shared.keys(index).map(move |(key, slot)| (index, key, target, slot))
         });
         let reloading = slots.map(async |(index, key, target, slot)| {
             let changed = slot.reload().await.unwrap_or_else(|what| {
-                tracing::warn!(target: "hotspare", target = %target.id, key = key + 1, "{what}: the last key stays in use");
+                tracing::warn!(target: "hotspare", target = %target.id, key = key.position() + 1, "{what}: the last key stays in use");
                 false
             });
             if changed {
@@ -160,7 +159,7 @@ impl Client {
         futures::future::join_all(reloading).await.into_iter().sum()
     }
 
-    pub(crate) fn target_index(&self, target: &str) -> Result<usize, Error> {
+    pub(crate) fn target_index(&self, target: &str) -> Result<TargetIndex, Error> {
         let index = self.shared().fleet.find(target);
         index.ok_or_else(|| {
             let names = self.shared().targets.iter().map(|target| target.id.to_string()).collect();

@@ -54,7 +54,7 @@ impl Call {
         self.wanted = 0;
         // Whatever another target objected to: this one answers the request, so if its answer is cut, others may too.
         (self.stopped, self.restricted) = (false, None);
-        self.objections.remove(self.fleet.targets()[self.attempts[id.0].choice.target].wire);
+        self.objections.remove(self.fleet[self.attempts[id.0].choice.target].wire);
         self.hand_over(id);
         self.release(id);
     }

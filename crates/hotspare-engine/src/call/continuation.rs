@@ -13,6 +13,7 @@ use hotspare_routing::Reason;
 
 use super::Call;
 use crate::ending::Ending;
+use crate::index::TargetIndex;
 use crate::plan::PlannedTarget;
 use crate::rules::{OnCut, OnKind};
 use crate::splice;
@@ -71,12 +72,12 @@ impl Call {
         let attempt = &self.attempts[id.0];
         match &self.sent {
             Some(sent) if plain && wanted && self.has_successor() => {
-                let from = self.fleet.targets()[attempt.choice.target].id.clone();
-                let name = &self.fleet.targets()[attempt.choice.target].name;
+                let from = self.fleet[attempt.choice.target].id.clone();
+                let name = &self.fleet[attempt.choice.target].name;
                 let fleet = &self.fleet;
                 // Stable sort: equals keep the route's order.
                 let order = |choice: &PlannedTarget| {
-                    let kin = kinship(name, &fleet.targets()[choice.target].name);
+                    let kin = kinship(name, &fleet[choice.target].name);
                     (choice.trim_to.is_some(), Reverse(kin))
                 };
                 self.waiting.make_contiguous().sort_by_key(order);
@@ -99,8 +100,8 @@ impl Call {
     }
 
     /// What a target is given as the beginning of its answer; `None` if it has to write that again.
-    pub(super) fn prefill_for<'a>(&self, place: usize, cut: &'a Cut) -> Option<&'a Beginning> {
-        let accepts = self.fleet.targets()[place].profile.capabilities.assistant_prefill == Some(true);
+    pub(super) fn prefill_for<'a>(&self, place: TargetIndex, cut: &'a Cut) -> Option<&'a Beginning> {
+        let accepts = self.fleet[place].profile.capabilities.assistant_prefill == Some(true);
         cut.prefill.as_ref().filter(|_| accepts && !self.no_prefill.contains(&place))
     }
 
@@ -169,7 +170,7 @@ impl Call {
     /// Emits the handover, if `id` continues another target's answer.
     pub(super) fn hand_over(&mut self, id: AttemptId) {
         if let Some(cut) = self.cut.take() {
-            let to = self.fleet.targets()[self.attempts[id.0].choice.target].id.clone();
+            let to = self.fleet[self.attempts[id.0].choice.target].id.clone();
             self.outbox.push_back(Chunk::from(Event::Handover { from: cut.from, to }));
         }
     }

@@ -49,7 +49,7 @@ impl Call {
 
     /// The longest answer that the request's limit pays for, if it has one.
     pub(super) fn affordable_answer(&self, choice: &PlannedTarget) -> Option<u64> {
-        let price = self.fleet.targets()[choice.target].profile.price?;
+        let price = self.fleet[choice.target].profile.price?;
         let left = self.spec.max_cost?.saturating_sub(self.spent_or_reserved());
         price.answer_within(left, choice.prompt_tokens)
     }

@@ -15,6 +15,7 @@ use hotspare_routing::Reason;
 use super::Call;
 use crate::attempt::AttemptState;
 use crate::ending::Ending;
+use crate::index::TargetIndex;
 use crate::judgement::Reask;
 use crate::plan::PlannedTarget;
 use crate::rules::{OnKind, OnRefusal};
@@ -68,7 +69,7 @@ impl Call {
                 world.overflowed(now, place, choice, counted);
             }
         }
-        let error = error.with_target(self.fleet.targets()[place].id.clone());
+        let error = error.with_target(self.fleet[place].id.clone());
         if id == AttemptId(0) {
             // Hedges are for the first attempt only; its failure is handled here instead.
             self.hedge_at = None;
@@ -119,7 +120,7 @@ impl Call {
     }
 
     /// Applies the route's rules, then the policy table.
-    fn follow(&mut self, place: usize, error: &Error) {
+    fn follow(&mut self, place: TargetIndex, error: &Error) {
         let policy = error.policy();
         match self.route.rules.on.get(&error.kind()) {
             Some(OnKind::Stop) => self.stopped = true,
@@ -135,8 +136,8 @@ impl Call {
         }
     }
 
-    fn follow_policy(&mut self, policy: Policy, place: usize, told: Option<Overflow>) {
-        let target = &self.fleet.targets()[place];
+    fn follow_policy(&mut self, policy: Policy, place: TargetIndex, told: Option<Overflow>) {
+        let target = &self.fleet[place];
         let wire = target.wire;
         let window = target.profile.context_window.into_iter().chain(told.and_then(|told| told.limit)).min();
         match policy.next {
@@ -161,11 +162,11 @@ impl Call {
     /// Whether the target, on the caller's own wire, stands in for another that never judged the request, while a
     /// target of a different wire is untried. Hosts on one wire differ in what they accept, so its objection is not yet
     /// the caller's mistake.
-    fn stands_in(&self, place: usize) -> bool {
-        let targets = self.fleet.targets();
-        let another = self.errors.iter().any(|error| error.target() != Some(&targets[place].id));
+    fn stands_in(&self, place: TargetIndex) -> bool {
+        let fleet = &self.fleet;
+        let another = self.errors.iter().any(|error| error.target() != Some(&fleet[place].id));
         let untried = self.waiting.iter().chain(self.refused.iter().map(|(choice, _)| choice));
-        another && untried.into_iter().any(|choice| targets[choice.target].wire != targets[place].wire)
+        another && untried.into_iter().any(|choice| fleet[choice.target].wire != fleet[place].wire)
     }
 
     /// Retries the same target if that is promising and the budget allows.
@@ -181,12 +182,12 @@ impl Call {
         }
         let AttemptState { choice, key, .. } = &self.attempts[id.0];
         let (place, key, clean) = (choice.target, *key, choice.clean);
-        let target = &self.fleet.targets()[place];
+        let target = &self.fleet[place];
         let starts = self.attempts.iter().filter(|attempt| attempt.choice.target == place).count();
         // Another key counts as an untried candidate, so it needs no budget.
         let key_is_ill = matches!(policy.scope, Scope::Credential | Scope::CredentialModel);
         if key_is_ill && starts < target.key_count() {
-            let why = format!("key {} failed ({}); next key", key + 1, error.kind());
+            let why = format!("key {} failed ({}); next key", key.position() + 1, error.kind());
             self.retries.push_back(Retry { untried: true, ..self.once_more(now, id, why) });
             return true;
         }
@@ -299,7 +300,7 @@ impl Call {
         let again = self.extra_starts < self.route.limits.max_extra_starts;
         let Some(attempt) = self.live(id) else { return };
         let place = attempt.choice.target;
-        let error = error.with_target(self.fleet.targets()[place].id.clone());
+        let error = error.with_target(self.fleet[place].id.clone());
         let end = Outcome::Failed {
             kind: error.kind(),
             status: error.status(),
@@ -354,7 +355,7 @@ impl Call {
     fn reask_exceeds_cost_limit(&self, id: AttemptId, most: Option<Cost>) -> Option<String> {
         let most = most?;
         let last = &self.attempts[id.0];
-        let Some(price) = self.fleet.targets()[last.choice.target].profile.price else {
+        let Some(price) = self.fleet[last.choice.target].profile.price else {
             return Some(
                 "its price is not known, and the route limits this cost: set `price` in its `profile`".into(),
             );

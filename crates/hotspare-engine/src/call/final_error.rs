@@ -9,6 +9,7 @@ use hotspare_core::{Blame, Error, Hold, Kind, Moment, Next, TargetId};
 
 use super::{Call, refusals};
 use crate::ending::Ending;
+use crate::index::TargetIndex;
 use crate::plan::PlannedTarget;
 use crate::world::World;
 
@@ -78,7 +79,7 @@ impl Call {
 
     /// When the first of the targets that were skipped for their cost becomes affordable again.
     fn affordable_at(&self, now: Moment, world: &World) -> Option<Moment> {
-        let asked = |place: usize| {
+        let asked = |place: TargetIndex| {
             self.attempts.iter().any(|attempt| attempt.choice.target == place)
                 || self.refused.iter().any(|(choice, _)| choice.target == place)
         };
@@ -86,7 +87,7 @@ impl Call {
         passed_over
             .filter_map(|place| {
                 let most = self.unaffordable.get(&place).copied();
-                let most = most.or_else(|| self.fleet.targets()[place].prompt_cost(self.prompt_tokens))?;
+                let most = most.or_else(|| self.fleet[place].prompt_cost(self.prompt_tokens))?;
                 world.overspent(now, self.route.index, place, most)?.until
             })
             .min()
@@ -133,12 +134,12 @@ impl Call {
     fn no_target_reason(&self, now: Moment) -> String {
         let place = |target: &TargetId| {
             let members = &self.route.members;
-            members.iter().position(|&member| self.fleet.targets()[member].id == *target)
+            members.iter().position(|&member| self.fleet[member].id == *target)
         };
         let refused = self.refused.iter().map(|(choice, refusal)| {
             let disabled_by = self.disabled.get(&choice.target).copied();
             let why = refusals::why_refused(now, refusal, disabled_by);
-            (&self.fleet.targets()[choice.target].id, why)
+            (&self.fleet[choice.target].id, why)
         });
         let skipped = self.trail.skipped.iter().map(|skipped| (&skipped.target, skipped.why.clone()));
         let mut reasons: Vec<_> = refused.chain(skipped).collect();

@@ -10,6 +10,7 @@ use hotspare_core::Moment;
 
 use super::Call;
 use crate::attempt::AttemptState;
+use crate::index::TargetIndex;
 use crate::plan::TypicalLatency;
 use crate::step::AttemptId;
 use crate::world::World;
@@ -90,7 +91,7 @@ impl Call {
         &self,
         now: Moment,
         world: &World,
-        place: usize,
+        place: TargetIndex,
         left: Duration,
         usual: TypicalLatency,
     ) -> Option<TypicalLatency> {

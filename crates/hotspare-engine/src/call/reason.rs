@@ -8,17 +8,18 @@ use hotspare_routing::Start;
 use super::Call;
 use super::refusals::why_refused;
 use crate::attempt::AttemptState;
+use crate::index::TargetIndex;
 use crate::plan::PlannedTarget;
 use crate::world::World;
 
 impl Call {
     /// What part an attempt at `place` plays that starts now, unless it is a retry in place or a last resort.
     /// `instead` is whether a target before it was passed over.
-    pub(super) fn start_kind(&self, place: usize, instead: bool) -> StartKind {
+    pub(super) fn start_kind(&self, place: TargetIndex, instead: bool) -> StartKind {
         let of_place = |attempt: &AttemptState| attempt.choice.target == place;
         let is_live = self.attempts.iter().any(AttemptState::is_live);
         // The loser of a race is asked anew, but for another target's answer.
-        let succeeds = self.cut.as_ref().is_some_and(|cut| cut.from != self.fleet.targets()[place].id);
+        let succeeds = self.cut.as_ref().is_some_and(|cut| cut.from != self.fleet[place].id);
         if !succeeds && self.attempts.iter().any(of_place) {
             StartKind::Retry
         } else if succeeds || !self.errors.is_empty() || self.late().is_some() {
@@ -41,9 +42,9 @@ impl Call {
 
     /// A target that would have come before `place` and is blocked, with the reason: its turn came and it was refused
     /// or had spent its limit, or the strategy moved it back because it was not usable.
-    pub(super) fn passed_over(&self, now: Moment, world: &World, place: usize) -> Option<String> {
-        let blocked = |place: usize, why: &str| {
-            let target = &self.fleet.targets()[place].id;
+    pub(super) fn passed_over(&self, now: Moment, world: &World, place: TargetIndex) -> Option<String> {
+        let blocked = |place: TargetIndex, why: &str| {
+            let target = &self.fleet[place].id;
             format!("{target} is blocked ({why})")
         };
         if let Some((choice, refusal)) = self.refused.iter().find(|(choice, _)| choice.target != place) {
@@ -73,7 +74,7 @@ impl Call {
             );
         }
         if let Some(late) = self.late() {
-            let target = &self.fleet.targets()[late.choice.target].id;
+            let target = &self.fleet[late.choice.target].id;
             let silent = now.saturating_since(late.started).as_secs_f64();
             return format!("{target} is late: no content after {silent:.1} s; {reason}");
         }

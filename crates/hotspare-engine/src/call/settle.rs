@@ -129,7 +129,7 @@ impl Call {
     /// The outcome of an attempt that callers should not have had to wait for.
     pub(super) fn slow(&self, id: AttemptId) -> HealthOutcome {
         let attempt = &self.attempts[id.0];
-        let scope = self.fleet.targets()[attempt.choice.target].scope(attempt.key, Scope::Model);
+        let scope = self.fleet[attempt.choice.target].scope(attempt.key, Scope::Model);
         scope.map_or_else(HealthOutcome::neutral, |scope| HealthOutcome::at(scope, Verdict::Slow))
     }
 
@@ -156,7 +156,7 @@ impl Call {
             matches!(ending, Ending::Abandoned | Ending::Cancelled | Ending::Failed(Kind::Deadline));
         let usage = attempt.usage_billed(hung_up);
         let turns = std::mem::take(&mut attempt.turns);
-        let (cost, unpriced) = cost(&self.fleet.targets()[attempt.choice.target], &usage, &turns);
+        let (cost, unpriced) = cost(&self.fleet[attempt.choice.target], &usage, &turns);
         if let Some(entry) = self.trail.attempts.get_mut(id.0) {
             entry.cost = cost;
             entry.turns = turns;
@@ -237,7 +237,7 @@ impl Call {
         self.drop_others(now, world, None, Ending::Cancelled, "another target answered first");
         self.stop_waiting(now, world);
         let attempt = &self.attempts[id.0];
-        let served_by = self.fleet.targets()[attempt.choice.target].id.clone();
+        let served_by = self.fleet[attempt.choice.target].id.clone();
         let own = attempt.usage_or_estimate();
         let usage = self.usage_of_all(id, own);
         if self.is_continued(id) && own != attempt.usage {
@@ -273,7 +273,7 @@ impl Call {
             let why = refusals::why_refused(at, &refusal, self.disabled.get(&place).copied());
             let again = self.attempts.iter().any(|attempt| attempt.choice.target == place);
             let why = if again { format!("not asked again: {why}") } else { why };
-            let skipped = Skipped::new(self.fleet.targets()[place].id.clone(), why);
+            let skipped = Skipped::new(self.fleet[place].id.clone(), why);
             self.trail.skipped.push(skipped.with_retry_after(refusals::usable_in(now, &refusal)));
         }
         self.refused.clear();
@@ -300,7 +300,7 @@ impl Call {
     /// A request that causes server errors at two targets may itself be the cause, so the second counts a third.
     pub(super) fn evidence(&mut self, now: Moment, id: AttemptId, error: &Error) -> HealthOutcome {
         let attempt = &self.attempts[id.0];
-        let target = &self.fleet.targets()[attempt.choice.target];
+        let target = &self.fleet[attempt.choice.target];
         let poison =
             error.kind() == Kind::Server && self.errors.iter().any(|before| before.kind() == Kind::Server);
         let outcome = verdict::outcome(now, error, target, attempt.key, if poison { 333 } else { 1_000 });

@@ -15,6 +15,7 @@ use super::Call;
 use super::failover::Retry;
 use super::refusals::{passes_soon, why_refused};
 use crate::attempt::AttemptState;
+use crate::index::{KeyIndex, TargetIndex};
 use crate::judgement::{Fold, Gathered};
 use crate::plan::PlannedTarget;
 use crate::rules::ValidateOutput;
@@ -149,7 +150,7 @@ impl Call {
     }
 
     /// Whether a target is asked for a stream.
-    fn streams(&self, world: &World, place: usize) -> bool {
+    fn streams(&self, world: &World, place: TargetIndex) -> bool {
         let refuses = self.unstreamed_only.contains(&place);
         let words = self.spec.vectors.is_none();
         words && (self.spec.stream || (!refuses && world.streams_upstream(&self.route, place)))
@@ -157,9 +158,10 @@ impl Call {
 
     /// Why a target is skipped although its turn has come.
     fn unsuited(&self, now: Moment, world: &World, choice: &PlannedTarget) -> Option<String> {
-        let target = &self.fleet.targets()[choice.target];
+        let target = &self.fleet[choice.target];
         if let Some(most) = self.route.limits.max_targets {
-            let tried: BTreeSet<usize> = self.attempts.iter().map(|attempt| attempt.choice.target).collect();
+            let tried: BTreeSet<TargetIndex> =
+                self.attempts.iter().map(|attempt| attempt.choice.target).collect();
             let is_full = tried.len() >= usize::try_from(most).unwrap_or(usize::MAX);
             if is_full && !tried.contains(&choice.target) {
                 return Some(format!("the route tries at most {most} targets"));
@@ -196,15 +198,15 @@ impl Call {
     }
 
     /// Records why a target is not asked.
-    fn skip(&mut self, place: usize, why: String) {
-        let target = self.fleet.targets()[place].id.clone();
+    fn skip(&mut self, place: TargetIndex, why: String) {
+        let target = self.fleet[place].id.clone();
         self.trail.skipped.push(Skipped::new(target, why));
         self.refusals.remove(&place);
     }
 
     /// Records why a target was not asked again.
-    pub(super) fn note_not_retried(&mut self, place: usize, why: &str) {
-        let target = self.fleet.targets()[place].id.clone();
+    pub(super) fn note_not_retried(&mut self, place: TargetIndex, why: &str) {
+        let target = self.fleet[place].id.clone();
         self.trail.skipped.push(Skipped::new(target, format!("not asked again: {why}")));
     }
 
@@ -344,7 +346,7 @@ impl Call {
         now: Moment,
         world: &mut World,
         choice: PlannedTarget,
-        admitted: (usize, Permit),
+        admitted: (KeyIndex, Permit),
         (kind, why): (StartKind, String),
     ) -> AttemptStart {
         let id = AttemptId(self.attempts.len());
@@ -352,7 +354,7 @@ impl Call {
         let most_output = self.affordable_answer(&choice);
         let PlannedTarget { target: place, most_prompt_tokens, window, trim_to, .. } = choice;
         self.refusals.remove(&place);
-        let target = &self.fleet.targets()[place];
+        let target = &self.fleet[place];
         let stream = self.streams(world, place);
         if !stream {
             // Its first content is the whole answer.

@@ -73,7 +73,7 @@ fn late_first_content_starts_a_spare_but_the_late_target_can_win() {
     assert_eq!(rig.live, BTreeSet::from([AttemptId(0)]), "the spare was dropped");
     rig.finishes(0);
     assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "a");
-    assert_eq!(rig.world.counts(1).cancelled, 1);
+    assert_eq!(rig.world.counts(TargetIndex(1)).cancelled, 1);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn caller_error_returns_at_once_without_affecting_health() {
     rig.fails(0, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
     assert_eq!(rig.targets(), [0]);
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0);
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 0);
 }
 
 #[test]
@@ -93,11 +93,11 @@ fn server_error_is_retried_once_on_the_same_target() {
     assert_eq!(rig.targets(), [0, 0]);
     rig.fails(1, Kind::Server);
     assert_eq!(rig.targets(), [0, 0, 1]);
-    let failures = rig.world.view(rig.now, 0, 0).failure_rate_bp;
+    let failures = rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp;
     rig.text(2, "x");
     rig.finishes(2);
     assert!(failures > 0);
-    assert_eq!(rig.world.counts(0).failed[&Kind::Server], 2);
+    assert_eq!(rig.world.counts(TargetIndex(0)).failed[&Kind::Server], 2);
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn connection_closed_young_is_retried_in_place_without_blame() {
     rig.wait(Duration::from_millis(600));
     rig.fails(0, Kind::Disconnected);
     assert_eq!(rig.targets(), [0, 0], "its connection may have been stale");
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0);
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 0);
     rig.fails(1, Kind::Disconnected);
     assert_eq!(rig.targets(), [0, 0, 1], "a new connection is not stale");
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 10_000);
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 10_000);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn connection_closed_during_work_moves_on_and_counts() {
     rig.wait(Duration::from_secs(3));
     rig.fails(0, Kind::Disconnected);
     assert_eq!(rig.targets(), [0, 1]);
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 10_000);
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 10_000);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn connection_closed_during_work_is_retried_in_place_if_no_other_target_is_left(
     rig.wait(Duration::from_secs(3));
     rig.fails(0, Kind::Disconnected);
     assert_eq!(rig.targets(), [0, 0]);
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 10_000, "and counts");
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 10_000, "and counts");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn race_losers_are_cancelled_and_their_usage_counts() {
     let trail = &rig.done[0].as_ref().unwrap().trail;
     assert!(matches!(trail.attempts[2].outcome, Outcome::Cancelled { .. }));
     assert!(trail.attempts[2].usage.input.is_some(), "the loser had started and is billed");
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "losing is not failing");
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 0, "losing is not failing");
 }
 
 /// Its caller may take the first piece and read on much later, or never.
@@ -178,12 +178,12 @@ fn losers_are_dropped_before_the_first_piece_is_delivered() {
     let mut rig = setup.rig();
     rig.call.on_event(rig.now, AttemptId(0), Chunk::from(Event::TextDelta("first".into())));
     assert!(matches!(rig.call.poll(rig.now, &mut rig.world), Step::Abort(AttemptId(1))));
-    assert_eq!(rig.world.counts(1).in_flight, 0);
+    assert_eq!(rig.world.counts(TargetIndex(1)).in_flight, 0);
     assert_eq!(rig.call.trail().serving().unwrap().target.as_str(), "a");
     assert!(matches!(rig.call.poll(rig.now, &mut rig.world), Step::Deliver(_)));
     rig.now = rig.now + Duration::from_secs(60);
     rig.run();
-    assert_eq!(rig.world.view(rig.now, 1, 0).failure_rate_bp, 0, "the pause is the caller's");
+    assert_eq!(rig.world.view(rig.now, TargetIndex(1), 0).failure_rate_bp, 0, "the pause is the caller's");
 }
 
 /// It had the prompt in hand, whether it said so or not.
@@ -314,7 +314,7 @@ fn cheapest_target_is_the_one_that_is_known_to_count_fewer_tokens() {
     views[0].tokens.per_mille[hotspare_core::PromptPart::Text as usize] = 1_300;
     let size = PromptSize::of_text(10_000);
     let plan = Plan::new(&rig.call.fleet, &rig.call.route, &request, size, &views, PlanSeed::default());
-    assert_eq!(plan.choices.iter().map(|choice| choice.target).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(plan.choices.iter().map(|choice| choice.target.position()).collect::<Vec<_>>(), [1, 0]);
 }
 
 #[test]
@@ -357,13 +357,13 @@ fn last_resort_is_tried_when_all_targets_are_blocked() {
         ask_again(&mut rig);
         rig.fails(0, Kind::Connect);
     }
-    assert!(!rig.world.view(rig.now, 0, 0).usable);
+    assert!(!rig.world.view(rig.now, TargetIndex(0), 0).usable);
     ask_again(&mut rig);
     assert!(rig.call.trail().attempts[0].why.starts_with("last resort"));
     rig.text(0, "back again");
     rig.finishes(0);
     assert!(rig.done.last().unwrap().is_ok());
-    assert!(rig.world.view(rig.now, 0, 0).usable);
+    assert!(rig.world.view(rig.now, TargetIndex(0), 0).usable);
 }
 
 /// A stream that was held back is delivered when the call has ended; until its last piece has been handed out, the trail
@@ -397,6 +397,6 @@ fn call_ends_at_the_deadline() {
 fn caller_disconnect_does_not_affect_health() {
     let mut rig = Setup::new(&["a", "b"]).rig();
     rig.tell(Input::CallerGone);
-    assert_eq!(rig.world.counts(0).in_flight, 0);
-    assert_eq!(rig.world.view(rig.now, 0, 0).samples, 0);
+    assert_eq!(rig.world.counts(TargetIndex(0)).in_flight, 0);
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).samples, 0);
 }

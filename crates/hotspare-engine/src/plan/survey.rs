@@ -8,6 +8,7 @@ use hotspare_normalize::PromptTemplate;
 use hotspare_routing::{Candidate, Ineligible, Need, Space, absent_tool, ineligible, ineligible_to_embed};
 
 use crate::fleet::{Fleet, Route, Target};
+use crate::index::TargetIndex;
 use crate::measure::Measure;
 use crate::rules::Trim;
 
@@ -18,7 +19,7 @@ pub(super) struct Question<'a, 't> {
     pub(super) request: &'a Request,
     pub(super) size: &'a PromptSize,
     /// The prompt template of the target at an index of the fleet.
-    pub(super) templates: &'a dyn Fn(usize) -> Option<&'t dyn PromptTemplate>,
+    pub(super) templates: &'a dyn Fn(TargetIndex) -> Option<&'t dyn PromptTemplate>,
 }
 
 /// What the targets answered.
@@ -43,7 +44,7 @@ pub(super) struct Survey<'a> {
 
 /// What a choice needs to know about a candidate.
 pub(super) struct Facts {
-    pub(super) target: usize,
+    pub(super) target: TargetIndex,
     pub(super) need: Need,
     pub(super) needs: u64,
     pub(super) trim_to: Option<u64>,
@@ -99,7 +100,7 @@ impl<'a> Question<'a, '_> {
                     survey.candidates.push(candidate);
                     survey.facts.push(Some(facts));
                 }
-                Err(why) => survey.skip(index, &self.fleet.targets()[place], why),
+                Err(why) => survey.skip(index, &self.fleet[place], why),
             }
         }
         survey
@@ -107,13 +108,13 @@ impl<'a> Question<'a, '_> {
 
     fn ask_one(
         &self,
-        place: usize,
+        place: TargetIndex,
         view: &TargetView,
         measure: &mut Measure<'_>,
         space: Option<Space<'_>>,
-        holder: Option<usize>,
+        holder: Option<TargetIndex>,
     ) -> Result<(Candidate<'a>, Facts), Unsuited> {
-        let target = &self.fleet.targets()[place];
+        let target = &self.fleet[place];
         if !self.request.options().allows(&target.id) {
             return Err(Unsuited::Excluded);
         }
@@ -199,11 +200,11 @@ impl Survey<'_> {
 
 /// The target assumed to keep the state that a request refers to: the first of the route's members that uses its wire
 /// and runs its tools.
-fn holder(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
+fn holder(fleet: &Fleet, route: &Route, request: &Request) -> Option<TargetIndex> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|bound| bound.kept)?;
     route.members.iter().copied().find(|&place| {
-        let target = &fleet.targets()[place];
+        let target = &fleet[place];
         target.wire == bound.wire
             && request.options().allows(&target.id)
             && absent_tool(chat, &target.profile).is_none()
@@ -211,18 +212,23 @@ fn holder(fleet: &Fleet, route: &Route, request: &Request) -> Option<usize> {
 }
 
 /// Why a bound request cannot be served at `place`, if it cannot.
-fn elsewhere(fleet: &Fleet, request: &Request, place: usize, holder: Option<usize>) -> Option<String> {
+fn elsewhere(
+    fleet: &Fleet,
+    request: &Request,
+    place: TargetIndex,
+    holder: Option<TargetIndex>,
+) -> Option<String> {
     let Request::Chat(chat) = request else { return None };
     let bound = chat.bound.as_ref().filter(|_| holder != Some(place))?;
     if !bound.kept {
-        let other = fleet.targets()[place].wire != bound.wire;
+        let other = fleet[place].wire != bound.wire;
         return other.then(|| format!("only the wire {} supports {}", bound.wire, bound.what));
     }
-    if let Some(absent) = absent_tool(chat, &fleet.targets()[place].profile) {
+    if let Some(absent) = absent_tool(chat, &fleet[place].profile) {
         return Some(absent.to_string());
     }
     Some(match holder {
-        Some(holder) => format!("the request is bound to {}: {}", fleet.targets()[holder].id, bound.what),
+        Some(holder) => format!("the request is bound to {}: {}", fleet[holder].id, bound.what),
         None => format!("the request is bound to a provider of the wire {}: {}", bound.wire, bound.what),
     })
 }
@@ -254,7 +260,7 @@ fn unable(request: &Request, target: &Target, need: Need, space: Option<Space<'_
 /// the ranking, because the vectors of two calls must be comparable.
 fn space<'a>(fleet: &'a Fleet, route: &Route, request: &Request) -> Option<Space<'a>> {
     let Request::Embed(embed) = request else { return None };
-    let members = route.members.iter().map(|&place| &fleet.targets()[place]);
+    let members = route.members.iter().map(|&place| &fleet[place]);
     let first = members
         .filter(|target| request.options().allows(&target.id))
         .find(|target| ineligible_to_embed(&target.profile).is_none())?;

@@ -9,6 +9,7 @@ use hotspare_routing::Sequential;
 
 use super::*;
 use crate::fleet::{Route, TargetSpec};
+use crate::index::{KeyIndex, RouteIndex, TargetIndex};
 use crate::world::{Demand, ServiceChange};
 
 struct Rig {
@@ -45,7 +46,7 @@ fn rig_with(keys: u64, max_in_flight: Option<u32>, lease: Duration) -> Rig {
         probe,
     };
     let (fleet, book) = Fleet::assemble(vec![spec("a", true), spec("b", false)]);
-    let route = Route::new("r", 0, Arc::new(Sequential::new(["a", "b"])), &fleet).unwrap();
+    let route = Route::new("r", RouteIndex::new(0), Arc::new(Sequential::new(["a", "b"])), &fleet).unwrap();
     let world = World::new(Arc::clone(&fleet), book, &[Arc::new(route)]);
     let now = Moment::ZERO + Duration::from_secs(1_000);
     Rig { prober: Prober::new(fleet), world, now, out: Vec::new() }
@@ -56,7 +57,9 @@ impl Rig {
         for _ in 0..100 {
             match self.prober.poll(self.now, &mut self.world) {
                 ProberStep::Abort(id) => self.out.retain(|(out, ..)| *out != id),
-                ProberStep::Probe { id, target, key } => self.out.push((id, target, key)),
+                ProberStep::Probe { id, target, key } => {
+                    self.out.push((id, target.position(), key.position()))
+                }
                 ProberStep::Wait => return,
             }
         }
@@ -64,14 +67,14 @@ impl Rig {
     }
 
     /// A caller's request fails at a target.
-    fn caller_fails(&mut self, place: usize, kind: Kind) {
+    fn caller_fails(&mut self, place: TargetIndex, kind: Kind) {
         let Ok((key, permit)) = self.world.admit(self.now, place, Demand::default()) else { return };
         let error = Error::new(kind, "");
-        let outcome = verdict::outcome(self.now, &error, &self.prober.fleet.targets()[place], key, 1_000);
+        let outcome = verdict::outcome(self.now, &error, &self.prober.fleet[place], key, 1_000);
         self.caller_ends(place, permit, outcome, Ending::Failed(kind));
     }
 
-    fn caller_ends(&mut self, place: usize, permit: Permit, outcome: HealthOutcome, ending: Ending) {
+    fn caller_ends(&mut self, place: TargetIndex, permit: Permit, outcome: HealthOutcome, ending: Ending) {
         let end = Settlement::of_attempt(outcome, ending);
         self.world.settle(self.now, place, permit, end, 0);
     }
@@ -79,7 +82,7 @@ impl Rig {
     /// Opens the first target, which from then on answers every request after `takes`. A caller tries once a second if
     /// there are any. Returns the time until the breaker closes, up to ten minutes.
     fn time_to_recover(&mut self, takes: Duration, with_callers: bool) -> Option<Duration> {
-        self.caller_fails(0, Kind::Server);
+        self.caller_fails(TargetIndex(0), Kind::Server);
         self.run();
         let (begun, mut second) = (self.now, 0);
         let mut calls: VecDeque<(Moment, Permit)> = VecDeque::new();
@@ -100,17 +103,18 @@ impl Rig {
                 self.ends(Ok(()));
             } else if ends.is_some_and(|ends| ends <= self.now) {
                 let (_, permit) = calls.pop_front().unwrap();
-                self.caller_ends(0, permit, HealthOutcome::success(), Ending::Served);
+                self.caller_ends(TargetIndex(0), permit, HealthOutcome::success(), Ending::Served);
             } else if call <= self.now {
                 second += 1;
                 let demand = Demand { unstreamed: true, ..Demand::default() };
-                if let Some((_, permit)) = self.world.admit(self.now, 0, demand).ok().filter(|_| with_callers)
+                if let Some((_, permit)) =
+                    self.world.admit(self.now, TargetIndex(0), demand).ok().filter(|_| with_callers)
                 {
                     calls.push_back((self.now + takes, permit));
                 }
             }
             self.run();
-            if self.state(0) == BreakerState::Closed {
+            if self.state(TargetIndex(0)) == BreakerState::Closed {
                 return Some(self.now.saturating_since(begun));
             }
         }
@@ -130,7 +134,7 @@ impl Rig {
         true
     }
 
-    fn state(&self, place: usize) -> BreakerState {
+    fn state(&self, place: TargetIndex) -> BreakerState {
         self.world.view(self.now, place, 0).breaker
     }
 }
@@ -140,17 +144,17 @@ fn probes_only_unhealthy_targets_that_opted_in() {
     let mut rig = rig(1);
     rig.run();
     assert_eq!((rig.out.len(), rig.prober.poll_timeout(rig.now, &rig.world)), (0, None));
-    rig.caller_fails(1, Kind::Server);
-    assert_eq!(rig.state(1), BreakerState::Open);
+    rig.caller_fails(TargetIndex(1), Kind::Server);
+    assert_eq!(rig.state(TargetIndex(1)), BreakerState::Open);
     while rig.timer() {}
     assert!(rig.out.is_empty(), "the second target is not to be probed");
-    assert_eq!(rig.state(1), BreakerState::HalfOpen, "its cooldown still elapses");
+    assert_eq!(rig.state(TargetIndex(1)), BreakerState::HalfOpen, "its cooldown still elapses");
 }
 
 #[test]
 fn probe_closes_an_open_breaker_without_traffic() {
     let mut rig = rig(1);
-    rig.caller_fails(0, Kind::Server);
+    rig.caller_fails(TargetIndex(0), Kind::Server);
     rig.run();
     assert!(rig.out.is_empty(), "the breaker is cooling down");
     let opened = rig.now;
@@ -158,14 +162,14 @@ fn probe_closes_an_open_breaker_without_traffic() {
     assert_eq!(rig.out.len(), 1);
     assert!(rig.now.saturating_since(opened) <= Duration::from_secs(5));
     rig.ends(Ok(()));
-    assert_eq!(rig.state(0), BreakerState::Closed);
+    assert_eq!(rig.state(TargetIndex(0)), BreakerState::Closed);
     assert_eq!(rig.prober.running.len() + rig.out.len(), 0);
 }
 
 #[test]
 fn hung_probe_is_abandoned_and_retried() {
     let mut rig = rig(1);
-    rig.caller_fails(0, Kind::Server);
+    rig.caller_fails(TargetIndex(0), Kind::Server);
     rig.timer();
     assert_eq!(rig.out.len(), 1);
     let begun = rig.now;
@@ -173,7 +177,7 @@ fn hung_probe_is_abandoned_and_retried() {
         assert!(rig.timer());
     }
     assert_eq!(rig.now.saturating_since(begun), PATIENCE);
-    assert_eq!(rig.state(0), BreakerState::Open);
+    assert_eq!(rig.state(TargetIndex(0)), BreakerState::Open);
     while rig.out.is_empty() {
         assert!(rig.timer());
     }
@@ -195,7 +199,7 @@ fn slow_but_healthy_target_recovers() {
 #[test]
 fn target_too_slow_for_probes_is_probed_again_without_callers() {
     let mut rig = rig(1);
-    rig.caller_fails(0, Kind::Server);
+    rig.caller_fails(TargetIndex(0), Kind::Server);
     let (begun, mut probes) = (rig.now, 0);
     while rig.now < begun + Duration::from_secs(3_600) {
         let before = rig.prober.next;
@@ -203,13 +207,13 @@ fn target_too_slow_for_probes_is_probed_again_without_callers() {
         probes += rig.prober.next - before;
     }
     assert!((10..30).contains(&probes), "{probes} probes in an hour");
-    assert_eq!(rig.state(0), BreakerState::HalfOpen, "left to the next caller");
+    assert_eq!(rig.state(TargetIndex(0)), BreakerState::HalfOpen, "left to the next caller");
 }
 
 #[test]
 fn inconclusive_probes_become_rare() {
     let mut rig = rig(1);
-    rig.caller_fails(0, Kind::Server);
+    rig.caller_fails(TargetIndex(0), Kind::Server);
     rig.timer();
     let mut rests = [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].map(Duration::from_secs).into_iter();
     for rest in rests.by_ref() {
@@ -234,13 +238,13 @@ fn inconclusive_probes_become_rare() {
 #[test]
 fn uncordoned_target_is_probed_at_once() {
     let mut rig = rig(1);
-    rig.caller_fails(0, Kind::Server);
-    rig.world.set_cordoned(0, true);
+    rig.caller_fails(TargetIndex(0), Kind::Server);
+    rig.world.set_cordoned(TargetIndex(0), true);
     rig.run();
     while rig.timer() {}
     assert!(rig.out.is_empty());
     assert!(rig.world.is_quiet() || rig.world.take_stirred());
-    rig.world.set_cordoned(0, false);
+    rig.world.set_cordoned(TargetIndex(0), false);
     assert!(rig.world.take_stirred(), "the prober is woken");
     rig.run();
     assert_eq!(rig.out.len(), 1);
@@ -249,36 +253,36 @@ fn uncordoned_target_is_probed_at_once() {
 #[test]
 fn probe_waits_for_a_slot_and_occupies_it() {
     let mut rig = rig_with_room(2, Some(1));
-    rig.caller_fails(0, Kind::Auth);
+    rig.caller_fails(TargetIndex(0), Kind::Auth);
     rig.run();
-    let (_, stream) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
+    let (_, stream) = rig.world.admit(rig.now, TargetIndex(0), Demand::default()).unwrap();
     let recheck = rig.now + Duration::from_secs(600);
     for _ in 0..5 {
         assert!(rig.timer());
-        assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (0, 1));
+        assert_eq!((rig.out.len(), rig.world.counts(TargetIndex(0)).in_flight), (0, 1));
     }
     assert!(rig.now > recheck);
     let end = Settlement::of_attempt(HealthOutcome::success(), Ending::Served);
-    rig.world.settle(rig.now, 0, stream, end, 0);
+    rig.world.settle(rig.now, TargetIndex(0), stream, end, 0);
     rig.run();
-    assert_eq!((rig.out.len(), rig.world.counts(0).in_flight), (1, 1));
+    assert_eq!((rig.out.len(), rig.world.counts(TargetIndex(0)).in_flight), (1, 1));
 }
 
 #[test]
 fn give_up_releases_the_slots_of_probes() {
     let mut rig = rig_with_room(1, Some(1));
-    rig.caller_fails(0, Kind::Server);
+    rig.caller_fails(TargetIndex(0), Kind::Server);
     rig.timer();
-    assert_eq!(rig.world.counts(0).in_flight, 1);
+    assert_eq!(rig.world.counts(TargetIndex(0)).in_flight, 1);
     rig.prober.give_up(rig.now, &mut rig.world);
-    assert_eq!(rig.world.counts(0).in_flight, 0);
-    assert!(rig.world.view(rig.now, 0, 0).usable, "the next call may be the probe");
+    assert_eq!(rig.world.counts(TargetIndex(0)).in_flight, 0);
+    assert!(rig.world.view(rig.now, TargetIndex(0), 0).usable, "the next call may be the probe");
 }
 
 #[test]
 fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
     let mut rig = rig(2);
-    rig.caller_fails(0, Kind::Auth);
+    rig.caller_fails(TargetIndex(0), Kind::Auth);
     rig.run();
     let dead = rig.now;
     while rig.out.is_empty() {
@@ -292,7 +296,7 @@ fn only_the_rejected_key_is_rechecked_after_ten_minutes() {
         Some(rig.now + PAUSE),
         "only the pause between probes is left"
     );
-    assert!(!rig.world.view(rig.now, 0, 0).disabled);
+    assert!(!rig.world.view(rig.now, TargetIndex(0), 0).disabled);
 }
 
 #[test]
@@ -304,11 +308,11 @@ fn status_is_that_of_the_key_that_is_usable_soonest() {
         (2, Verdict::Hold { until: rig.now + Duration::from_secs(40) }),
     ] {
         let demand = Demand { draw: key, ..Demand::default() };
-        let (key, permit) = rig.world.admit(rig.now, 1, demand).unwrap();
+        let (key, permit) = rig.world.admit(rig.now, TargetIndex(1), demand).unwrap();
         let scope = rig.prober.fleet.targets()[1].scopes(key).credential;
-        rig.caller_ends(1, permit, HealthOutcome::at(scope, verdict), Ending::Cancelled);
+        rig.caller_ends(TargetIndex(1), permit, HealthOutcome::at(scope, verdict), Ending::Cancelled);
     }
-    let view = rig.world.view(rig.now, 1, 0);
+    let view = rig.world.view(rig.now, TargetIndex(1), 0);
     assert_eq!((view.usable_in, view.disabled), (Some(Duration::from_secs(20)), false));
 }
 
@@ -316,35 +320,40 @@ fn status_is_that_of_the_key_that_is_usable_soonest() {
 fn service_changes_are_reported_once() {
     let mut rig = rig(1);
     let under_way: Vec<_> =
-        (0..3).map(|_| rig.world.admit(rig.now, 1, Demand::default()).unwrap().1).collect();
+        (0..3).map(|_| rig.world.admit(rig.now, TargetIndex(1), Demand::default()).unwrap().1).collect();
     for permit in under_way {
         let error = Error::new(Kind::QuotaExhausted, "");
-        let outcome = verdict::outcome(rig.now, &error, &rig.prober.fleet.targets()[1], 0, 1_000);
+        let outcome =
+            verdict::outcome(rig.now, &error, &rig.prober.fleet.targets()[1], KeyIndex::FIRST, 1_000);
         let end = Settlement::of_attempt(outcome, Ending::Failed(error.kind()));
-        rig.world.settle(rig.now, 1, permit, end, 0);
+        rig.world.settle(rig.now, TargetIndex(1), permit, end, 0);
     }
     let told = rig.world.take_service_changes();
     let [ServiceChange::Out { scope, why: Kind::QuotaExhausted, recheck }] = told.as_slice() else {
         panic!("{told:?}")
     };
     assert_eq!(*recheck, Duration::from_secs(600));
-    let status = rig.world.key_status(rig.now, 1, 0);
+    let status = rig.world.key_status(rig.now, TargetIndex(1), KeyIndex::FIRST);
     assert_eq!((status.usable, status.disabled_by), (false, Some(Kind::QuotaExhausted)));
-    assert_eq!(rig.world.disabled_by(1), None, "the model is not at fault");
-    assert_eq!(rig.world.key_status(rig.now, 0, 0).disabled_by, None, "nor has the other target's key");
+    assert_eq!(rig.world.disabled_by(TargetIndex(1)), None, "the model is not at fault");
+    assert_eq!(
+        rig.world.key_status(rig.now, TargetIndex(0), KeyIndex::FIRST).disabled_by,
+        None,
+        "nor has the other target's key"
+    );
 
-    rig.world.enable(1);
+    rig.world.enable(TargetIndex(1));
     let back = ServiceChange::Back { scope: *scope, why: Kind::QuotaExhausted };
     assert_eq!(rig.world.take_service_changes(), [back]);
-    let status = rig.world.key_status(rig.now, 1, 0);
+    let status = rig.world.key_status(rig.now, TargetIndex(1), KeyIndex::FIRST);
     assert_eq!((status.usable, status.disabled_by), (true, None));
 }
 
 #[test]
 fn successful_recheck_reports_the_model_as_back() {
     let mut rig = rig(2);
-    rig.caller_fails(0, Kind::ModelUnavailable);
-    assert_eq!(rig.world.disabled_by(0), Some(Kind::ModelUnavailable));
+    rig.caller_fails(TargetIndex(0), Kind::ModelUnavailable);
+    assert_eq!(rig.world.disabled_by(TargetIndex(0)), Some(Kind::ModelUnavailable));
     assert_eq!(rig.world.take_service_changes().len(), 1);
     while rig.out.is_empty() {
         assert!(rig.timer());
@@ -356,7 +365,7 @@ fn successful_recheck_reports_the_model_as_back() {
     }
     rig.ends(Ok(()));
     assert!(matches!(rig.world.take_service_changes()[..], [ServiceChange::Back { .. }]));
-    assert_eq!(rig.world.disabled_by(0), None);
+    assert_eq!(rig.world.disabled_by(TargetIndex(0)), None);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -378,12 +387,12 @@ fn invariants_hold_for_every_event_order() {
     const DEPTH: usize = 7;
     let apply = |rig: &mut Rig, action: Action| match action {
         Action::Fails(place, kind) => {
-            rig.caller_fails(place, kind);
+            rig.caller_fails(TargetIndex(place), kind);
             rig.run();
         }
         Action::Serves => {
-            if let Ok((_, permit)) = rig.world.admit(rig.now, 0, Demand::default()) {
-                rig.caller_ends(0, permit, HealthOutcome::success(), Ending::Served);
+            if let Ok((_, permit)) = rig.world.admit(rig.now, TargetIndex(0), Demand::default()) {
+                rig.caller_ends(TargetIndex(0), permit, HealthOutcome::success(), Ending::Served);
                 rig.run();
             }
         }
@@ -432,18 +441,19 @@ fn invariants_hold_for_every_event_order() {
             let mut path = path.clone();
             path.push(action);
             let probes = &next.prober.running;
-            assert!(probes.iter().all(|probe| probe.target == 0), "{path:?}");
+            assert!(probes.iter().all(|probe| probe.target == TargetIndex(0)), "{path:?}");
             let pairs: BTreeSet<_> = probes.iter().map(|probe| (probe.target, probe.key)).collect();
             assert_eq!(pairs.len(), probes.len(), "one probe per key: {path:?}");
             assert!(next.out.len() <= probes.len(), "{path:?}");
-            let in_flight = next.world.counts(0).in_flight;
+            let in_flight = next.world.counts(TargetIndex(0)).in_flight;
             assert_eq!(
                 usize::try_from(in_flight).unwrap(),
                 probes.len(),
                 "no calls remain in flight: {path:?}"
             );
             assert!(room.is_none_or(|room| in_flight <= room), "no slot left for a probe: {path:?}");
-            let ill = next.state(0) != BreakerState::Closed || next.world.view(next.now, 0, 0).disabled;
+            let ill = next.state(TargetIndex(0)) != BreakerState::Closed
+                || next.world.view(next.now, TargetIndex(0), 0).disabled;
             if ill {
                 assert!(
                     next.prober.poll_timeout(next.now, &next.world).is_some(),

@@ -10,6 +10,7 @@ use hotspare_health::{Admission, CallProfile, Permit, Refusal};
 
 use super::World;
 use super::obstacles::{Asker, sooner};
+use crate::index::{KeyIndex, TargetIndex};
 use crate::queue::Ticket;
 
 /// What a call needs of a target.
@@ -33,7 +34,7 @@ impl World {
 
     /// Number of calls that wait for room at a target.
     #[must_use]
-    pub fn queued(&self, place: usize) -> usize {
+    pub fn queued(&self, place: TargetIndex) -> usize {
         self.queues.len(place)
     }
 
@@ -41,20 +42,19 @@ impl World {
     pub(crate) fn admit(
         &mut self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         demand: Demand,
-    ) -> Result<(usize, Permit), Refusal> {
+    ) -> Result<(KeyIndex, Permit), Refusal> {
         let Demand { draw, tokens, ticket, last_resort, unstreamed, reasons } = demand;
         let mut call = CallProfile::default();
         (call.tokens, call.unstreamed, call.reasons) = (tokens, unstreamed, reasons);
         self.advance(now);
         let fleet = Arc::clone(&self.fleet);
-        let target = &fleet.targets()[place];
+        let target = &fleet[place];
         if let Some(refusal) = self.own_refusal(now, place, tokens, Asker::Request(ticket)) {
             return Err(refusal);
         }
-        let keys = target.key_count();
-        let first = usize::try_from(draw % keys as u64).unwrap_or(0);
+        let (first, others) = target.keys_from(draw);
         let mut admit = |key| {
             let scopes = target.scopes(key).as_array();
             let admission = if last_resort {
@@ -68,9 +68,9 @@ impl World {
             }
         };
         let mut admitted = admit(first);
-        for offset in 1..keys {
+        for key in others {
             let Err(soonest) = &admitted else { break };
-            match admit((first + offset) % keys) {
+            match admit(key) {
                 Err(refusal) if !sooner(&refusal, soonest) => {}
                 better => admitted = better,
             }
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Queues a call at a target, to ask again at `due`; false if the queue is full.
-    pub(crate) fn join(&mut self, place: usize, ticket: &mut Option<Ticket>, due: Moment) -> bool {
+    pub(crate) fn join(&mut self, place: TargetIndex, ticket: &mut Option<Ticket>, due: Moment) -> bool {
         let ticket = *ticket.get_or_insert_with(|| self.queues.ticket());
         self.queues.join(place, ticket, due)
     }
@@ -99,27 +99,27 @@ impl World {
     }
 
     /// A call no longer waits, except at `places`.
-    pub(crate) fn leave_all_but(&mut self, now: Moment, ticket: Ticket, places: &[usize]) {
+    pub(crate) fn leave_all_but(&mut self, now: Moment, ticket: Ticket, places: &[TargetIndex]) {
         if self.queues.leave_all_but(ticket, places) {
             self.wake_all(now);
         }
     }
 
     fn wake_all(&mut self, now: Moment) {
-        (0..self.targets.len()).for_each(|place| self.wake(Some(now), place));
+        self.fleet.indices().for_each(|place| self.wake(Some(now), place));
     }
 
     /// Wakes as many waiting calls as there are slots. If they wait for time to pass, wakes only the first: it has a
     /// timer, and the next one is woken when it leaves the queue.
-    pub(super) fn wake(&mut self, now: Option<Moment>, place: usize) {
-        let target = &self.fleet.targets()[place];
+    pub(super) fn wake(&mut self, now: Option<Moment>, place: TargetIndex) {
+        let target = &self.fleet[place];
         let for_places = target.max_in_flight.is_some() && !target.has_own_limit();
         let free = self.free_places(place);
         self.queues.wake(now, place, if for_places { free } else { free.min(1) });
     }
 
-    pub(super) fn free_places(&self, place: usize) -> usize {
-        let Some(most) = self.fleet.targets()[place].max_in_flight else { return usize::MAX };
+    pub(super) fn free_places(&self, place: TargetIndex) -> usize {
+        let Some(most) = self.fleet[place].max_in_flight else { return usize::MAX };
         let free = most.saturating_sub(self.targets[place].counts.in_flight);
         usize::try_from(free).unwrap_or(usize::MAX)
     }

@@ -9,6 +9,7 @@ use hotspare_core::Moment;
 use hotspare_health::{Cause, Refusal};
 
 use super::World;
+use crate::index::{KeyIndex, TargetIndex};
 use crate::queue::Ticket;
 
 /// How soon a full target is asked again, unless the call is woken before.
@@ -69,7 +70,7 @@ impl World {
     pub(super) fn obstacles(
         &self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         tokens: u64,
         asker: Asker,
     ) -> impl Iterator<Item = Obstacle> {
@@ -79,7 +80,7 @@ impl World {
             Asker::Onlooker => free > 0,
         };
         // Capacity under the operator's limit belongs to the first in the queue, which is woken or has a timer.
-        let is_queued = self.fleet.targets()[place].has_own_limit() && !has_room(1);
+        let is_queued = self.fleet[place].has_own_limit() && !has_room(1);
         let obstacles = [
             state.cordoned.then_some(Obstacle::Cordoned),
             (!has_room(self.free_places(place))).then_some(Obstacle::Full),
@@ -93,24 +94,24 @@ impl World {
     pub(super) fn own_refusal(
         &self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         tokens: u64,
         asker: Asker,
     ) -> Option<Refusal> {
         let obstacle = self.obstacles(now, place, tokens, asker).next()?;
-        let scope = self.fleet.targets()[place].scopes(0).model;
+        let scope = self.fleet[place].scopes(KeyIndex::FIRST).model;
         Some(Refusal { scope, cause: obstacle.cause(), until: obstacle.ask_again_at(now) })
     }
 
     /// What refuses a call of about this many tokens now, if anything: the key that may be usable soonest counts.
-    pub(crate) fn refusal(&self, now: Moment, place: usize, tokens: u64) -> Option<Refusal> {
+    pub(crate) fn refusal(&self, now: Moment, place: TargetIndex, tokens: u64) -> Option<Refusal> {
         let own = self.own_refusal(now, place, tokens, Asker::Onlooker);
         if own.is_some() {
             return own;
         }
-        let target = &self.fleet.targets()[place];
+        let target = &self.fleet[place];
         let mut soonest: Option<Refusal> = None;
-        for key in 0..target.key_count() {
+        for key in target.key_indices() {
             let refusal = self.book.obstacle(now, &target.scopes(key).as_array(), tokens)?;
             if soonest.as_ref().is_none_or(|old| sooner(&refusal, old)) {
                 soonest = Some(refusal);

@@ -8,12 +8,13 @@ use hotspare_health::{Admission, CallProfile, Permit};
 
 use super::World;
 use super::obstacles::{Asker, Obstacle};
+use crate::index::{KeyIndex, TargetIndex};
 
 impl World {
     /// When a request with this key would show whether something has recovered, if anything there is unhealthy or out
     /// of service.
-    pub(crate) fn probe_at(&self, now: Moment, place: usize, key: usize) -> Option<Moment> {
-        let at = self.book.probe_at(now, &self.fleet.targets()[place].scopes(key).as_array())?;
+    pub(crate) fn probe_at(&self, now: Moment, place: TargetIndex, key: KeyIndex) -> Option<Moment> {
+        let at = self.book.probe_at(now, &self.fleet[place].scopes(key).as_array())?;
         let obstacles = self.obstacles(now, place, 0, Asker::Request(None));
         // A probe is one small request, so it need not wait behind calls that wait for the operator's limit.
         let mut obstacles = obstacles.filter(|obstacle| *obstacle != Obstacle::Queued);
@@ -21,16 +22,16 @@ impl World {
     }
 
     /// Number of calls' attempts at a target whose end said something about its health.
-    pub(crate) fn settled(&self, place: usize) -> u64 {
+    pub(crate) fn settled(&self, place: TargetIndex) -> u64 {
         self.targets[place].settled
     }
 
     /// Requests admission of a probe with exactly this key.
-    pub(crate) fn admit_probe(&mut self, now: Moment, place: usize, key: usize) -> Option<Permit> {
+    pub(crate) fn admit_probe(&mut self, now: Moment, place: TargetIndex, key: KeyIndex) -> Option<Permit> {
         if self.probe_at(now, place, key)? > now {
             return None;
         }
-        let scopes = self.fleet.targets()[place].scopes(key).as_array();
+        let scopes = self.fleet[place].scopes(key).as_array();
         // A probe's answer is unstreamed.
         let mut call = CallProfile::default();
         call.unstreamed = true;

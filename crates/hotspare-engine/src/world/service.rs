@@ -11,6 +11,7 @@ use hotspare_health::{HealthOutcome, ScopeId, Verdict};
 
 use super::{NOTICE_LIMIT, World};
 use crate::ending::Ending;
+use crate::index::{KeyIndex, TargetIndex};
 
 /// A key or a model went out of service, or came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +71,15 @@ impl Service {
 
 impl World {
     /// Takes a target out of service, or back in, on behalf of an operator.
-    pub fn set_cordoned(&mut self, place: usize, cordoned: bool) {
+    pub fn set_cordoned(&mut self, place: TargetIndex, cordoned: bool) {
         self.targets[place].cordoned = cordoned;
         self.stirred = true;
         self.wake(None, place);
     }
 
     /// A rejected key has been replaced at its source: enables it.
-    pub fn renew_key(&mut self, place: usize, key: usize) {
-        let scopes = self.fleet.targets()[place].scopes(key);
+    pub fn renew_key(&mut self, place: TargetIndex, key: KeyIndex) {
+        let scopes = self.fleet[place].scopes(key);
         self.book.enable(scopes.credential);
         self.book.enable(scopes.credential_model);
         self.note_back();
@@ -86,18 +87,18 @@ impl World {
     }
 
     /// Enables a target's model and keys without waiting for a re-check, once an operator has fixed what disabled them.
-    pub fn enable(&mut self, place: usize) {
-        let target = &self.fleet.targets()[place];
-        self.book.enable(target.scopes(0).model);
-        for key in 0..self.fleet.targets()[place].key_count() {
+    pub fn enable(&mut self, place: TargetIndex) {
+        let target = &self.fleet[place];
+        self.book.enable(target.scopes(KeyIndex::FIRST).model);
+        for key in self.fleet[place].key_indices() {
             self.renew_key(place, key);
         }
     }
 
     /// What disabled a target's model.
     #[must_use]
-    pub fn disabled_by(&self, place: usize) -> Option<Kind> {
-        let model = &self.fleet.targets()[place].scopes(0).model;
+    pub fn disabled_by(&self, place: TargetIndex) -> Option<Kind> {
+        let model = &self.fleet[place].scopes(KeyIndex::FIRST).model;
         self.service.out.get(model).copied()
     }
 
@@ -108,8 +109,8 @@ impl World {
 
     /// The status of one of a target's keys, counted from 0.
     #[must_use]
-    pub fn key_status(&self, now: Moment, place: usize, key: usize) -> KeyStatus {
-        let scopes = self.fleet.targets()[place].scopes(key);
+    pub fn key_status(&self, now: Moment, place: TargetIndex, key: KeyIndex) -> KeyStatus {
+        let scopes = self.fleet[place].scopes(key);
         let view = self.book.view(now, &scopes.as_array(), 0);
         let disabled_by =
             [scopes.credential, scopes.credential_model].iter().find_map(|scope| self.service.out.get(scope));

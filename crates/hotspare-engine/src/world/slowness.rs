@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hotspare_health::ScopeId;
 
 use super::World;
+use crate::index::{KeyIndex, TargetIndex};
 
 /// A model became slower than usual, or no longer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +41,8 @@ impl World {
     }
 
     /// Records whether a target's model is slower than usual; called after the book has learned of its calls.
-    pub(super) fn note_slowness(&mut self, place: usize) {
-        let scope = self.fleet.targets()[place].scopes(0).model;
+    pub(super) fn note_slowness(&mut self, place: TargetIndex) {
+        let scope = self.fleet[place].scopes(KeyIndex::FIRST).model;
         let degraded = self.book.is_degraded(scope);
         let changed = match degraded {
             true => self.slowness.degraded.insert(scope),

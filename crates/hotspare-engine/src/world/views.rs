@@ -9,6 +9,7 @@ use hotspare_core::{Moment, TargetView};
 use super::World;
 use super::obstacles::Asker;
 use crate::fleet::Route;
+use crate::index::TargetIndex;
 use crate::plan::TypicalLatency;
 
 impl World {
@@ -16,7 +17,7 @@ impl World {
     /// the caller wants a stream: latencies are those of answers that arrive in the same way.
     #[must_use]
     pub fn views(&self, now: Moment, route: &Route, prompt_tokens: u64, stream: bool) -> Vec<TargetView> {
-        let view = |&place: &usize| {
+        let view = |&place: &TargetIndex| {
             let streams = stream || self.streams_upstream(route, place);
             self.view_of(now, place, prompt_tokens, streams)
         };
@@ -24,14 +25,14 @@ impl World {
     }
 
     /// Whether the route requests a stream from a target although the caller wants none.
-    pub(crate) fn streams_upstream(&self, route: &Route, place: usize) -> bool {
+    pub(crate) fn streams_upstream(&self, route: &Route, place: TargetIndex) -> bool {
         route.rules.stream_upstream && !self.targets[place].unstreamed_only
     }
 
     /// The health of one target; with several keys, that of the first usable one, or else of the one that may be usable
     /// soonest.
     #[must_use]
-    pub fn view(&self, now: Moment, place: usize, prompt_tokens: u64) -> TargetView {
+    pub fn view(&self, now: Moment, place: TargetIndex, prompt_tokens: u64) -> TargetView {
         self.view_of(now, place, prompt_tokens, true)
     }
 
@@ -39,7 +40,7 @@ impl World {
     pub(crate) fn median_to_first_content(
         &self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         prompt_tokens: u64,
         streams: bool,
     ) -> Option<Duration> {
@@ -50,16 +51,17 @@ impl World {
     pub(crate) fn usual_first_content(
         &self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         prompt_tokens: u64,
     ) -> Option<TypicalLatency> {
         TypicalLatency::of(&self.view_of(now, place, prompt_tokens, true))
     }
 
-    fn view_of(&self, now: Moment, place: usize, prompt_tokens: u64, streams: bool) -> TargetView {
-        let target = &self.fleet.targets()[place];
+    fn view_of(&self, now: Moment, place: TargetIndex, prompt_tokens: u64, streams: bool) -> TargetView {
+        let target = &self.fleet[place];
         let in_flight = self.targets[place].counts.in_flight;
-        let views = (0..target.key_count())
+        let views = target
+            .key_indices()
             .map(|key| self.book.view(now, &target.scopes(key).as_array(), prompt_tokens));
         let best = views.min_by_key(|view| (!view.usable, view.until.unwrap_or(Moment::MAX)));
         let mut out = TargetView::default();

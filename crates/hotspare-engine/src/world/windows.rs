@@ -8,6 +8,7 @@ use std::time::Duration;
 use hotspare_core::{Moment, TokenScale};
 
 use super::World;
+use crate::index::TargetIndex;
 use crate::plan::PlannedTarget;
 
 /// How long a rejection as too long is remembered.
@@ -18,7 +19,7 @@ const WINDOW_MEMORY: Duration = Duration::from_secs(3_600);
 
 impl World {
     /// How a target counts tokens, and what it does not take.
-    pub(crate) fn token_scale(&self, now: Moment, place: usize) -> TokenScale {
+    pub(crate) fn token_scale(&self, now: Moment, place: TargetIndex) -> TokenScale {
         let state = &self.targets[place];
         let current = |memory: Option<(u64, Moment)>| {
             memory.filter(|(_, until)| now < *until).map(|(tokens, _)| tokens)
@@ -29,8 +30,8 @@ impl World {
     }
 
     /// A target has named its window.
-    pub(crate) fn named_window(&mut self, now: Moment, place: usize, limit: u64) {
-        let known = self.fleet.targets()[place].profile.context_window;
+    pub(crate) fn named_window(&mut self, now: Moment, place: TargetIndex, limit: u64) {
+        let known = self.fleet[place].profile.context_window;
         // What is known about the model is the most that a server of it can hold.
         if known.is_none_or(|known| limit < known) {
             self.targets[place].window = Some((limit, now + WINDOW_MEMORY));
@@ -41,7 +42,7 @@ impl World {
     pub(crate) fn overflowed(
         &mut self,
         now: Moment,
-        place: usize,
+        place: TargetIndex,
         choice: &PlannedTarget,
         counted: Option<u64>,
     ) {
@@ -55,7 +56,7 @@ impl World {
             None => choice.needs,
         };
         let scale = self.token_scale(now, place);
-        let window = self.fleet.targets()[place].profile.context_window.into_iter().chain(scale.window).min();
+        let window = self.fleet[place].profile.context_window.into_iter().chain(scale.window).min();
         // An estimate that was this far off says nothing about requests that are measured well.
         if window.is_some_and(|window| needs < window / 2) {
             return;

@@ -45,7 +45,7 @@ pub(super) fn setup(path: &Path, name: String, route: Option<&str>) -> Result<Se
     let route = found
         .ok_or_else(|| format!("{}: there is no route `{}`", path.display(), route.unwrap_or_default()))?;
     // In the route's order: unless names decide, the first stands for a scenario's first target.
-    let members = route.members.iter().filter_map(|index| outline.targets.get(*index));
+    let members = route.members.iter().filter_map(|index| outline.targets.get(index.position()));
     Ok(Setup {
         name,
         specs: members.cloned().collect(),

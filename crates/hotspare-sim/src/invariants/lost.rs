@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hotspare_core::Moment;
+use hotspare_engine::TargetIndex;
 
 use super::CallEnd;
 
@@ -17,8 +18,8 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 pub(super) fn missed(
     now: Moment,
     end: &CallEnd<'_>,
-    admits_since: impl Fn(usize) -> Option<Moment>,
-) -> Option<usize> {
+    admits_since: impl Fn(TargetIndex) -> Option<Moment>,
+) -> Option<TargetIndex> {
     // For a whole answer, the first content arrives with its end.
     let limits = &end.route.limits;
     let within = if end.stream { limits.first_content_deadline } else { limits.total };
@@ -26,7 +27,8 @@ pub(super) fn missed(
     let left = (end.arrived + within).saturating_since(now);
     let views = end.world.views(now, end.route, end.prompt_tokens, end.stream);
     let mut untried = end.route.members.iter().zip(views).filter(|(target, view)| {
-        view.usable && !end.tried.contains(target) && !end.excluded.contains(target)
+        let position = target.position();
+        view.usable && !end.tried.contains(&position) && !end.excluded.contains(&position)
     });
     let missed = untried.find(|(target, view)| {
         if left > Duration::ZERO {

@@ -15,7 +15,7 @@ fn after_an_outage() -> (InvariantChecker, [ScopeId; 4], AttemptScopes) {
         window: Duration::from_secs(30),
     };
     let mut checker = InvariantChecker::new(&fleet, &[limits]);
-    let scopes = fleet.targets()[0].scopes(0).as_array();
+    let scopes = fleet.targets()[0].scopes(KeyIndex::FIRST).as_array();
     let before = checker.attempt_started(Moment::ZERO, scopes, false);
     let failed = change(
         scopes[1],
@@ -63,7 +63,7 @@ fn lost_at_its_deadline(paused_for: u64) -> Vec<Breach> {
         window: Duration::from_secs(30),
     };
     let mut checker = InvariantChecker::new(&made.fleet, &[limits, limits]);
-    let pair = made.fleet.targets()[1].scopes(0).credential_model;
+    let pair = made.fleet.targets()[1].scopes(KeyIndex::FIRST).credential_model;
     checker.paused(pair, at(paused_for));
     assert_eq!(made.route.limits.first_content_deadline, Duration::from_secs(30));
     let end = CallEnd {

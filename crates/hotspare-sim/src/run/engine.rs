@@ -11,7 +11,8 @@ use hotspare_core::{
     Scope, StartKind, TargetView, Usage,
 };
 use hotspare_engine::{
-    AttemptId, AttemptStart, Call, CallSpec, Input, Plan, PlanSeed, Step, Summary, TargetSpec,
+    AttemptId, AttemptStart, Call, CallSpec, Input, KeyIndex, Plan, PlanSeed, Step, Summary, TargetIndex,
+    TargetSpec,
 };
 
 use hotspare_normalize::prompt_size;
@@ -31,7 +32,7 @@ use crate::workload::RequestSpec;
 impl EngineState {
     pub(super) fn new(setup: &Setup, scenario: &Scenario) -> Result<(Self, InvariantChecker), String> {
         let assembled = setup.assemble()?;
-        if assembled.route.members.iter().any(|target| *target >= scenario.targets.len()) {
+        if assembled.route.members.iter().any(|target| target.position() >= scenario.targets.len()) {
             return Err(format!("{}: the scenario has only {} targets", setup.name, scenario.targets.len()));
         }
         let allowed = |spec: &TargetSpec| ReturnLimits {
@@ -45,7 +46,7 @@ impl EngineState {
         let invariants = InvariantChecker::new(&assembled.fleet, &limits);
         let mut targets_by_scope: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, target) in assembled.fleet.targets().iter().enumerate() {
-            for key in 0..target.key_count() {
+            for key in target.key_indices() {
                 for scope in target.scopes(key).as_array() {
                     let affected = targets_by_scope.entry(scope).or_default();
                     if !affected.contains(&index) {
@@ -80,16 +81,15 @@ fn ramp_of(
 ) -> Option<(usize, f64)> {
     let is_ranked_by_health = engine.setup.strategy.name() == "health-aware";
     let (&first, others) = engine.route.members.split_first().filter(|_| is_ranked_by_health)?;
-    let share = |target: usize| {
-        let target = &engine.fleet.targets()[target];
-        invariants.ramp_share(now, &target.scopes(0).as_array())
+    let share = |target: TargetIndex| {
+        invariants.ramp_share(now, &engine.fleet[target].scopes(KeyIndex::FIRST).as_array())
     };
     let is_healthy = |view: &TargetView| view.usable && !view.degraded && view.failure_rate_bp == 0;
     let all_healthy =
         others.iter().zip(views.get(1..)?).all(|(other, view)| is_healthy(view) && share(*other) >= 1.0);
-    let has_one_key = engine.fleet.targets()[first].key_count() == 1;
+    let has_one_key = engine.fleet[first].key_count() == 1;
     let share = share(first);
-    (share < 1.0 && all_healthy && has_one_key && views.first()?.usable).then_some((first, share))
+    (share < 1.0 && all_healthy && has_one_key && views.first()?.usable).then_some((first.position(), share))
 }
 
 /// Tells the checker about a call that the first target of the route would get if nothing were wrong with it.
@@ -101,9 +101,14 @@ fn note_first_choice(
 ) {
     let is_in_order = matches!(engine.setup.strategy.name(), "health-aware" | "sequential");
     if let (true, Some(&first), Some(view)) = (is_in_order, engine.route.members.first(), views.first())
-        && engine.fleet.targets()[first].key_count() == 1
+        && engine.fleet[first].key_count() == 1
     {
-        invariants.call_arrived(now, first, &engine.fleet.targets()[first].scopes(0).as_array(), view);
+        invariants.call_arrived(
+            now,
+            first.position(),
+            &engine.fleet[first].scopes(KeyIndex::FIRST).as_array(),
+            view,
+        );
     }
 }
 
@@ -126,7 +131,8 @@ impl Simulation<'_> {
         let size = prompt_size(request);
         let views = world.views(now, &route, size.tokens(), spec.stream);
         let turn = world.next_turn(&route);
-        for (&target, view) in route.members.iter().zip(&views) {
+        for (target, view) in route.members.iter().zip(&views) {
+            let target = target.position();
             if view.degraded && !engine.slow[target] {
                 self.ledger.degraded(now, target);
             }
@@ -205,27 +211,27 @@ impl Simulation<'_> {
 
     fn start_attempt(&mut self, conn: ConnectionId, call: &mut ActiveCall, begin: &AttemptStart) {
         let PlayerState::Engine(engine) = &mut self.player else { return };
+        let target = begin.target.position();
         let last_resort = begin.kind == StartKind::LastResort;
         self.log.decided(self.now, call.spec.number, begin);
-        if let Some((target, share)) = call.ramp.take() {
-            self.invariants.tried_in_ramp(target, share, begin.target == target);
+        if let Some((ramping, share)) = call.ramp.take() {
+            self.invariants.tried_in_ramp(ramping, share, ramping == target);
         }
-        self.invariants.target_tried(begin.target);
+        self.invariants.target_tried(target);
         call.hedged |= begin.kind == StartKind::Hedge;
-        let scopes = engine.fleet.targets()[begin.target].scopes(begin.key).as_array();
+        let scopes = engine.fleet[begin.target].scopes(begin.key).as_array();
         // Worlds from before the restart are not watched: their breaker states are separate.
         let current = call.world + 1 == engine.worlds.len();
         let scopes = current.then(|| self.invariants.attempt_started(self.now, scopes, last_resort));
         let (from, variant) = match &begin.resume {
-            Some(resume) if resume.prefill => (
-                u32::try_from(resume.text.len() / WORD).unwrap_or(u32::MAX),
-                call.variant.unwrap_or(begin.target),
-            ),
-            _ => (0, begin.target),
+            Some(resume) if resume.prefill => {
+                (u32::try_from(resume.text.len() / WORD).unwrap_or(u32::MAX), call.variant.unwrap_or(target))
+            }
+            _ => (0, target),
         };
         let attempt = SimulatedAttempt {
-            target: begin.target,
-            key: begin.key,
+            target,
+            key: begin.key.position(),
             nth: 0,
             stream: begin.stream,
             reply: None,
@@ -310,7 +316,9 @@ impl Simulation<'_> {
     fn note_pause(&mut self, call: &ActiveCall, index: usize, level: Scope) {
         let PlayerState::Engine(engine) = &self.player else { return };
         let SimulatedAttempt { target, key, .. } = call.attempts[index];
-        let scope = engine.fleet.targets()[target].scope(key, level);
+        let Some(target) = engine.fleet.target_index(target) else { return };
+        let Some(key) = engine.fleet[target].key_index(key) else { return };
+        let scope = engine.fleet[target].scope(key, level);
         let is_watched = call.world + 1 == engine.worlds.len();
         if let Some(scope) = scope.filter(|_| is_watched)
             && let Some(pause) = engine.worlds[call.world].key_status(self.now, target, key).usable_in
@@ -454,7 +462,7 @@ impl Simulation<'_> {
                 expected_words: call.spec.output_tokens,
             },
         );
-        for target in tried {
+        for target in tried.into_iter().filter_map(|target| engine.fleet.target_index(target)) {
             self.invariants.check_counts(self.now, world, target);
         }
         let outcome = match &result {

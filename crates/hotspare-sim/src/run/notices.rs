@@ -20,7 +20,8 @@ impl Simulation<'_> {
             self.hash = crate::rng::mix(self.hash ^ change.scope.index() as u64 ^ (change.to as u64) << 40);
             for &index in engine.targets_by_scope.get(&change.scope).into_iter().flatten() {
                 let target = &engine.fleet.targets()[index];
-                let state = (0..target.key_count())
+                let state = target
+                    .key_indices()
                     .map(|key| self.invariants.state(&target.scopes(key).as_array()))
                     .min();
                 let state = state.unwrap_or_default();

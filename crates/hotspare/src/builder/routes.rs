@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hotspare_core::TargetId;
-use hotspare_engine::{Fleet, OnKind, Route, SpendLimit};
+use hotspare_engine::{Fleet, OnKind, PerTarget, Route, RouteIndex, SpendLimit, TargetIndex};
 
 use super::RouteSpec;
 use super::mistakes::{Mistakes, Subject};
@@ -16,19 +16,19 @@ use crate::shared::{ConnectedTarget, NamedTemplate};
 pub(super) fn prompts(
     route: &str,
     spec: &RouteSpec,
-    targets: &[ConnectedTarget],
+    targets: &PerTarget<ConnectedTarget>,
     broken: &[TargetId],
     mistakes: &mut Mistakes,
-) -> BTreeMap<usize, NamedTemplate> {
+) -> BTreeMap<TargetIndex, NamedTemplate> {
     for what in &spec.mistakes {
         mistakes.add(Subject::Route(route.to_owned()), format!("route `{route}`: {what}"));
     }
     let members = spec.strategy.members();
-    let mut prompts: BTreeMap<usize, (usize, NamedTemplate)> = BTreeMap::new();
+    let mut prompts: BTreeMap<TargetIndex, (usize, NamedTemplate)> = BTreeMap::new();
     for (pattern, prompt) in &spec.prompts {
         let prefix = pattern.strip_suffix('*');
         let mut found = false;
-        for (index, target) in targets.iter().enumerate().filter(|(_, target)| members.contains(&target.id)) {
+        for (index, target) in targets.indexed().filter(|(_, target)| members.contains(&target.id)) {
             let (fits, specificity) = match prefix {
                 Some(prefix) => (target.model.starts_with(prefix), prefix.len()),
                 None => (target.id.as_str() == pattern, usize::MAX),
@@ -51,13 +51,13 @@ pub(super) fn prompts(
 
 /// Reports spend limits that cannot be enforced because a price is unknown.
 pub(super) fn check_prices(
-    spend_limits: &[(usize, SpendLimit)],
+    spend_limits: &[(TargetIndex, SpendLimit)],
     fleet: &Fleet,
     routes: &[Arc<Route>],
     mistakes: &mut Mistakes,
 ) {
-    let has_no_price = |index: &usize| fleet.targets()[*index].profile.price.is_none();
-    let id = |index: usize| &fleet.targets()[index].id;
+    let has_no_price = |index: &TargetIndex| fleet[*index].profile.price.is_none();
+    let id = |index: TargetIndex| &fleet[index].id;
     for (index, limit) in spend_limits {
         if limit.per.is_zero() {
             let what = format!("target `{}`: spend_limit must be per a time longer than 0s", id(*index));
@@ -87,9 +87,9 @@ pub(super) fn routes(
     fleet: &Fleet,
     broken: &[TargetId],
     mistakes: &mut Mistakes,
-) -> (Vec<Arc<Route>>, Vec<(String, usize)>) {
+) -> (Vec<Arc<Route>>, Vec<(String, RouteIndex)>) {
     let mut routes: Vec<Arc<Route>> = Vec::new();
-    let mut aliases: Vec<(String, usize)> = Vec::new();
+    let mut aliases: Vec<(String, RouteIndex)> = Vec::new();
     let names: Vec<String> = specs.iter().map(|(name, _)| name.clone()).collect();
     for (name, spec) in specs {
         let mut wrong = |what: String| mistakes.add(Subject::Route(name.clone()), what);
@@ -110,7 +110,7 @@ pub(super) fn routes(
             if alias.trim().is_empty() {
                 wrong(format!("route `{name}` answers to an empty name"));
             }
-            aliases.push((alias, routes.len()));
+            aliases.push((alias, RouteIndex::new(routes.len())));
         }
         for target in spec.rules.on.values().flat_map(|on| match on {
             OnKind::To(targets) => targets.as_slice(),
@@ -122,7 +122,7 @@ pub(super) fn routes(
                 ));
             }
         }
-        match Route::new(name.clone(), routes.len(), spec.strategy, fleet) {
+        match Route::new(name.clone(), RouteIndex::new(routes.len()), spec.strategy, fleet) {
             Ok(route) if route.members.is_empty() => wrong(format!("route `{name}` has no targets")),
             Ok(route) => routes.push(Arc::new(route.with_limits(limits).with_rules(spec.rules))),
             Err(unknown) => {

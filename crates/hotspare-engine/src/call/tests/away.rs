@@ -17,7 +17,7 @@ fn time_in_which_the_process_did_not_run_counts_towards_no_limit_on_a_target() {
     sleep(&mut rig, 60);
     assert_eq!(rig.targets(), [0], "it may have answered meanwhile");
     rig.text(0, "x");
-    assert_eq!(rig.world.view(rig.now, 0, 0).latency, None, "how long it took is unknown");
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).latency, None, "how long it took is unknown");
     sleep(&mut rig, 500);
     rig.finishes(0);
     let trail = &rig.done[0].as_ref().unwrap().trail;
@@ -42,7 +42,7 @@ fn race_lost_because_the_process_did_not_run_is_no_timeout() {
     let mut rig = setup.rig();
     sleep(&mut rig, 60);
     rig.text(1, "x");
-    let view = rig.world.view(rig.now, 0, 0);
+    let view = rig.world.view(rig.now, TargetIndex(0), 0);
     assert_eq!((view.failure_rate_bp, view.samples), (0, 0));
 }
 
@@ -56,6 +56,6 @@ fn callers_deadlines_pass_although_the_process_did_not_run() {
         let mut rig = setup.rig();
         sleep(&mut rig, 60);
         assert_eq!(rig.error().kind(), Kind::Deadline);
-        assert_eq!(rig.world.view(rig.now, 0, 0).samples, 0);
+        assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).samples, 0);
     }
 }

@@ -49,7 +49,7 @@ fn retry_queues_for_a_slot() {
             rig.fails(0, Kind::Server);
             rig.wait(Duration::from_millis(100));
         }
-        assert_eq!((rig.begun.len(), rig.done.len(), rig.world.queued(0)), (1, 0, 2));
+        assert_eq!((rig.begun.len(), rig.done.len(), rig.world.queued(TargetIndex(0))), (1, 0, 2));
         assert_eq!(rig.world.take_woken(), [second.call.ticket().unwrap()]);
         let first = rig.back_to(second);
         rig.tell(Input::Woken);
@@ -70,13 +70,13 @@ fn cancelled_waiter_yields_to_the_next() {
     let mut rig = setup.rig();
     let first = rig.next_call(&setup);
     let second = rig.next_call(&setup);
-    assert_eq!(rig.world.queued(0), 2);
+    assert_eq!(rig.world.queued(TargetIndex(0)), 2);
     let third = rig.back_to(second);
     rig.tell(Input::CallerGone);
     let _ = rig.back_to(first);
     rig.finishes_with_text(0);
     assert_eq!(rig.world.take_woken(), [third.call.ticket().unwrap()]);
-    assert_eq!(rig.world.queued(0), 1);
+    assert_eq!(rig.world.queued(TargetIndex(0)), 1);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn call_uses_a_spare_instead_of_queueing() {
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
     let _first = rig.next_call(&setup);
-    assert_eq!((rig.begun[0].target, rig.world.queued(0)), (1, 0));
+    assert_eq!((rig.begun[0].target, rig.world.queued(TargetIndex(0))), (TargetIndex(1), 0));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn waiter_leaves_the_queue_at_its_deadline() {
     assert_eq!(error.kind(), Kind::NoTarget);
     assert!(error.message().contains("all its slots are in use"), "{error}");
     assert!(!error.message().contains("s more"), "nobody knows for how long: {error}");
-    assert_eq!(rig.world.queued(0), 0);
+    assert_eq!(rig.world.queued(TargetIndex(0)), 0);
 }
 
 #[test]
@@ -109,17 +109,17 @@ fn exhausted_quota_is_avoided_before_a_rejection() {
     rig.tell(Input::Opened(AttemptId(0), spent(0, Duration::from_secs(100))));
     rig.finishes_with_text(0);
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 1);
+    assert_eq!(rig.begun[0].target, TargetIndex(1));
     assert!(
-        rig.world.view(rig.now, 0, 0).breaker == hotspare_core::BreakerState::Closed,
+        rig.world.view(rig.now, TargetIndex(0), 0).breaker == hotspare_core::BreakerState::Closed,
         "quota does not affect health"
     );
     // One request is refilled per second.
     rig.now = rig.now + Duration::from_secs(1);
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 0);
+    assert_eq!(rig.begun[0].target, TargetIndex(0));
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 1, "the refilled request is used up");
+    assert_eq!(rig.begun[0].target, TargetIndex(1), "the refilled request is used up");
 }
 
 /// A reply reports before the answer is counted, or counts the answers of others that are in flight.
@@ -136,16 +136,16 @@ fn usual_answer_is_reserved_in_a_reported_quota() {
     rig.finishes_with_text(0);
     // 300 for the next call, and 400 in case that its answer is unusually long: 950 are enough, 650 are not.
     let first = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 0);
+    assert_eq!(rig.begun[0].target, TargetIndex(0));
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 1, "most of what is left is reserved");
+    assert_eq!(rig.begun[0].target, TargetIndex(1), "most of what is left is reserved");
     let _ = rig.back_to(first);
     rig.fails(0, Kind::RateLimited);
     rig.text(1, "b");
     rig.finishes(1);
     rig.wait(Duration::from_secs(30));
     let _ = rig.next_call(&setup);
-    assert_eq!(rig.begun[0].target, 0, "a refused request used nothing");
+    assert_eq!(rig.begun[0].target, TargetIndex(0), "a refused request used nothing");
 }
 
 #[test]
@@ -211,7 +211,11 @@ fn waiter_that_does_not_answer_when_woken_is_passed_over_until_it_does() {
     assert_eq!(rig.targets(), [0], "the slot is not kept for a call that does not answer");
     let later = rig.back_to(deaf);
     rig.tell(Input::Woken);
-    assert_eq!((rig.begun.len(), rig.done.len(), rig.world.queued(0)), (0, 0, 1), "it has kept its place");
+    assert_eq!(
+        (rig.begun.len(), rig.done.len(), rig.world.queued(TargetIndex(0))),
+        (0, 0, 1),
+        "it has kept its place"
+    );
     let deaf = rig.next_call(&setup);
     assert!(rig.begun.is_empty(), "it is behind the one that answers again");
     let _ = rig.back_to(later);
@@ -251,7 +255,7 @@ fn call_that_was_queued_until_its_deadline_names_the_obstacle_however_late_its_t
         let error = rig.done[0].as_ref().unwrap_err();
         assert_eq!(error.kind(), Kind::NoTarget);
         assert!(error.message().contains("all its slots are in use"), "{error}");
-        assert_eq!(rig.world.queued(0), 0);
+        assert_eq!(rig.world.queued(TargetIndex(0)), 0);
     }
 }
 
@@ -267,7 +271,7 @@ fn queued_call_is_not_rejected_just_before_its_deadline() {
     assert_eq!(rig.begun.len(), 1);
     let _ = rig.next_call(&setup);
     let first = rig.next_call(&setup);
-    assert_eq!(rig.world.queued(0), 2);
+    assert_eq!(rig.world.queued(TargetIndex(0)), 2);
     rig.now = rig.now + Duration::from_secs(1);
     rig.run();
     assert!(rig.begun.is_empty() && rig.done.is_empty(), "{:?}", rig.done);
@@ -374,8 +378,8 @@ fn rate_limit_is_per_target() {
     let now = Moment::ZERO + Duration::from_secs(1_000);
     let mut room =
         |place| (0..100).take_while(|_| world.admit(now, place, Demand::default()).is_ok()).count();
-    assert_eq!([room(1), room(0), room(1)], [3, 60, 0]);
-    let view = world.view(now, 1, 0);
+    assert_eq!([room(TargetIndex(1)), room(TargetIndex(0)), room(TargetIndex(1))], [3, 60, 0]);
+    let view = world.view(now, TargetIndex(1), 0);
     assert_eq!((view.usable, view.usable_in), (false, Some(Duration::from_secs(20))));
 }
 
@@ -430,21 +434,21 @@ fn all_targets_rate_limited_is_reported_as_rate_limited() {
     assert!((Duration::from_secs(7)..Duration::from_secs(9)).contains(&pause), "{pause:?}");
     assert!(error.message().starts_with("a: it is rate limited for 9.0 s more; b: "), "{error}");
     assert_eq!(error.public_message(), Kind::RateLimited.summary(), "target names are for operators only");
-    rig.world.set_cordoned(0, true);
+    rig.world.set_cordoned(TargetIndex(0), true);
     let _ = rig.next_call(&setup);
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::RateLimited, "the other passes by itself");
-    rig.world.set_cordoned(1, true);
+    rig.world.set_cordoned(TargetIndex(1), true);
     let _ = rig.next_call(&setup);
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::NoTarget);
 }
 
 /// Opens the breaker of the first target, which also refuses to start more calls for ten seconds.
 fn limit_growth_and_open(rig: &mut Rig) {
-    let scope = rig.world.scopes(0).model;
-    let admit = |rig: &mut Rig| rig.world.admit(rig.now, 0, Demand::default()).unwrap().1;
+    let scope = rig.world.scopes(TargetIndex(0)).model;
+    let admit = |rig: &mut Rig| rig.world.admit(rig.now, TargetIndex(0), Demand::default()).unwrap().1;
     let settle = |rig: &mut Rig, permit, verdict| {
         let settlement = Settlement::of_attempt(HealthOutcome::at(scope, verdict), Ending::Cancelled);
-        rig.world.settle(rig.now, 0, permit, settlement, 0);
+        rig.world.settle(rig.now, TargetIndex(0), permit, settlement, 0);
     };
     let permits: Vec<Permit> = (0..6).map(|_| admit(rig)).collect();
     let mut permits = permits.into_iter();
@@ -461,7 +465,7 @@ fn growth_limit_of_an_open_target_keeps_no_call_from_another_last_resort() {
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
     limit_growth_and_open(&mut rig);
-    let _ = Ill::Open(60).befall(rig.now, &mut rig.world, 1);
+    let _ = Ill::Open(60).befall(rig.now, &mut rig.world, TargetIndex(1));
     let left = |rig: &mut Rig| (0..1_000).take_while(|_| rig.world.take_last_resort(rig.now)).count();
     let _ = rig.next_call(&setup);
     assert_eq!(rig.targets(), [1]);

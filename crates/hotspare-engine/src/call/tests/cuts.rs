@@ -186,7 +186,7 @@ fn only_silence_within_text_counts_against_health() {
         rig.wait(Duration::from_secs(gap));
         let ended = rig.done.first().is_some_and(|done| done.as_ref().unwrap_err().kind() == Kind::Stalled);
         assert!(ended || rig.targets() == [0, 1], "a tool call is not continued");
-        rig.world.view(rig.now, 0, 0).failure_rate_bp
+        rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp
     };
     assert!(quiet(Event::TextDelta("x".into()), 9) > 0);
     assert_eq!(quiet(Event::ReasoningDelta("x".into()), 301), 0, "slow, not down");

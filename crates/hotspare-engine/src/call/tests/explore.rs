@@ -131,7 +131,7 @@ fn check(rig: &Rig) -> Result<(), String> {
         return Err("the call ended twice".into());
     }
     for place in 0..3 {
-        let counts = rig.world.counts(place);
+        let counts = rig.world.counts(TargetIndex(place));
         let ended = counts.served + counts.cancelled + counts.failed.values().sum::<u64>();
         if counts.started != ended + u64::from(counts.in_flight) {
             return Err(format!(
@@ -140,7 +140,7 @@ fn check(rig: &Rig) -> Result<(), String> {
             ));
         }
     }
-    let in_flight: u32 = (0..3).map(|place| rig.world.counts(place).in_flight).sum();
+    let in_flight: u32 = (0..3).map(|place| rig.world.counts(TargetIndex(place)).in_flight).sum();
     let in_flight = in_flight - u32::try_from(rig.others.len()).unwrap();
     match rig.done.first() {
         Some(result) => {
@@ -175,7 +175,7 @@ fn check(rig: &Rig) -> Result<(), String> {
                 Some(at) if at <= rig.now => return Err(format!("the timer at {at:?} stays due")),
                 Some(_) => {}
             }
-            if rig.call.queue_at.is_none() && (0..3).any(|place| rig.world.queued(place) > 0) {
+            if rig.call.queue_at.is_none() && (0..3).any(|place| rig.world.queued(TargetIndex(place)) > 0) {
                 return Err("it no longer waits, but is still queued".into());
             }
         }
@@ -216,7 +216,7 @@ fn check_trail(rig: &Rig, result: &Result<Summary, Error>) -> Result<(), String>
         return Err("an attempt is missing from the trail".into());
     }
     let last = rig.targets().into_iter().max().unwrap_or(0);
-    for target in &rig.call.fleet.targets()[..last] {
+    for target in rig.call.fleet.targets().iter().take(last) {
         let asked = trail.attempts.iter().any(|attempt| attempt.target == target.id);
         if !asked && !trail.skipped.iter().any(|skipped| skipped.target == target.id) {
             return Err(format!("the trail does not say why {} was skipped", target.id));
@@ -267,14 +267,17 @@ fn check_refused_targets(rig: &Rig) -> Result<(), String> {
         let Some(until) = refusal.until.filter(|until| *until < call.first_content_at) else { continue };
         let due = until.max(rig.now + Duration::from_millis(1));
         if call.attempts.iter().any(AttemptState::is_live) && call.poll_timeout().is_none_or(|at| at > due) {
-            return Err(format!("{} was refused until {until:?}, but is not tried then", choice.target));
+            return Err(format!(
+                "{} was refused until {until:?}, but is not tried then",
+                choice.target.position()
+            ));
         }
         let room = call.refused_at < rig.now && !rig.others.iter().any(|(place, _)| *place == choice.target);
         if refusal.cause == hotspare_health::Cause::Full
             && room
             && rig.world.counts(choice.target).in_flight == 0
         {
-            return Err(format!("{} has a free slot, but is not tried", choice.target));
+            return Err(format!("{} has a free slot, but is not tried", choice.target.position()));
         }
     }
     Ok(())
@@ -294,10 +297,10 @@ fn check_not_lost(rig: &Rig) -> Result<(), String> {
         return Ok(());
     }
     for (place, target) in call.fleet.targets().iter().enumerate() {
-        let tried = rig.begun.iter().any(|begin| begin.target == place);
+        let tried = rig.begun.iter().any(|begin| begin.target == TargetIndex(place));
         // Another target on its wire has found the request malformed.
         let objects = call.objections.contains(target.wire);
-        if !tried && !objects && rig.world.view(rig.now, place, call.prompt_tokens).usable {
+        if !tried && !objects && rig.world.view(rig.now, TargetIndex(place), call.prompt_tokens).usable {
             return Err(format!("the call was lost ({error}) although {} would have admitted it", target.id));
         }
     }

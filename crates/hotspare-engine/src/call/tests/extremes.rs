@@ -26,7 +26,7 @@ fn longest_pauses_that_providers_name_are_no_panic_and_end() {
                 rig.wait(Duration::from_secs(6));
             }
             assert!(rig.begun.len() <= 3 && rig.done.len() == 1, "{kind}: {:?}", rig.done);
-            let view = rig.world.view(rig.now, 0, 5);
+            let view = rig.world.view(rig.now, TargetIndex(0), 5);
             let pause = view.usable_in.unwrap_or_default();
             assert!(pause <= Duration::from_secs(3_600), "{kind} keeps the target out for {pause:?}");
             assert!(rig.error().retry_after() <= Some(Error::LONGEST_PAUSE), "{kind}: {:?}", rig.error());
@@ -98,7 +98,7 @@ fn clock_that_goes_backwards_neither_panics_nor_ends_a_call() {
     rig.finishes(2);
     assert_eq!((rig.said().as_str(), rig.done[0].is_ok()), ("x[a>b]y", true));
     for place in 0..2 {
-        assert_eq!(rig.world.counts(place).in_flight, 0);
+        assert_eq!(rig.world.counts(TargetIndex(place)).in_flight, 0);
     }
 }
 
@@ -109,11 +109,11 @@ fn target_taken_out_of_service_finishes_what_it_has_begun() {
     setup.profile.price = Some(hotspare_core::Price::micros_per_million(1_000_000, 1_000_000));
     let mut rig = setup.rig();
     rig.text(0, "x");
-    rig.world.set_cordoned(0, true);
+    rig.world.set_cordoned(TargetIndex(0), true);
     rig.text(0, "y");
     rig.finishes(0);
     assert_eq!((rig.said().as_str(), rig.targets()), ("xy", vec![0]));
     let summary = rig.done[0].as_ref().unwrap();
-    assert_eq!(summary.trail.cost(), Some(rig.world.counts(0).cost));
-    assert_eq!(rig.world.counts(0).in_flight, 0);
+    assert_eq!(summary.trail.cost(), Some(rig.world.counts(TargetIndex(0)).cost));
+    assert_eq!(rig.world.counts(TargetIndex(0)).in_flight, 0);
 }

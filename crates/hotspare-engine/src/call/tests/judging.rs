@@ -35,7 +35,7 @@ fn call_waits_for_a_judgement_without_failing_over() {
             (vec![0], Duration::ZERO),
             "judging is not its work"
         );
-        assert_eq!(rig.world.counts(0).in_flight, 0);
+        assert_eq!(rig.world.counts(TargetIndex(0)).in_flight, 0);
     }
 }
 
@@ -46,7 +46,7 @@ fn unfit_answer_is_reasked_after_its_judgement() {
     rig.finishes(0);
     assert_eq!(rig.targets(), [0]);
     rig.judges(0);
-    assert_eq!((rig.begun[1].target, rig.begun[1].reask.is_some()), (0, true));
+    assert_eq!((rig.begun[1].target, rig.begun[1].reask.is_some()), (TargetIndex(0), true));
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn caller_may_leave_during_a_judgement() {
     rig.finishes(0);
     let judged = rig.judging.remove(&AttemptId(0)).unwrap().run();
     rig.tell(Input::CallerGone);
-    assert_eq!((rig.world.counts(0).in_flight, rig.world.counts(0).cancelled), (0, 1));
+    assert_eq!(
+        (rig.world.counts(TargetIndex(0)).in_flight, rig.world.counts(TargetIndex(0)).cancelled),
+        (0, 1)
+    );
     rig.tell(Input::Judged(AttemptId(0), judged));
     assert_eq!((rig.done.len(), rig.error().kind()), (1, Kind::Cancelled));
 }
@@ -82,7 +85,7 @@ fn call_ends_at_its_deadline_during_a_judgement() {
     rig.wait(Duration::from_secs(601));
     assert_eq!(rig.error().kind(), Kind::Deadline);
     assert!(rig.judging.is_empty(), "its result is no longer needed");
-    assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0);
+    assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp, 0);
 }
 
 #[test]
@@ -95,7 +98,13 @@ fn first_answer_judged_fit_wins_and_the_other_judgement_is_dropped() {
     rig.judges(1);
     assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
     assert!(rig.judging.is_empty());
-    assert_eq!((rig.world.counts(0).cancelled, rig.world.view(rig.now, 0, 0).failure_rate_bp), (1, 0));
+    assert_eq!(
+        (
+            rig.world.counts(TargetIndex(0)).cancelled,
+            rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp
+        ),
+        (1, 0)
+    );
 }
 
 #[test]

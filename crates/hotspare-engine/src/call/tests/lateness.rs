@@ -89,7 +89,7 @@ fn another_target_starts_while_it_can_still_be_in_time() {
 fn late_target_that_usually_exceeds_the_deadline_is_not_waited_for() {
     for (within, starts) in [(60, 1), (24, 2)] {
         let (mut rig, _) = known(&[(0, 25)]);
-        rig.world.note_waited_in_vain(1, 1_000 * SECOND);
+        rig.world.note_waited_in_vain(TargetIndex(1), 1_000 * SECOND);
         rig.call.first_content_at = rig.now + within * SECOND;
         rig.wait(8 * SECOND);
         assert_eq!(rig.begun.len(), starts, "{within} s");

@@ -28,8 +28,11 @@ fn local_network_is_suspected_when_all_hosts_are_unreachable() {
         let _ = rig.next_call(&setup);
     }
     for place in 0..3 {
-        assert_eq!(rig.world.view(rig.now, place, 5).breaker, BreakerState::Closed);
-        assert!(rig.world.counts(place).started <= 8, "each is tried once a second, not by every call");
+        assert_eq!(rig.world.view(rig.now, TargetIndex(place), 5).breaker, BreakerState::Closed);
+        assert!(
+            rig.world.counts(TargetIndex(place)).started <= 8,
+            "each is tried once a second, not by every call"
+        );
     }
     let change = rig.world.take_network_change().unwrap();
     assert!(change.suspected && change.hosts.len() == 2, "reported when the second host was lost");
@@ -40,7 +43,7 @@ fn local_network_is_suspected_when_all_hosts_are_unreachable() {
     rig.finishes_with_text(0);
     assert!(rig.done[0].is_ok());
     assert!(!rig.world.take_network_change().unwrap().suspected);
-    assert!((0..3).all(|place| rig.world.view(rig.now, place, 5).usable));
+    assert!((0..3).all(|place| rig.world.view(rig.now, TargetIndex(place), 5).usable));
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn unreachable_hosts_are_blamed_while_another_answers() {
     let setup = Setup::new(&["a", "b", "c"]);
     let mut rig = setup.rig();
     for _ in 0..6 {
-        while rig.begun.last().is_some_and(|begin| begin.target < 2) {
+        while rig.begun.last().is_some_and(|begin| begin.target < TargetIndex(2)) {
             let id = rig.begun.len() - 1;
             rig.fails(id, Kind::Connect);
         }
@@ -75,7 +78,7 @@ fn unreachable_hosts_are_blamed_while_another_answers() {
     }
     let state = |place| rig.world.view(rig.now, place, 5).breaker;
     assert_eq!(
-        [state(0), state(1), state(2)],
+        [state(TargetIndex(0)), state(TargetIndex(1)), state(TargetIndex(2))],
         [BreakerState::Open, BreakerState::Open, BreakerState::Closed]
     );
 }

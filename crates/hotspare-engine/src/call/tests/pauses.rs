@@ -136,7 +136,7 @@ fn call_whose_time_is_over_may_be_retried_if_a_target_did_not_have_its_turn() {
 #[test]
 fn target_that_is_out_of_service_does_not_make_a_call_retryable() {
     let mut rig = Setup::new(&["a", "b"]).rig();
-    rig.world.set_cordoned(1, true);
+    rig.world.set_cordoned(TargetIndex(1), true);
     rig.tell(Input::Failed(AttemptId(0), ruled_out(None)));
     assert_eq!(advice(&rig), (false, true, None));
 }
@@ -146,7 +146,7 @@ fn target_beyond_its_spend_limit_makes_a_call_retryable_once_it_is_affordable() 
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.price = Some(Price::micros_per_million(200_000_000_000, 0));
     let mut rig = setup.rig();
-    rig.world.limit_spending(1, SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
+    rig.world.limit_spending(TargetIndex(1), SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
     rig.fails(0, Kind::Connect);
     rig.finishes_with_text(1);
     let _ = rig.next_call(&setup);
@@ -176,7 +176,7 @@ fn trail_shows_when_a_blocked_target_may_be_tried() {
     let mut setup = Setup::new(&["a", "b", "c"]);
     setup.ills = &[(1, Ill::Held(60))];
     let mut rig = setup.rig();
-    rig.world.set_cordoned(2, true);
+    rig.world.set_cordoned(TargetIndex(2), true);
     rig.fails(0, Kind::Timeout);
     let error = rig.error();
     let skipped = &error.trail().skipped;
@@ -190,9 +190,9 @@ fn exhausted_spend_limit_reports_when_it_frees_up() {
     let mut setup = Setup::new(&["a"]);
     setup.profile.price = Some(Price::micros_per_million(200_000_000_000, 0));
     let mut rig = setup.rig();
-    rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
+    rig.world.limit_spending(TargetIndex(0), SpendLimit::new(Cost::from_micros(1_500_000), HOUR));
     rig.finishes_with_text(0);
-    let spent = rig.world.spent(rig.now, 0).unwrap();
+    let spent = rig.world.spent(rig.now, TargetIndex(0)).unwrap();
     assert!(spent > Cost::from_micros(500_000), "{spent}");
     let _ = rig.next_call(&setup);
     let error = rig.error();

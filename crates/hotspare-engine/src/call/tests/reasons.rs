@@ -16,12 +16,12 @@ fn started(rig: &Rig) -> Vec<(StartKind, &str)> {
 /// Makes the first target of a world in which nothing was asked yet spend more than it may.
 fn overspend(rig: &mut Rig) {
     let day = Duration::from_secs(86_400);
-    rig.world.limit_spending(0, SpendLimit::new(Cost::from_micros(5), day));
-    let (_, permit) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
+    rig.world.limit_spending(TargetIndex(0), SpendLimit::new(Cost::from_micros(5), day));
+    let (_, permit) = rig.world.admit(rig.now, TargetIndex(0), Demand::default()).unwrap();
     let served = HealthOutcome { verdict: Verdict::Success, at: None };
     let end =
         Settlement { cost: Some(Cost::from_micros(5)), ..Settlement::of_attempt(served, Ending::Served) };
-    rig.world.settle(rig.now, 0, permit, end, 0);
+    rig.world.settle(rig.now, TargetIndex(0), permit, end, 0);
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn target_that_spent_its_limit_is_unusable_and_its_spare_a_failover() {
         setup.strategy = strategy;
         setup.profile.price = Some(Price::micros_per_million(1_000_000, 0));
         let mut rig = setup.rig();
-        assert!(rig.world.view(rig.now, 0, 0).usable);
+        assert!(rig.world.view(rig.now, TargetIndex(0), 0).usable);
         overspend(&mut rig);
-        let view = rig.world.view(rig.now, 0, 0);
+        let view = rig.world.view(rig.now, TargetIndex(0), 0);
         assert!(!view.usable && view.usable_in > Some(Duration::from_secs(80_000)), "{view:?}");
         let _ = rig.next_call(&setup);
         let [(StartKind::Failover, why)] = started(&rig)[..] else { panic!("{:?}", started(&rig)) };
@@ -101,12 +101,12 @@ fn spare_of_a_blocked_target_that_fails_too_often_to_be_first_is_the_first_choic
         let failed = Verdict::Failure { weight_milli: 1_000, not_before: None };
         for place in [0, 1] {
             for call in 0..200 {
-                let (_, permit) = rig.world.admit(rig.now, place, Demand::default()).unwrap();
+                let (_, permit) = rig.world.admit(rig.now, TargetIndex(place), Demand::default()).unwrap();
                 let verdict = if place == 0 && call % 2 == 0 { failed } else { Verdict::Success };
-                let outcome = HealthOutcome::at(rig.world.scopes(place).model, verdict);
+                let outcome = HealthOutcome::at(rig.world.scopes(TargetIndex(place)).model, verdict);
                 rig.world.settle(
                     rig.now,
-                    place,
+                    TargetIndex(place),
                     permit,
                     Settlement::of_attempt(outcome, Ending::Cancelled),
                     0,
@@ -115,7 +115,7 @@ fn spare_of_a_blocked_target_that_fails_too_often_to_be_first_is_the_first_choic
         }
         let _ = rig.next_call(&setup);
         assert_eq!((rig.targets(), rig.begun[0].kind), (vec![1], StartKind::First), "{name}");
-        let _ = Ill::Held(9).befall(rig.now, &mut rig.world, 0);
+        let _ = Ill::Held(9).befall(rig.now, &mut rig.world, TargetIndex(0));
         let _ = rig.next_call(&setup);
         assert_eq!((rig.targets(), rig.begun[0].kind), (vec![1], StartKind::First), "{name}, blocked");
     }
@@ -175,7 +175,7 @@ fn attempts_in_flight_at_the_deadline_have_failed_by_it() {
     assert_eq!(rig.error().kind(), Kind::Deadline);
     for (place, attempt) in rig.error().trail().attempts.iter().enumerate() {
         assert!(matches!(attempt.outcome, Outcome::Failed { kind: Kind::Deadline, .. }), "{attempt:?}");
-        let counts = rig.world.counts(place);
+        let counts = rig.world.counts(TargetIndex(place));
         assert_eq!((counts.failed.get(&Kind::Deadline), counts.cancelled), (Some(&1), 0));
         assert_eq!(counts.costs.keys().collect::<Vec<_>>(), [&CostKind::Failed]);
     }
@@ -187,7 +187,7 @@ fn attempt_whose_caller_left_is_abandoned_and_no_loser() {
     setup.profile.price = Some(Price::micros_per_million(1_000_000, 0));
     let mut rig = setup.rig();
     rig.tell(Input::CallerGone);
-    let counts = rig.world.counts(0);
+    let counts = rig.world.counts(TargetIndex(0));
     assert_eq!((counts.cancelled, counts.costs.keys().collect::<Vec<_>>()), (1, vec![&CostKind::Abandoned]));
 }
 
@@ -196,15 +196,15 @@ fn slowness_is_reported_once_in_either_direction() {
     let mut rig = Setup::new(&["a"]).rig();
     let serve = |rig: &mut Rig, after: u64| {
         rig.now = rig.now + Duration::from_secs(1);
-        let (_, mut permit) = rig.world.admit(rig.now, 0, Demand::default()).unwrap();
+        let (_, mut permit) = rig.world.admit(rig.now, TargetIndex(0), Demand::default()).unwrap();
         let late = permit.late_after().is_some_and(|usual| Duration::from_millis(after) > usual);
         if late {
-            rig.world.observe(rig.now, 0, &mut permit, Observation::Overdue);
+            rig.world.observe(rig.now, TargetIndex(0), &mut permit, Observation::Overdue);
         }
         let after = Duration::from_millis(after);
-        rig.world.observe(rig.now, 0, &mut permit, Observation::FirstContent { after });
+        rig.world.observe(rig.now, TargetIndex(0), &mut permit, Observation::FirstContent { after });
         let served = HealthOutcome { verdict: Verdict::Success, at: None };
-        rig.world.settle(rig.now, 0, permit, Settlement::of_attempt(served, Ending::Served), 0);
+        rig.world.settle(rig.now, TargetIndex(0), permit, Settlement::of_attempt(served, Ending::Served), 0);
         let changes = rig.world.take_slowness_changes();
         changes.into_iter().map(|change| change.degraded).collect::<Vec<_>>()
     };

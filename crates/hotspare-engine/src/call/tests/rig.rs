@@ -6,6 +6,7 @@
 use hotspare_core::Price;
 
 use super::*;
+use crate::index::{RouteIndex, TargetIndex};
 
 /// A call, its world, and everything it returned.
 pub(super) struct Rig {
@@ -13,7 +14,7 @@ pub(super) struct Rig {
     pub(super) world: World,
     pub(super) now: Moment,
     /// Permits of other calls in flight.
-    pub(super) others: Vec<(usize, Permit)>,
+    pub(super) others: Vec<(TargetIndex, Permit)>,
     pub(super) live: BTreeSet<AttemptId>,
     /// Judgements to run later, if the setup says so.
     pub(super) judging: BTreeMap<AttemptId, Box<Judgement>>,
@@ -87,7 +88,12 @@ pub(super) enum Ill {
 
 impl Ill {
     /// Makes a target unavailable; returns the permit of a call that occupies its slot, which the caller must settle.
-    pub(super) fn befall(self, now: Moment, world: &mut World, place: usize) -> Option<(usize, Permit)> {
+    pub(super) fn befall(
+        self,
+        now: Moment,
+        world: &mut World,
+        place: TargetIndex,
+    ) -> Option<(TargetIndex, Permit)> {
         let scopes = world.scopes(place);
         let (calls, outcome) = match self {
             Self::Busy => {
@@ -123,7 +129,7 @@ impl Ill {
 }
 
 /// Teaches the world how long a target's first content usually takes, by as many calls as that needs.
-fn needs(now: Moment, world: &mut World, place: usize, after: Duration) {
+fn needs(now: Moment, world: &mut World, place: TargetIndex, after: Duration) {
     for _ in 0..20 {
         let (_, mut permit) = world.admit(now, place, Demand::default()).unwrap();
         world.observe(now, place, &mut permit, Observation::FirstContent { after });
@@ -188,7 +194,7 @@ impl Setup {
             probe: false,
         });
         let (fleet, book) = Fleet::assemble(specs.collect());
-        let route = Route::new("r", 0, Arc::clone(&self.strategy), &fleet)
+        let route = Route::new("r", RouteIndex::new(0), Arc::clone(&self.strategy), &fleet)
             .unwrap()
             .with_limits(self.limits.clone())
             .with_rules(self.rules.clone());
@@ -197,10 +203,13 @@ impl Setup {
         world.next_turn(&route);
         let now = Moment::ZERO + Duration::from_secs(1_000);
         for (place, seconds) in self.usual {
-            needs(now, &mut world, *place, Duration::from_secs(*seconds));
+            needs(now, &mut world, TargetIndex(*place), Duration::from_secs(*seconds));
         }
-        let others =
-            self.ills.iter().filter_map(|(place, ill)| ill.befall(now, &mut world, *place)).collect();
+        let others = self
+            .ills
+            .iter()
+            .filter_map(|(place, ill)| ill.befall(now, &mut world, TargetIndex(*place)))
+            .collect();
         let call = self.call(now, fleet, route, &world);
         let mut rig = Rig {
             call,
@@ -388,7 +397,7 @@ impl Rig {
     }
 
     pub(super) fn targets(&self) -> Vec<usize> {
-        self.begun.iter().map(|begin| begin.target).collect()
+        self.begun.iter().map(|begin| begin.target.position()).collect()
     }
 
     pub(super) fn said(&self) -> String {

@@ -10,7 +10,7 @@ fn with(kind: Kind, on: OnKind) -> Setup {
 }
 
 fn targets(rig: &Rig) -> Vec<usize> {
-    rig.begun.iter().map(|begin| begin.target).collect()
+    rig.begun.iter().map(|begin| begin.target.position()).collect()
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn retries_within_a_call_count_as_one_failure() {
     rig.wait(Duration::from_secs(1));
     assert_eq!(rig.targets(), [0, 0]);
     rig.fails(1, Kind::Server);
-    assert_eq!((rig.error().kind(), rig.world.view(rig.now, 0, 0).samples), (Kind::Server, 1));
+    assert_eq!((rig.error().kind(), rig.world.view(rig.now, TargetIndex(0), 0).samples), (Kind::Server, 1));
 }
 
 #[test]
@@ -114,12 +114,12 @@ fn renewed_key_is_tried_at_once_without_blame() {
     let mut rig = Setup::new(&["a"]).rig();
     rig.tell(Input::Renewed(AttemptId(0), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig), [0, 0]);
-    assert!(!rig.world.view(rig.now, 0, 0).disabled);
+    assert!(!rig.world.view(rig.now, TargetIndex(0), 0).disabled);
     rig.tell(Input::Renewed(AttemptId(1), Error::new(Kind::Auth, "")));
     rig.tell(Input::Renewed(AttemptId(2), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig).len(), 3, "retries are bounded");
     assert_eq!(rig.done[0].as_ref().unwrap_err().kind(), Kind::Auth);
-    assert!(!rig.world.view(rig.now, 0, 0).disabled, "the newer key was never seen to fail");
+    assert!(!rig.world.view(rig.now, TargetIndex(0), 0).disabled, "the newer key was never seen to fail");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn key_renewal_does_not_prevent_failover() {
     let mut rig = setup.rig();
     rig.tell(Input::Renewed(AttemptId(0), Error::new(Kind::Auth, "")));
     assert_eq!(targets(&rig), [0, 1]);
-    assert!(!rig.world.view(rig.now, 0, 0).disabled);
+    assert!(!rig.world.view(rig.now, TargetIndex(0), 0).disabled);
 }
 
 #[test]
@@ -137,12 +137,15 @@ fn cordon_affects_only_its_target() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.limits.max_extra_starts = 0;
     let mut rig = setup.rig();
-    rig.world.set_cordoned(0, true);
-    assert!(!rig.world.view(rig.now, 0, 0).usable && rig.world.view(rig.now, 0, 0).cordoned);
-    assert!(rig.world.view(rig.now, 1, 0).usable);
+    rig.world.set_cordoned(TargetIndex(0), true);
+    assert!(
+        !rig.world.view(rig.now, TargetIndex(0), 0).usable
+            && rig.world.view(rig.now, TargetIndex(0), 0).cordoned
+    );
+    assert!(rig.world.view(rig.now, TargetIndex(1), 0).usable);
     let _ = rig.next_call(&setup);
     assert_eq!(targets(&rig), [1]);
-    rig.world.set_cordoned(0, false);
+    rig.world.set_cordoned(TargetIndex(0), false);
     let _ = rig.next_call(&setup);
     assert_eq!(targets(&rig), [0]);
 }
@@ -170,7 +173,7 @@ fn second_identical_failure_weighs_a_third() {
     let mut rig = with(Kind::Server, OnKind::Next).rig();
     rig.fails(0, Kind::Server);
     rig.fails(1, Kind::Server);
-    let rates = [0, 1].map(|place| rig.world.view(rig.now, place, 0).failure_rate_bp);
+    let rates = [0, 1].map(|place| rig.world.view(rig.now, TargetIndex(place), 0).failure_rate_bp);
     assert_eq!(rates, [10_000, 3_330]);
 }
 
@@ -184,7 +187,7 @@ fn translated_request_400_is_confirmed_on_another_wire() {
     rig.fails(1, Kind::InvalidRequest);
     assert_eq!(rig.error().kind(), Kind::InvalidRequest);
     assert_eq!(targets(&rig), [0, 1]);
-    assert!((0..2).all(|place| rig.world.view(rig.now, place, 0).samples == 0));
+    assert!((0..2).all(|place| rig.world.view(rig.now, TargetIndex(place), 0).samples == 0));
 }
 
 #[test]
@@ -268,7 +271,8 @@ fn ambiguous_prefill_echo_retries_without_prefill() {
 /// The estimate is 5 tokens plus room for the answer, and the window is known to be far larger.
 #[test]
 fn one_overflow_does_not_lastingly_exclude_a_target() {
-    let known = |rig: &Rig| [0, 1].map(|place| rig.world.view(rig.now, place, 5).tokens.overflow);
+    let known =
+        |rig: &Rig| [0, 1].map(|place| rig.world.view(rig.now, TargetIndex(place), 5).tokens.overflow);
     let mut setup = Setup::new(&["a", "b"]);
     setup.profile.context_window = Some(128_000);
     let mut rig = setup.rig();
@@ -295,7 +299,7 @@ fn one_overflow_does_not_lastingly_exclude_a_target() {
 #[test]
 fn overflow_of_an_unmeasurable_prompt_is_not_learned() {
     fn known(rig: &Rig) -> Option<u64> {
-        rig.world.view(rig.now, 0, 5).tokens.overflow
+        rig.world.view(rig.now, TargetIndex(0), 5).tokens.overflow
     }
     let setup = Setup::new(&["a", "b"]);
     let mut rig = setup.rig();
@@ -323,7 +327,7 @@ fn a_length_that_is_quoted_from_the_request_is_not_learned() {
         let error = Error::new(Kind::ContextOverflow, "").with_overflow(Overflow::new(None, limit));
         let error = error.with_readings(vec![hotspare_core::Reading::new(Kind::ContextOverflow, None, said)]);
         rig.tell(Input::Failed(AttemptId(0), error.settle(|_| quoted)));
-        let scale = rig.world.view(rig.now, 0, 5).tokens;
+        let scale = rig.world.view(rig.now, TargetIndex(0), 5).tokens;
         assert_eq!(scale.window.is_some(), limit.is_some() && !quoted, "{limit:?}");
         assert_eq!(scale.overflow.is_some(), limit.is_none() && !quoted, "{limit:?}");
         assert_eq!(rig.targets(), [0, 1], "a larger window is asked");
@@ -337,7 +341,7 @@ fn too_long(prompt: u64, limit: u64) -> Input {
 
 #[test]
 fn window_that_a_target_names_is_kept_for_an_hour_or_until_it_takes_more() {
-    let known = |rig: &Rig| rig.world.view(rig.now, 0, 5).tokens.window;
+    let known = |rig: &Rig| rig.world.view(rig.now, TargetIndex(0), 5).tokens.window;
     let mut setup = Setup::new(&["a", "b"]);
     setup.prompt_tokens = 9_000;
     let mut rig = setup.rig();
@@ -371,7 +375,7 @@ fn only_a_window_below_the_known_one_is_learned() {
     {
         let mut rig = setup.rig();
         rig.tell(too_long(9_000, limit));
-        assert_eq!(rig.world.view(rig.now, 0, 5).tokens.window, learned, "{limit}");
+        assert_eq!(rig.world.view(rig.now, TargetIndex(0), 5).tokens.window, learned, "{limit}");
     }
 }
 
@@ -380,7 +384,7 @@ fn count_in_a_rejection_corrects_the_estimate() {
     let mut setup = Setup::new(&["a", "b"]);
     setup.prompt_tokens = 5_000;
     let estimate = |rig: &Rig| {
-        let scale = rig.world.view(rig.now, 0, 5).tokens;
+        let scale = rig.world.view(rig.now, TargetIndex(0), 5).tokens;
         (scale.samples, scale.estimate(&PromptSize::of_text(5_000)), scale.overflow)
     };
     let mut rig = setup.rig();

@@ -40,9 +40,13 @@ fn slow_target_is_the_first_last_resort() {
 fn full_spare_starts_when_a_slot_frees_up() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
-    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 1), "queued while the late attempt is live");
+    assert_eq!(
+        (rig.targets(), rig.world.queued(TargetIndex(1))),
+        (vec![0], 1),
+        "queued while the late attempt is live"
+    );
     rig.makes_room();
-    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0, 1], 0));
+    assert_eq!((rig.targets(), rig.world.queued(TargetIndex(1))), (vec![0, 1], 0));
     rig.finishes_with_text(1);
     assert_eq!(rig.done[0].as_ref().unwrap().served_by.as_str(), "b");
 }
@@ -54,12 +58,16 @@ fn call_that_is_served_leaves_every_queue() {
     (setup.max_in_flight, setup.ills) = (Some(1), &[(2, Ill::Busy)]);
     let mut rig = setup.rig();
     rig.wait(Duration::from_secs(20));
-    assert_eq!((rig.targets(), rig.world.queued(2)), (vec![0, 1], 1));
+    assert_eq!((rig.targets(), rig.world.queued(TargetIndex(2))), (vec![0, 1], 1));
     rig.fails(1, Kind::Server);
     rig.tell(Input::Woken);
-    assert_eq!((rig.call.queue_at, rig.world.queued(2)), (None, 1), "another call took the slot");
+    assert_eq!(
+        (rig.call.queue_at, rig.world.queued(TargetIndex(2))),
+        (None, 1),
+        "another call took the slot"
+    );
     rig.text(0, "x");
-    assert_eq!(rig.world.queued(2), 0);
+    assert_eq!(rig.world.queued(TargetIndex(2)), 0);
 }
 
 #[test]
@@ -86,9 +94,9 @@ fn open_spare_starts_soon_after_another_call_has_closed_its_breaker() {
         let mut rig = setup.rig();
         rig.wait(Duration::from_secs(9));
         let resort = Demand { last_resort: true, ..Demand::default() };
-        let (_, permit) = rig.world.admit(rig.now, 1, resort).unwrap();
+        let (_, permit) = rig.world.admit(rig.now, TargetIndex(1), resort).unwrap();
         let served = Settlement::of_attempt(HealthOutcome::success(), Ending::Served);
-        rig.world.settle(rig.now, 1, permit, served, 0);
+        rig.world.settle(rig.now, TargetIndex(1), permit, served, 0);
         rig.wait(Duration::from_secs(1));
         assert_eq!(rig.targets(), [0, 1], "{secs}");
     }
@@ -109,7 +117,7 @@ fn held_first_target_becomes_the_spare() {
     assert_eq!(rig.targets(), [1]);
     rig.wait(Duration::from_secs(9));
     assert_eq!(rig.targets(), [1, 0]);
-    let view = rig.world.view(rig.now, 1, 0);
+    let view = rig.world.view(rig.now, TargetIndex(1), 0);
     assert_eq!((view.samples, view.failure_rate_bp), (0, 0), "not blamed without an alternative");
 }
 
@@ -123,7 +131,7 @@ fn call_leaves_the_queue_when_its_late_target_answers() {
         let mut rig = setup.rig();
         rig.wait(BEFORE_LATE);
         rig.text(0, "slow");
-        assert_eq!(rig.world.queued(1), 0);
+        assert_eq!(rig.world.queued(TargetIndex(1)), 0);
         rig.makes_room();
         rig.wait(Duration::from_secs(2));
         assert_eq!(rig.targets(), [0]);
@@ -261,14 +269,14 @@ fn refusal_is_held_back_past_the_window() {
 fn call_leaves_the_queue_when_it_stops_waiting() {
     let mut rig = with(&[(1, Ill::Busy)]);
     rig.wait(BEFORE_LATE);
-    assert_eq!(rig.world.queued(1), 1);
+    assert_eq!(rig.world.queued(TargetIndex(1)), 1);
     let (place, permit) = rig.others.remove(0);
     let until = rig.now + Duration::from_secs(300);
     let held = HealthOutcome::at(rig.world.scopes(place).credential_model, Verdict::Hold { until });
     rig.world.settle(rig.now, place, permit, Settlement::of_attempt(held, Ending::Cancelled), 0);
     assert_eq!(rig.world.take_woken(), [rig.call.ticket().unwrap()]);
     rig.tell(Input::Woken);
-    assert_eq!((rig.targets(), rig.world.queued(1)), (vec![0], 0));
+    assert_eq!((rig.targets(), rig.world.queued(TargetIndex(1))), (vec![0], 0));
 }
 
 #[test]
@@ -320,13 +328,13 @@ fn unadmitted_hedge_uses_no_extra_start() {
     let mut setup = hedged(&["a", "b"]);
     setup.max_in_flight = Some(1);
     let mut rig = setup.rig();
-    let taken = rig.world.admit(rig.now, 1, Demand::default()).unwrap().1;
+    let taken = rig.world.admit(rig.now, TargetIndex(1), Demand::default()).unwrap().1;
     rig.wait(Duration::from_millis(500));
     assert_eq!((rig.targets(), rig.call.extra_starts), (vec![0], 0));
     rig.finishes_with_text(0);
     rig.world.settle(
         rig.now,
-        1,
+        TargetIndex(1),
         taken,
         Settlement::of_attempt(HealthOutcome::neutral(), Ending::Cancelled),
         0,
@@ -343,6 +351,6 @@ fn hedge_skips_unavailable_targets() {
         setup.ills = ills;
         let mut rig = setup.rig();
         rig.wait(Duration::from_millis(500));
-        assert_eq!((rig.begun.len(), rig.begun[1].target), (2, 2), "{ills:?}");
+        assert_eq!((rig.begun.len(), rig.begun[1].target), (2, TargetIndex(2)), "{ills:?}");
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn answered(rig: &mut Rig, setup: &Setup, calls: usize, after: Durati
 }
 
 pub(super) fn view(rig: &Rig) -> TargetView {
-    rig.world.view(rig.now, 0, 5)
+    rig.world.view(rig.now, TargetIndex(0), 5)
 }
 
 /// A host that finishes its only piece, and then leaves the connection open.
@@ -148,11 +148,11 @@ fn target_too_slow_for_the_remaining_time_is_skipped() {
 fn target_that_has_become_quick_enough_for_the_remaining_time_is_started() {
     let mut rig = beside_a_slow_spare();
     for _ in 0..200 {
-        let (_, mut permit) = rig.world.admit(rig.now, 1, Demand::default()).unwrap();
+        let (_, mut permit) = rig.world.admit(rig.now, TargetIndex(1), Demand::default()).unwrap();
         let after = Duration::from_millis(500);
-        rig.world.observe(rig.now, 1, &mut permit, Observation::FirstContent { after });
+        rig.world.observe(rig.now, TargetIndex(1), &mut permit, Observation::FirstContent { after });
         let served = HealthOutcome { verdict: Verdict::Success, at: None };
-        rig.world.settle(rig.now, 1, permit, Settlement::of_attempt(served, Ending::Served), 0);
+        rig.world.settle(rig.now, TargetIndex(1), permit, Settlement::of_attempt(served, Ending::Served), 0);
     }
     rig.call.first_content_at = rig.now + Duration::from_secs(2);
     rig.fails(0, Kind::ModelUnavailable);
@@ -227,7 +227,7 @@ fn growth_limit_shifts_half_the_traffic_without_affecting_health() {
     for _ in 0..60 {
         rig.now = rig.now + Duration::from_secs(1);
         let _ = rig.next_call(&setup);
-        served[rig.begun[0].target] += 1;
+        served[rig.begun[0].target.position()] += 1;
         rig.finishes_with_text(0);
     }
     assert!((15..=25).contains(&served[0]), "{served:?}");
@@ -389,7 +389,7 @@ fn retry_after_a_server_error_waits_as_hinted_or_is_left_to_the_next_target() {
     (full.max_in_flight, full.ills) = (Some(1), &[(1, Ill::Busy)]);
     let mut rig = full.rig();
     rig.tell(Input::Failed(AttemptId(0), failure(Duration::from_secs(2))));
-    assert_eq!(rig.world.queued(1), 1, "the other may have room at any time");
+    assert_eq!(rig.world.queued(TargetIndex(1)), 1, "the other may have room at any time");
 }
 
 /// Its share of the deadline is less than its limit, so that the spare starts in time; that it never said anything still
@@ -401,7 +401,7 @@ fn silent_reasoning_target_is_left_although_its_share_is_short() {
     setup.health = Config::default();
     let mut rig = setup.rig();
     let mut waits = 0;
-    while rig.begun[0].target == 0 {
+    while rig.begun[0].target == TargetIndex(0) {
         rig.wait(Duration::from_secs(60));
         rig.text(1, "x");
         rig.finishes(1);

@@ -43,16 +43,18 @@ fn invalid_output_is_reasked_then_fails_over() {
         rig.text(0, "I cannot.");
         rig.finishes(0);
         let reask = rig.begun[1].reask.clone().unwrap();
-        assert_eq!((rig.begun[1].target, &*reask.answer), (0, "I cannot."));
+        assert_eq!((rig.begun[1].target, &*reask.answer), (TargetIndex(0), "I cannot."));
         assert!(reask.feedback.contains("not JSON"), "{}", reask.feedback);
         rig.text(1, "[]");
         rig.finishes(1);
-        assert_eq!((rig.begun[2].target, &rig.begun[2].reask), (1, &None));
+        assert_eq!((rig.begun[2].target, &rig.begun[2].reask), (TargetIndex(1), &None));
         rig.text(2, "{}");
         rig.finishes(2);
         assert_eq!(answer(&rig), "{}");
-        let health =
-            (rig.world.view(rig.now, 0, 0).failure_rate_bp, rig.world.view(rig.now, 1, 0).failure_rate_bp);
+        let health = (
+            rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp,
+            rig.world.view(rig.now, TargetIndex(1), 0).failure_rate_bp,
+        );
         assert_eq!(health, (0, 0), "invalid output does not affect health");
     }
 }
@@ -94,7 +96,7 @@ fn output_cut_by_its_length_limit_is_not_reasked() {
     rig.text(0, "1, 2 and so on");
     rig.says(0, Event::Finished(FinishReason::Length));
     rig.tell(Input::Ended(AttemptId(0)));
-    assert_eq!((rig.begun[1].target, &rig.begun[1].reask), (1, &None));
+    assert_eq!((rig.begun[1].target, &rig.begun[1].reask), (TargetIndex(1), &None));
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn trail_says_why_there_was_no_reask() {
     while rig.world.take_retry(rig.now, &route) {}
     rig.text(0, "no");
     rig.finishes(0);
-    assert_eq!(rig.begun[1].target, 1);
+    assert_eq!(rig.begun[1].target, TargetIndex(1));
     let why = &rig.call.trail().skipped[0].why;
     assert_eq!(why, "not asked again: the route's retry budget is exhausted");
 }
@@ -171,7 +173,11 @@ fn non_object_tool_arguments_are_bad_output() {
         assert_eq!(done.err().map(Error::kind), (!ok).then_some(Kind::BadOutput));
         let finished = rig.out.iter().any(|event| matches!(event, Event::Finished(_)));
         assert!(!(stream && finished), "it must not look complete to the caller");
-        assert_eq!(rig.world.view(rig.now, 0, 0).failure_rate_bp, 0, "invalid output does not affect health");
+        assert_eq!(
+            rig.world.view(rig.now, TargetIndex(0), 0).failure_rate_bp,
+            0,
+            "invalid output does not affect health"
+        );
     }
 }
 
@@ -197,7 +203,7 @@ fn tool_arguments_are_validated_if_the_route_enables_it() {
             assert!(rig.out.is_empty(), "nothing is delivered before validation");
             assert_eq!(
                 (rig.begun[1].target, &rig.begun[1].reask),
-                (1, &None),
+                (TargetIndex(1), &None),
                 "failed over without a re-ask"
             );
             calls(&mut rig, 1, &["{\"city\":", "\"Paris\"}"]);

@@ -51,7 +51,10 @@ fn long_unstreamed_answers_do_not_open_the_breaker() {
         let Some(next) = calls.pop() else { break };
         let _ = rig.back_to(next);
     }
-    assert_eq!((rig.world.counts(0).served, view(&rig).breaker), (12, hotspare_core::BreakerState::Closed));
+    assert_eq!(
+        (rig.world.counts(TargetIndex(0)).served, view(&rig).breaker),
+        (12, hotspare_core::BreakerState::Closed)
+    );
 }
 
 #[test]
@@ -179,9 +182,9 @@ fn spare_is_not_judged_by_an_earlier_request() {
         let Some(next) = calls.pop() else { break };
         let _ = rig.back_to(next);
     }
-    let spare = rig.world.view(rig.now, 1, 5);
+    let spare = rig.world.view(rig.now, TargetIndex(1), 5);
     assert_eq!((spare.breaker, spare.samples), (hotspare_core::BreakerState::Closed, 0));
-    assert_eq!(rig.world.counts(1).cancelled, 40);
+    assert_eq!(rig.world.counts(TargetIndex(1)).cancelled, 40);
 }
 
 #[test]
