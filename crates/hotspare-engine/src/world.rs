@@ -4,6 +4,7 @@
 //! granted is settled exactly once or frees itself; pending notices are bounded.
 
 mod admission;
+mod in_vain;
 mod obstacles;
 mod probing;
 mod service;
@@ -27,6 +28,7 @@ use crate::fleet::{Fleet, Route, Target};
 use crate::index::{KeyIndex, PerTarget, TargetIndex};
 use crate::queue::Queues;
 use crate::spend::Spend;
+use in_vain::WaitsInVain;
 use service::Service;
 use slowness::Slowness;
 
@@ -71,9 +73,8 @@ struct TargetState {
     spend: Option<Spend>,
     /// The operator's limits per minute. Per target, like its slots.
     own: Quota,
-    /// For how long calls have waited for its first content in vain since it last sent any: another target, started
-    /// before it, was first.
-    in_vain: Duration,
+    /// Another target, started before it, was first.
+    in_vain: WaitsInVain,
     /// Number of calls' attempts whose end said something about health.
     settled: u64,
 }
@@ -203,7 +204,7 @@ impl World {
         if let Observation::FirstContent { after } = observation {
             let state = &mut self.targets[place];
             state.counts.first_content.record(after);
-            state.in_vain = Duration::ZERO;
+            state.in_vain = WaitsInVain::default();
         }
         self.book.observe(now, permit, observation);
         self.note_slowness(place);
@@ -213,13 +214,13 @@ impl World {
     /// A call has waited this long for the first content of a stream when another target, which it had started before,
     /// was first.
     pub(crate) fn note_waited_in_vain(&mut self, place: TargetIndex, waited: Duration) {
-        let in_vain = &mut self.targets[place].in_vain;
-        *in_vain = in_vain.saturating_add(waited);
+        self.targets[place].in_vain.note(waited);
     }
 
-    /// For how long calls have waited for a target's first content in vain since it last sent any.
-    pub(crate) fn waited_in_vain(&self, place: TargetIndex) -> Duration {
-        self.targets[place].in_vain
+    /// Whether calls have waited for a target's first content in vain, since it last sent any, for so long that its median is
+    /// hardly shorter than this.
+    pub(crate) fn waited_in_vain(&self, place: TargetIndex, within: Duration) -> bool {
+        self.targets[place].in_vain.exclude(within)
     }
 
     fn note_network(&mut self, now: Moment) {

@@ -15,10 +15,6 @@ use crate::plan::TypicalLatency;
 use crate::step::AttemptId;
 use crate::world::World;
 
-/// If a target has been waited for in vain for this many times as long, its median is hardly shorter: the chance of that is
-/// one in 32 if its times have no memory.
-const IN_VAIN: u32 = 5;
-
 impl Call {
     /// An attempt is late. It stays alive, since it may still be the first with content, and the next target is due unless
     /// that would hardly be sooner.
@@ -96,7 +92,6 @@ impl Call {
         usual: TypicalLatency,
     ) -> Option<TypicalLatency> {
         let known = world.usual_first_content(now, place, self.prompt_tokens);
-        let in_vain = world.waited_in_vain(place) >= left.saturating_mul(IN_VAIN);
-        known.or_else(|| in_vain.then_some(usual))
+        known.or_else(|| world.waited_in_vain(place, left).then_some(usual))
     }
 }

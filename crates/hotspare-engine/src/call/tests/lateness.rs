@@ -74,6 +74,28 @@ fn spare_that_has_always_been_waited_for_in_vain_is_taken_for_as_slow() {
     assert_eq!(rig.targets(), [0, 1]);
 }
 
+/// Beside hedges that the first target wins, a spare is never waited for as long as it needs.
+#[test]
+fn many_short_waits_are_no_evidence_that_a_spare_is_slow() {
+    let (mut rig, _) = known(&[(0, 10)]);
+    for _ in 0..1_000 {
+        rig.world.note_waited_in_vain(TargetIndex(1), SECOND / 5);
+    }
+    rig.wait(8 * SECOND);
+    assert_eq!(rig.targets(), [0, 1]);
+}
+
+#[test]
+fn long_waits_count_however_many_short_ones_there_were() {
+    let (mut rig, _) = known(&[(0, 10)]);
+    for seconds in [1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2] {
+        rig.world.note_waited_in_vain(TargetIndex(1), seconds * SECOND);
+        rig.world.note_waited_in_vain(TargetIndex(1), SECOND / 5);
+    }
+    rig.wait(8 * SECOND);
+    assert_eq!(rig.targets(), [0]);
+}
+
 /// If the late target brings nothing at all, the other one must still have its time.
 #[test]
 fn another_target_starts_while_it_can_still_be_in_time() {
