@@ -25,5 +25,6 @@ mod parallel_calls;
 mod parity;
 mod portability;
 mod quotas;
+mod runtimes;
 mod schemas;
 mod streams;

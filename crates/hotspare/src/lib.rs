@@ -66,6 +66,7 @@ mod observer;
 mod prepare;
 mod prober_task;
 mod report;
+mod reports;
 mod requests;
 mod shared;
 mod status;

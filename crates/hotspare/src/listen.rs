@@ -12,8 +12,9 @@ impl Client {
     /// Registers a listener for breaker state changes. With [`Scope::None`], it reports that the local network is
     /// suspected to be down, or works again.
     ///
-    /// Listeners run outside all locks, on the task that noticed the change, so they should not block. A panic is
-    /// caught and logged. Listeners live as long as the client: one that holds a clone of the client keeps it alive
+    /// Listeners run outside all locks, on a task that noticed a change, so they should not block. Changes are reported one
+    /// at a time, in the order in which they happened: one that is noticed while a listener runs is reported after it, by
+    /// the same task. A panic is caught and logged. Listeners live as long as the client: one that holds a clone of the client keeps it alive
     /// forever.
     ///
     /// ```no_run

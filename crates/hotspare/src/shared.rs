@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::key::KeySlot;
 use crate::observe::log_slowness_changes;
 use crate::observer::Observer;
+use crate::reports::{Batch, Reports};
 use crate::validators::Validators;
 use crate::wake::WakeSignals;
 
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) validators: Arc<Validators>,
     pub(crate) wake_signals: WakeSignals,
     pub(crate) prober: BackgroundTask,
+    reports: Reports,
     world: Mutex<World>,
 }
 
@@ -86,6 +88,7 @@ impl Shared {
             validators: Arc::default(),
             wake_signals: WakeSignals::default(),
             prober: BackgroundTask::default(),
+            reports: Reports::default(),
             world: Mutex::new(world),
         }
     }
@@ -101,25 +104,23 @@ impl Shared {
         self.fleet[target].key_indices().zip(&self.targets[target].keys)
     }
 
-    /// Acts on the world under its lock, then handles the consequences outside the lock: reports breaker changes and
-    /// wakes calls for which there is room.
+    /// Acts on the world under its lock, then handles the consequences outside the lock: wakes calls for which there is
+    /// room, and reports what has changed.
     pub(crate) fn with_world<T>(&self, action: impl FnOnce(&mut World) -> T) -> T {
-        let (result, notices, service, slowness, network, woken, stirred) = {
+        let (result, woken, stirred) = {
             // A panic elsewhere does not invalidate the world: its state is consistent between any two calls.
             let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
             let result = action(&mut world);
             if world.is_quiet() {
                 return result;
             }
-            (
-                result,
-                world.take_notices(),
-                world.take_service_changes(),
-                world.take_slowness_changes(),
-                world.take_network_change(),
-                world.take_woken(),
-                world.take_stirred(),
-            )
+            self.reports.push(Batch {
+                breakers: world.take_notices(),
+                service: world.take_service_changes(),
+                slowness: world.take_slowness_changes(),
+                network: world.take_network_change(),
+            });
+            (result, world.take_woken(), world.take_stirred())
         };
         // Wake waiting calls first: listeners may take their time.
         if !woken.is_empty() {
@@ -128,15 +129,15 @@ impl Shared {
         if stirred {
             self.prober.wake();
         }
-        log_slowness_changes(&self.fleet, &slowness);
-        if !notices.is_empty() || !service.is_empty() || network.is_some() {
+        self.reports.report(|batch| {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
-            observer.log_breaker_changes(&self.fleet, notices);
-            observer.log_service_changes(&self.fleet, service);
-            if let Some(change) = &network {
+            log_slowness_changes(&self.fleet, &batch.slowness);
+            observer.log_breaker_changes(&self.fleet, batch.breakers);
+            observer.log_service_changes(&self.fleet, batch.service);
+            if let Some(change) = &batch.network {
                 observer.log_network_change(&self.fleet, change);
             }
-        }
+        });
         result
     }
 }

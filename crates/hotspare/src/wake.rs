@@ -40,8 +40,12 @@ impl WakeSignals {
     }
 
     pub(crate) fn wake(&self, tickets: &[Ticket]) {
-        let signals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for signal in tickets.iter().filter_map(|ticket| signals.get(ticket)) {
+        let woken: Vec<Arc<WakeSignal>> = {
+            let signals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            tickets.iter().filter_map(|ticket| signals.get(ticket).cloned()).collect()
+        };
+        // Outside the lock: wakers are code of the application's runtime.
+        for signal in woken {
             signal.set.store(true, Ordering::Release);
             signal.waker.wake();
         }
