@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use hotspare::{BreakerConfig, BreakerState, ChatRequest, Client, Endpoint};
+use hotspare::{BreakerConfig, BreakerState, ChatRequest, Client, Endpoint, Error, Kind};
 use hotspare_chaos::Scripted;
+use hotspare_tests::until;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -40,4 +42,30 @@ fn listeners_are_told_of_changes_in_the_order_in_which_they_happened() {
     });
     let opened = |target: &str| (target.to_owned(), BreakerState::Open);
     assert_eq!(*told.lock().unwrap(), [opened("a"), opened("b")]);
+}
+
+/// A thread that called `block_on` on a runtime of its own may never do so again.
+#[test]
+fn probe_on_a_runtime_that_is_not_driven_is_given_up() {
+    let mut breaker = BreakerConfig::window();
+    (breaker.failures, breaker.cooldown) = (Some(1), Duration::from_millis(1));
+    let refused = Error::new(Kind::Protocol, "no answer");
+    let provider = Scripted::new().fail(refused).stall().text("hi");
+    let target = Endpoint::custom(Arc::new(provider), "m").breaker(breaker).probe(true).max_in_flight(1);
+    let client = Client::builder().target("main", target).build().unwrap();
+    let ask = || client.chat(ChatRequest::to("main").user("hi"));
+    let idle = runtime();
+    idle.block_on(async {
+        ask().await.unwrap_err();
+        until("a probe", async || client.targets()[0].counts.in_flight == 1).await;
+    });
+    let later =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let answer = later.block_on(async {
+        tokio::time::advance(Duration::from_secs(100)).await;
+        ask().await.unwrap()
+    });
+    assert_eq!((answer.text().as_str(), client.targets()[0].counts.in_flight), ("hi", 0));
+    drop(idle);
+    assert_eq!(client.targets()[0].counts.in_flight, 0, "it has nothing left to release");
 }

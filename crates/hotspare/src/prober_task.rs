@@ -5,7 +5,7 @@
 //! client alive, and its probes are greetings of its own, never a caller's prompt.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use futures::StreamExt;
@@ -16,19 +16,32 @@ use hotspare_provider::{Outbound, Provider, Signal};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::background::{Schedule, SharedProber};
 use crate::clock::Clock;
 use crate::shared::Shared;
 
 /// Maximum length of a probe's answer in tokens: enough for models that reject a limit of one.
 const ANSWER: u64 = 16;
 
-/// Spawns the task if there is a target to probe and no live task.
+/// Spawns the task if there is a target to probe and no live task, or only one whose runtime nobody drives.
 pub(crate) fn spawn(shared: &Arc<Shared>) {
-    shared.prober.start(|notify| {
+    let now = shared.clock.now();
+    if let Some(prober) = shared.prober.abort_overdue(now) {
+        shared.with_world(|world| lock(&prober).give_up(now, world));
+    }
+    shared.prober.start(now, |schedule| {
         let prober = Prober::new(Arc::clone(&shared.fleet));
-        let driven = prober.is_needed().then(|| Driven { shared: Arc::downgrade(shared), prober });
-        driven.map(|driven| run(driven, notify))
+        if !prober.is_needed() {
+            return None;
+        }
+        let prober = Arc::new(Mutex::new(prober));
+        let driven = Driven { shared: Arc::downgrade(shared), prober: Arc::clone(&prober) };
+        Some((prober, run(driven, schedule)))
     });
+}
+
+fn lock(prober: &Mutex<Prober>) -> MutexGuard<'_, Prober> {
+    prober.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Probing = BoxFuture<'static, Result<(), Error>>;
@@ -42,41 +55,41 @@ enum Wake {
 /// A prober that releases what its probes hold if the task ends before the client does, as when its runtime shuts down.
 struct Driven {
     shared: Weak<Shared>,
-    prober: Prober,
+    prober: SharedProber,
 }
 
 impl Drop for Driven {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
             let now = shared.clock.now();
-            shared.with_world(|world| self.prober.give_up(now, world));
+            shared.with_world(|world| lock(&self.prober).give_up(now, world));
         }
     }
 }
 
-async fn run(mut driven: Driven, notify: Arc<Notify>) {
+async fn run(driven: Driven, schedule: Arc<Schedule>) {
     // Dropping a probe cancels it.
     let mut probes: Vec<(ProbeId, Probing)> = Vec::new();
     loop {
-        let prober = &mut driven.prober;
         let next = {
             let Some(shared) = driven.shared.upgrade() else { return };
             loop {
                 let now = shared.clock.now();
-                match shared.with_world(|world| prober.poll(now, world)) {
+                match shared.with_world(|world| lock(&driven.prober).poll(now, world)) {
                     ProberStep::Abort(id) => probes.retain(|(one, _)| *one != id),
                     ProberStep::Probe { id, target, key } => probes.push((id, probe(&shared, target, key))),
                     ProberStep::Wait => break,
                 }
             }
             let now = shared.clock.now();
-            let at = shared.with_world(|world| prober.poll_timeout(now, world));
+            let at = shared.with_world(|world| lock(&driven.prober).poll_timeout(now, world));
+            schedule.wait_until(at);
             at.map(|at| shared.clock.instant(at))
         };
-        if let Wake::Answer(id, result) = wait(next, &notify, &mut probes).await {
+        if let Wake::Answer(id, result) = wait(next, &schedule.notify, &mut probes).await {
             let Some(shared) = driven.shared.upgrade() else { return };
             let now = shared.clock.now();
-            shared.with_world(|world| driven.prober.handle(now, world, id, result));
+            shared.with_world(|world| lock(&driven.prober).handle(now, world, id, result));
         }
     }
 }

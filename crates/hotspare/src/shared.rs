@@ -127,7 +127,7 @@ impl Shared {
             self.wake_signals.wake(&woken);
         }
         if stirred {
-            self.prober.wake();
+            self.prober.wake(self.clock.now());
         }
         self.reports.report(|batch| {
             let observer = self.observer.read().unwrap_or_else(PoisonError::into_inner).clone();
