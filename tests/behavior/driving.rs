@@ -2,7 +2,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -284,4 +284,39 @@ async fn provider_that_panics_has_failed() {
         assert_eq!(message, "the provider panicked: a bug");
         assert_eq!(status(&client, "main").view.failure_rate_bp, 10_000);
     }
+}
+
+/// A caller with a deadline does not wait for a source that hangs.
+#[tokio::test(start_paused = true)]
+async fn hanging_key_source_does_not_outlast_the_callers_deadline() {
+    let (release, hang) = std::sync::mpsc::channel::<()>();
+    let (hangs, hang) = (Arc::new(AtomicBool::new(false)), std::sync::Mutex::new(hang));
+    let is_hanging = Arc::clone(&hangs);
+    let key = hotspare::Key::read("the mount", move || {
+        if is_hanging.load(Ordering::SeqCst) {
+            let _ = hang.lock().unwrap().recv();
+        }
+        Ok(hotspare::Secret::new("sk-old"))
+    });
+    let rejects = Arc::new(Scripted::new().fail(Error::new(Kind::Auth, "no such key")));
+    let client = Client::builder()
+        .target("main", Endpoint::custom(rejects, "m").key(key))
+        .target("spare", Endpoint::custom(Arc::new(Scripted::new().text("hi")), "m"))
+        .route("chat", RouteSpec::new(Sequential::new(["main", "spare"])))
+        .build()
+        .unwrap();
+    let request = || ChatRequest::to("chat").user("hi").deadline(Duration::from_millis(200));
+    client.chat(request()).await.unwrap();
+    hangs.store(true, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let caller = client.clone();
+    let call = tokio::spawn(async move { caller.chat(request()).await });
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_millis(150)).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let answered = call.is_finished();
+    drop(release);
+    assert!(answered && call.await.unwrap().is_ok());
 }

@@ -340,9 +340,13 @@ async fn run_listener(shared: Arc<Shared>, address: SocketAddr, listener: TcpLis
         };
         tokio::select! {
             accepted = bound.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    shared.connections.fetch_add(1, Ordering::SeqCst);
-                    tokio::spawn(connection::serve(Arc::clone(&shared), stream, shared.up.subscribe()));
+                match accepted {
+                    Ok((stream, _)) => {
+                        shared.connections.fetch_add(1, Ordering::SeqCst);
+                        tokio::spawn(connection::serve(Arc::clone(&shared), stream, shared.up.subscribe()));
+                    }
+                    // Out of file descriptors: others must be closed first.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
                 }
                 listener = Some(bound);
             }

@@ -4,6 +4,7 @@
 //! clone, and all clones share one health.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotspare_core::{
     ChatRequest, ChatResponse, EmbedRequest, EmbedResponse, Error, Json, Kind, Moment, OutputFormat,
@@ -234,8 +235,8 @@ impl Client {
         }
     }
 
-    /// Puts rejected keys back into service once their sources hold a new one.
-    async fn take_new_keys(&self, route: &Route, now: Moment) {
+    /// Puts rejected keys back into service once their sources hold a new one. Waits for the sources at most this long.
+    async fn take_new_keys(&self, route: &Route, now: Moment, most: Duration) {
         let shared = &self.shared;
         let mut rereads = Vec::new();
         for &index in &route.members {
@@ -251,7 +252,7 @@ impl Client {
         }
         if !rereads.is_empty() {
             // At once, so that several slow sources delay a call no longer than one; boxed because it is rare and large.
-            Box::pin(futures::future::join_all(rereads)).await;
+            let _ = Box::pin(tokio::time::timeout(most, futures::future::join_all(rereads))).await;
         }
     }
 
@@ -271,7 +272,11 @@ impl Client {
         }
         let seed = entropy();
         let started = shared.clock.now();
-        self.take_new_keys(&route, started).await;
+        let options = request.options();
+        let allowed = options.deadline.into_iter().chain(options.first_content_deadline).min();
+        // Half of what the caller allows at most: a source that hangs must not cost the call.
+        let most = allowed.map_or(Duration::MAX, |allowed| allowed / 2);
+        self.take_new_keys(&route, started, most).await;
         let now = shared.clock.now();
         let size = prompt_size(&request);
         let (views, turn) = shared

@@ -33,8 +33,9 @@
 //! | extend | [`provider`], [`strategy`], [`Validator`], [`PromptTemplate`] |
 //!
 //! **Runtime.** Calls need a Tokio runtime with time enabled. A call has no task of its own: it advances while it is polled,
-//! and its timers with it. Outside of a runtime, calls fail as [`Kind::Config`]. Dropping the future of [`Client::chat`],
-//! or a [`ChatStream`], cancels the request upstream.
+//! and its timers with it. Outside of a runtime, calls fail as [`Kind::Config`]. A [`ChatStream`] must not
+//! be read after its runtime was shut down: its timers and connections are gone, and Tokio may panic. Dropping the future
+//! of [`Client::chat`], or a [`ChatStream`], cancels the request upstream.
 //!
 //! **Features.** On by default: `openai` (and all compatible hosts), `anthropic`, `cohere`, `gemini`, `ollama`, `config`
 //! (`Client::from_toml`), `rustls`, `schema`, `templates`, `typed` (`Client::chat_as`). Off: `bedrock` (Converse and the
