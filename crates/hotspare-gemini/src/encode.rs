@@ -3,12 +3,12 @@
 //! What the wire lacks and would change the answer (more than five stop sequences) is refused as unsupported; what is only
 //! a hint, or is checked in the answer anyway, is dropped and listed by [`notes`], as is a lowered temperature. Invariant:
 //! fields named in `extras` win over those that Hotspare writes; a `generationConfig` there is merged field by field,
-//! and `tools` there are added to the functions.
+//! and `tools` there are added to the functions. A choice among tools is about functions only, and is sent only with some.
 
 use std::collections::BTreeMap;
 
 use hotspare_core::{ChatRequest, Error, Json, Kind, Message, OutputFormat, Part, Tool, ToolChoice};
-use hotspare_provider::{Lacks, check_tool_choice, offers_tools, unwritten_fields};
+use hotspare_provider::{Lacks, check_tool_choice, unwritten_fields};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -86,20 +86,14 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
         request.extras.get(WIRE).into_iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
     let contents = turns(&request.messages, origin, generation)?;
     let instructions = request.instructions().filter(|text| !text.is_empty());
+    // The wire can forbid only calls of functions, but a tool that is not offered is not used.
+    let forbidden = request.tool_choice == Some(ToolChoice::None);
     let mut tools: Vec<ToolDto<'_>> = function_tools(&request.tools)?.into_iter().collect();
-    tools.extend(
-        request
-            .native_tools
-            .iter()
-            // The wire can forbid only calls of functions, but a tool that is not offered is not used.
-            .filter(|tool| tool.wire == WIRE && request.tool_choice != Some(ToolChoice::None))
-            .map(|tool| ToolDto::Native(tool.raw.clone())),
-    );
-    if let Some(own) = extras.remove("tools") {
-        let own: Vec<Json> = serde_json::from_str(own.as_str())
-            .map_err(|_| Error::new(Kind::InvalidRequest, "the extra field `tools` is not a list"))?;
-        tools.extend(own.into_iter().map(ToolDto::Native));
-    }
+    let native = request.native_tools.iter().filter(|tool| tool.wire == WIRE && !forbidden);
+    tools.extend(native.map(|tool| ToolDto::Native(tool.raw.clone())));
+    extras.remove("tools");
+    let own = own_tools(request)?.into_iter();
+    tools.extend(own.filter(|tool| !forbidden || has_functions(tool)).map(ToolDto::Native));
     let mut config = config(request, &generation.thinking)?;
     if let Some(own) = extras.remove("generationConfig") {
         let own: BTreeMap<String, Json> = serde_json::from_str(own.as_str()).map_err(|_| {
@@ -114,7 +108,7 @@ pub(crate) fn body(request: &ChatRequest, model: &str, origin: &str) -> Result<V
             .map(|text| MessageDto { role: None, parts: vec![WirePart::text(text).into()] }),
         contents: Some(contents).filter(|_| is_unset("contents")),
         tools,
-        tool_config: tool_config(request).filter(|_| is_unset("toolConfig")),
+        tool_config: if is_unset("toolConfig") { tool_config(request)? } else { None },
         generation_config: config,
         extras,
     };
@@ -276,20 +270,37 @@ fn function_tools(tools: &[Tool]) -> Result<Option<ToolDto<'_>>, Error> {
     Ok(Some(ToolDto::Functions { declarations }))
 }
 
-fn tool_config(request: &ChatRequest) -> Option<Json> {
-    let choice = request.tool_choice.as_ref()?;
-    // Without functions, even the default mode is refused.
-    let own = *choice != ToolChoice::Auto && offers_tools(request, WIRE, TOOL_FIELDS);
-    if request.tools.is_empty() && !own {
-        return None;
-    }
+/// The tools in the wire's own field.
+fn own_tools(request: &ChatRequest) -> Result<Vec<Json>, Error> {
+    let Some(own) = request.extras.get(WIRE).and_then(|own| own.get("tools")) else { return Ok(Vec::new()) };
+    serde_json::from_str(own.as_str())
+        .map_err(|_| Error::new(Kind::InvalidRequest, "the extra field `tools` is not a list"))
+}
+
+/// Whether an entry of `tools` declares functions, in either spelling.
+fn has_functions(tool: &Json) -> bool {
+    let tool = tool.to_value();
+    let declared = |name: &str| tool.get(name)?.as_array();
+    let mut lists = ["functionDeclarations", "function_declarations"].into_iter().filter_map(declared);
+    lists.any(|functions| !functions.is_empty())
+}
+
+/// The choice as the wire has it. Without functions, even the default mode is refused.
+fn tool_config(request: &ChatRequest) -> Result<Option<Json>, Error> {
+    let Some(choice) = &request.tool_choice else { return Ok(None) };
+    let own = || Ok::<_, Error>(*choice != ToolChoice::Auto && own_tools(request)?.iter().any(has_functions));
+    let has_any = !request.tools.is_empty() || own()?;
     let config = match choice {
+        ToolChoice::Required | ToolChoice::Named(_) if !has_any => {
+            return Err(Error::new(Kind::Unsupported, "this wire can demand only calls of functions"));
+        }
+        _ if !has_any => return Ok(None),
         ToolChoice::None => json!({"mode": "NONE"}),
         ToolChoice::Required => json!({"mode": "ANY"}),
         ToolChoice::Named(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
         _ => json!({"mode": "AUTO"}),
     };
-    Some(Json::from(json!({"functionCallingConfig": config})))
+    Ok(Some(Json::from(json!({"functionCallingConfig": config}))))
 }
 
 #[cfg(test)]

@@ -131,6 +131,42 @@ fn encodes_tools_and_tool_choices() {
 }
 
 #[test]
+fn a_choice_is_sent_only_with_functions_which_alone_it_is_about() {
+    let search = || json!({"googleSearch": {}});
+    let native = |choice| {
+        let mut request = ChatRequest::to("r").user("x").tool_choice(choice);
+        request.native_tools.push(hotspare_core::Native::new(WIRE, Json::from(search())));
+        request
+    };
+    let own = |choice, tools| ChatRequest::to("r").user("x").tool_choice(choice).extra(WIRE, "tools", tools);
+    for request in [native(ToolChoice::None), own(ToolChoice::None, json!([search()]))] {
+        let sent = encoded(&request, "m");
+        assert!(sent.get("toolConfig").is_none() && sent.get("tools").is_none(), "{sent}");
+    }
+    let sent = encoded(&native(ToolChoice::Auto), "m");
+    assert!(sent.get("toolConfig").is_none() && sent["tools"] == json!([search()]), "{sent}");
+    for choice in [ToolChoice::Required, ToolChoice::Named("f".into())] {
+        for tools in [json!([search()]), json!([search(), {"functionDeclarations": []}])] {
+            let refused = body(&own(choice.clone(), tools), "m", "gemini").unwrap_err();
+            assert_eq!(refused.kind(), Kind::Unsupported, "{choice:?}");
+        }
+        let refused = body(&native(choice.clone()), "m", "gemini").unwrap_err();
+        assert_eq!(refused.kind(), Kind::Unsupported, "{choice:?}");
+        let config = json!({"functionCallingConfig": {"mode": "VALIDATED"}});
+        let sent = encoded(&own(choice, json!([search()])).extra(WIRE, "toolConfig", config.clone()), "m");
+        assert_eq!(sent["toolConfig"], config, "a choice of the caller's own replaces it");
+    }
+    for name in ["functionDeclarations", "function_declarations"] {
+        let functions = json!({name: [{"name": "f"}]});
+        let sent = encoded(&own(ToolChoice::Required, json!([search(), functions])), "m");
+        assert_eq!(sent["toolConfig"]["functionCallingConfig"]["mode"], "ANY");
+        let sent = encoded(&own(ToolChoice::None, json!([search(), functions])), "m");
+        assert_eq!(sent["toolConfig"]["functionCallingConfig"]["mode"], "NONE");
+        assert_eq!(sent["tools"], json!([functions]), "a mode forbids only functions");
+    }
+}
+
+#[test]
 fn encodes_inline_media_and_urls() {
     let parts = vec![
         Part::Image(Media::from_url("data:image/png;base64,AAAA")),
