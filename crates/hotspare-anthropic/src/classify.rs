@@ -60,9 +60,10 @@ pub const RULES: Rules = Rules {
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let body = ErrorBody::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
-    let hint = retry_after(head).or_else(|| plan_reset(head).filter(|_| status == 429));
+    let hint = retry_after(head);
     // A request that alone exceeds the limit gets a 429 that asks not to be retried.
     let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
+    let hint = hint.or_else(|| plan_reset(head).filter(|_| status == 429));
     let mut error = body.error(Some(status)).with_status(status);
     if hopeless && error.kind() == Kind::RateLimited {
         error = error.with_kind(Kind::Unsupported);
@@ -71,8 +72,13 @@ pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     error.with_retry_after(pause.or_else(|| reset_in_text(&body.message, head.received_at)))
 }
 
-/// The time until a plan's allowance is full again: a Unix time.
+/// The time until a plan that is used up is full again. The header has the end, as a Unix time, of the plan's window of
+/// hours or days, whatever else the refusal is about.
 fn plan_reset(head: &Head) -> Option<Duration> {
+    let status = head.header("anthropic-ratelimit-unified-status")?.trim();
+    if !status.eq_ignore_ascii_case("rejected") {
+        return None;
+    }
     let at = head.header("anthropic-ratelimit-unified-reset")?.trim().parse::<u64>().ok()?;
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at))?;
     at.duration_since(head.received_at).ok().filter(|pause| *pause <= MAX_RETRY_AFTER)

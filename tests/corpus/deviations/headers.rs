@@ -25,6 +25,10 @@ fn failed(provider: &str, endpoint: &str, status: u16, headers: &[(&str, &str)],
 /// When every reply of these tests arrived: the date in its headers.
 const DATE: (&str, &str) = ("date", "Thu, 09 Oct 2025 09:00:00 GMT");
 
+/// The end of a plan's window of hours or days, here a minute after [`DATE`], and the word that the plan is used up.
+const PLAN_RESET: (&str, &str) = ("anthropic-ratelimit-unified-reset", "1760000460");
+const REJECTED: (&str, &str) = ("anthropic-ratelimit-unified-status", "rejected");
+
 #[test]
 fn pauses_are_read_in_every_spelling() {
     let chat = ("openai", "chat_completions");
@@ -47,15 +51,19 @@ fn pauses_are_read_in_every_spelling() {
         (chat, &[DATE, ("x-ratelimit-reset", "1760000410000")], said("x"), Some(10_000)),
         (messages, &[("retry-after", "15"), ("x-should-retry", "true")], said("x"), Some(15_000)),
         (messages, &[("retry-after-ms", "1500")], said("x"), Some(1_500)),
-        (messages, &[DATE, ("anthropic-ratelimit-unified-reset", "1760000460")], said("x"), Some(60_000)),
+        // The end of the plan's window is a pause only if the plan is used up.
+        (messages, &[DATE, PLAN_RESET], said("x"), None),
+        (messages, &[DATE, PLAN_RESET, ("anthropic-ratelimit-unified-status", "allowed")], said("x"), None),
         (
             messages,
-            &[DATE, ("anthropic-ratelimit-unified-reset", "1760000460"), ("x-should-retry", "false")],
-            said("x"),
-            Some(60_000),
+            &[DATE, PLAN_RESET, ("anthropic-ratelimit-unified-status", "allowed_warning")],
+            said("try again in 30s"),
+            Some(30_000),
         ),
-        (messages, &[DATE, ("anthropic-ratelimit-unified-reset", "1750000000")], said("x"), None),
-        (messages, &[DATE, ("anthropic-ratelimit-unified-reset", "soon")], said("x"), None),
+        (messages, &[DATE, PLAN_RESET, REJECTED], said("x"), Some(60_000)),
+        (messages, &[DATE, PLAN_RESET, REJECTED, ("retry-after", "9")], said("x"), Some(9_000)),
+        (messages, &[DATE, REJECTED, ("anthropic-ratelimit-unified-reset", "1750000000")], said("x"), None),
+        (messages, &[DATE, REJECTED, ("anthropic-ratelimit-unified-reset", "soon")], said("x"), None),
         (messages, &[DATE], said("You will regain access on 2025-10-10 at 00:00 UTC."), Some(54_000_000)),
         (gemini, &[], retry_info.into(), Some(3_500)),
         (gemini, &[], listed, Some(3_500)),

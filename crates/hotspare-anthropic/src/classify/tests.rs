@@ -68,6 +68,9 @@ fn unretryable_429_without_retry_after_is_unsupported() {
     head.headers.insert("x-should-retry", HeaderValue::from_static("false"));
     let body = typed("rate_limit_error", "m");
     assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::Unsupported);
+    // The end of the plan's window, which is sent with every reply, says nothing of this refusal.
+    head.headers.insert("anthropic-ratelimit-unified-reset", HeaderValue::from_static("60"));
+    assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::Unsupported);
     head.headers.insert("retry-after", HeaderValue::from_static("15"));
     assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::RateLimited);
     assert_eq!(reply(&head, body.as_bytes()).request_id(), Some("req_1"));
