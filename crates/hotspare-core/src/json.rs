@@ -37,6 +37,14 @@ impl Json {
         self.0.get()
     }
 
+    /// Whether this is `null` or a list of nothing, which a field says by its absence too.
+    #[must_use]
+    pub fn is_null_or_empty_list(&self) -> bool {
+        let text = self.as_str();
+        let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        text == "null" || inside.is_some_and(|inside| inside.trim().is_empty())
+    }
+
     /// The value as a tree, for code that must inspect it. Key order is lost. A value that nests deeper than the
     /// parser's limit (128) becomes null.
     #[must_use]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use hotspare_core::{ChatRequest, Json, ModelProfile};
+use hotspare_core::{ChatRequest, ModelProfile};
 
 /// Tokens reserved for an answer without an output limit: this many, but at most this part of the window.
 const USUAL_ROOM: u64 = 1_024;
@@ -155,8 +155,7 @@ pub fn absent_tool(request: &ChatRequest, profile: &ModelProfile) -> Option<Inel
         let kind = tool["type"].as_str()?;
         absent.iter().copied().find(|absent| kind.starts_with(absent))
     });
-    let is_set = |value: &Json| !matches!(value.as_str(), "null" | "[]");
-    let mut fields = request.extras.values().flatten().filter(|(_, value)| is_set(value));
+    let mut fields = request.extras.values().flatten().filter(|(_, value)| !value.is_null_or_empty_list());
     let mut field = || fields.find_map(|(name, _)| absent.iter().copied().find(|absent| name == absent));
     tool.map(Ineligible::AbsentTool).or_else(|| field().map(Ineligible::AbsentField))
 }
@@ -217,7 +216,7 @@ mod tests {
         assert!(!why.is_length());
         assert_eq!(ineligible(&tool("shell_1"), &model, Need::default()), None);
         let with_field = |value: &str| {
-            let value = Json::parse(value).unwrap();
+            let value = hotspare_core::Json::parse(value).unwrap();
             let mut request = ChatRequest::to("r").user("x");
             request.extras.entry("w".into()).or_default().insert("search".into(), value);
             ineligible(&request, &model, Need::default()).map(|why| why.to_string())

@@ -80,3 +80,37 @@ async fn a_choice_among_native_tools_is_sent_or_refused() {
         }
     }
 }
+
+/// A field that brings no tool, on the wires that have one beside `tools`.
+#[tokio::test]
+async fn fields_without_tools_offer_none() {
+    for case in cases() {
+        for field in ["tools", "mcp_servers", "prompt", "toolConfig"] {
+            for empty in [json!(null), json!([])] {
+                let request = bare(ToolChoice::Required).extra(case.wire, field, empty.clone());
+                let sent = send(&case, request).await;
+                assert_eq!(sent.kind, Kind::InvalidRequest, "{} {field} {empty}", case.label);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn tools_in_another_wires_field_leave_a_demanded_call_to_that_wire() {
+    for case in cases() {
+        for other in cases().iter().filter(|other| other.wire != case.wire) {
+            let Some((field, tools)) = own_tools(other) else { continue };
+            for choice in demands() {
+                let request = bare(choice).extra(other.wire, field, tools.clone());
+                let sent = send(&case, request).await;
+                assert_eq!(
+                    (sent.kind, sent.body),
+                    (Kind::Unsupported, None),
+                    "{} {}",
+                    case.label,
+                    other.wire
+                );
+            }
+        }
+    }
+}
