@@ -59,12 +59,15 @@ impl Error {
     }
 
     /// Takes the first meaning that rests on words of the host: `quoted` tells whether a text, in lower case, may be
-    /// from the request. A prompt that is too long stays so, but nothing is learned from what is said of its length.
+    /// from the request. A prompt that is too long stays so, but nothing is learned from what is said of its length. Where
+    /// nothing follows for others, the message names the meaning that was passed over, which may be true all the same.
     #[must_use]
     pub fn settle(mut self, mut quoted: impl FnMut(&str) -> bool) -> Self {
+        let mut passed_over = None;
         for reading in std::mem::take(&mut self.0.readings) {
             let is_sure = reading.is_sure(&mut quoted);
             if !is_sure && reading.kind != Kind::ContextOverflow {
+                passed_over = passed_over.or(Some(reading.kind));
                 continue;
             }
             self.0.kind = reading.kind;
@@ -75,7 +78,14 @@ impl Error {
         if self.0.teaches_nothing || self.0.kind != Kind::ContextOverflow {
             self.0.overflow = None;
         }
-        self
+        let passed_over = passed_over.filter(|kind| *kind != self.0.kind && !self.0.kind.affects_others());
+        let Some(kind) = passed_over else { return self };
+        let message = format!(
+            "{} (or {}: the reply says so, but in words that the request has too)",
+            self.message(),
+            kind.summary()
+        );
+        self.with_message(message)
     }
 
     /// Whether what the reply says of the prompt's length may be the caller's own words.
@@ -123,6 +133,16 @@ mod tests {
         assert_eq!(error().kind(), Kind::Auth, "unsettled, an error has its own kind");
         let plain = Error::new(Kind::Forbidden, "m").with_scope(Scope::Credential).settle(|_| true);
         assert_eq!((plain.kind(), plain.scope()), (Kind::Forbidden, Scope::Credential));
+    }
+
+    #[test]
+    fn the_message_names_a_meaning_that_was_passed_over() {
+        let settled = |request: &str| error().settle(|text| request.contains(text));
+        let or =
+            "m (or the provider rejected the key: the reply says so, but in words that the request has too)";
+        assert_eq!(settled("a b d").message(), or);
+        // What has consequences for others is explained by those.
+        assert_eq!((settled("a b").message(), settled("").message()), ("m", "m"));
     }
 
     #[test]
