@@ -11,6 +11,7 @@ mod unknown_address;
 
 use hotspare_core::{Error, Kind, Reading, Scope};
 
+pub(crate) use self::readings::MOST_TEXTS;
 pub use self::readings::apply_rules;
 pub use self::sentences::SENTENCES;
 

@@ -9,10 +9,8 @@ use hotspare_core::Error;
 use http::HeaderValue;
 use memchr::memmem;
 
+use crate::rule::MOST_TEXTS;
 use crate::transport::HttpRequest;
-
-/// More texts than a host puts into one error: so many are quoted.
-const MOST_TEXTS: usize = 32;
 
 /// A string can be JSON in which strings are JSON again: arguments of a tool call that hold a document.
 const LEVELS: usize = 3;

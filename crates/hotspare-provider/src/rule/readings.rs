@@ -9,6 +9,9 @@ use hotspare_core::{Kind, Reading};
 
 use super::{Classification, ErrorFields, Rule, Rules, by_status};
 
+/// More texts than a host puts into one error: so many are quoted.
+pub(crate) const MOST_TEXTS: usize = 32;
+
 /// Codes of hosts that have found a mistake in the request: what their text says else is quoted from it.
 const MISTAKES: &[&str] = &[
     "array_above_max_length",
@@ -48,14 +51,24 @@ impl Rule {
         !(self.text.is_empty() && self.also.is_empty()) && self.words.iter().all(repeats_status)
     }
 
+    /// The phrases of which one satisfies the rule.
+    const fn phrases(&self) -> &'static [&'static str] {
+        if self.text.is_empty() { self.also } else { self.text }
+    }
+
     /// The texts that satisfy the rule, each as the parts that a request may have supplied.
     fn said(&self, text: &str) -> Vec<Vec<String>> {
-        let phrases = if self.text.is_empty() { self.also } else { self.text };
-        phrases.iter().flat_map(|phrase| occurrences(text, phrase)).collect()
+        self.phrases().iter().flat_map(|phrase| occurrences(text, phrase)).collect()
     }
 }
 
-/// The occurrences of a phrase. One after a backslash is the rest of an escape sequence, so it is quoted.
+/// What stands around a name.
+fn is_mark(sign: char) -> bool {
+    !sign.is_alphanumeric()
+}
+
+/// The first occurrences of a phrase: more of them make it no surer. One after a backslash is the rest of an escape
+/// sequence, so it is quoted.
 fn occurrences(text: &str, phrase: &str) -> Vec<Vec<String>> {
     let Some((before, after)) = phrase.split_once(" * ") else {
         let own = text.match_indices(phrase).any(|(at, _)| !text[..at].ends_with('\\'));
@@ -63,14 +76,31 @@ fn occurrences(text: &str, phrase: &str) -> Vec<Vec<String>> {
     };
     let mut found = Vec::new();
     for (at, _) in text.match_indices(before).filter(|(at, _)| !text[..*at].ends_with('\\')) {
+        if found.len() > MOST_TEXTS {
+            break;
+        }
         let word = text[at + before.len()..].strip_prefix(' ').and_then(|rest| rest.split_once(' '));
         if let Some((word, _)) = word.filter(|(word, rest)| !word.is_empty() && rest.starts_with(after)) {
-            let is_mark = |sign: char| !sign.is_alphanumeric();
             let head = format!("{before} {}", word.trim_end_matches(is_mark));
             found.push(vec![head, format!("{} {after}", word.trim_start_matches(is_mark))]);
         }
     }
     found
+}
+
+/// The text without what the caller may have written where a phrase occurs: the phrase, or only the word in it that may
+/// be any, since hosts write the others around a name.
+fn without(text: &str, phrase: &str) -> String {
+    let Some((before, _)) = phrase.split_once(" * ") else { return text.replace(phrase, "") };
+    let mut own = text.to_owned();
+    for said in occurrences(text, phrase) {
+        let head = said.first().map_or("", String::as_str);
+        let Some(word) = head.strip_prefix(before).map(|word| word.trim_start_matches(is_mark)) else {
+            continue;
+        };
+        own = own.replace(head, &head[..head.len() - word.len()]);
+    }
+    own
 }
 
 /// Classifies by the first rule that matches, or else by status, as [`by_status`] does. A 404 or 405 in which nothing is
@@ -84,6 +114,7 @@ pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
     let (may_quote, lists_mistakes) = (fields.may_quote(), fields.lists_mistakes());
     let mut readings: Vec<Reading> = Vec::new();
     let mut last = None;
+    let mut uncertain: Vec<&'static str> = Vec::new();
     for rule in rules.in_order(fields.foreign).filter(|rule| rule.matches(fields)) {
         let length = rule.kind == Kind::ContextOverflow;
         if !(may_quote && rule.rests_on_text(fields.status) && (length || rule.kind.affects_others())) {
@@ -95,14 +126,15 @@ pub fn apply_rules(rules: &Rules, fields: &ErrorFields<'_>) -> Classification {
             continue;
         }
         readings.push(Reading::new(rule.kind, rule.scope, said));
+        uncertain.extend(rule.phrases());
         if length {
             return Classification { readings };
         }
     }
     let mut last = last.unwrap_or_else(|| {
         // If this is what the reply means, the request has what the readings before it rest on.
-        let said = readings.iter().flat_map(|reading| reading.said.iter().flatten());
-        let own = said.fold(Cow::Borrowed(fields.text), |own, said| own.replace(said.as_str(), "").into());
+        let own =
+            uncertain.iter().fold(Cow::Borrowed(fields.text), |own, phrase| without(&own, phrase).into());
         let kind = if fields.names_no_model(&own) { Kind::Server } else { by_status(fields.status) };
         Reading::new(kind, None, Vec::new())
     });
@@ -179,7 +211,10 @@ mod tests {
             kinds(404, &[], unknown, "if it does not exist"),
             (Kind::ModelUnavailable, Kind::ModelUnavailable)
         );
-        assert_eq!(kinds(404, &[], unknown, "x does not exist").0, Kind::Server);
+        assert_eq!(kinds(404, &[], unknown, "x does not exist").0, Kind::ModelUnavailable);
+        assert_eq!(kinds(404, &[], unknown, "compare model x with y").0, Kind::ModelUnavailable);
+        assert_eq!(kinds(404, &[], "model x does not exist", "model x").0, Kind::ModelUnavailable);
+        assert_eq!(kinds(404, &[], "tool 'the model m' does not exist", "the model m").0, Kind::Server);
     }
 
     #[test]
