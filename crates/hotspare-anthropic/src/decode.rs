@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use hotspare_core::{Chunk, Error, Event, FinishReason, Json, Kind, Native, Turn, Usage};
 use hotspare_provider::fields::Fields;
-use hotspare_provider::{Decoder, Emit, FRAME_LIMIT, Frame, Text, is_blank};
+use hotspare_provider::{Decoder, Emit, Frame, Text, is_blank};
 use serde_json::value::RawValue;
 
 use crate::dto;
@@ -118,6 +118,7 @@ impl MessagesDecoder {
             Some("content_block_start") => {
                 if let Some(block) = frame.content_block {
                     self.block(frame.index, block, events);
+                    self.open.check()?;
                 }
             }
             Some("content_block_delta") => {
@@ -252,7 +253,8 @@ impl MessagesDecoder {
             return Ok(false);
         }
         if let Some(merged) = merge_delta(block, data) {
-            *block = within_limit(merged)?;
+            *block = merged;
+            self.open.check()?;
         }
         Ok(true)
     }
@@ -272,7 +274,7 @@ impl MessagesDecoder {
             }
             Some(OpenBlock::Native { input, .. }) => {
                 input.push_str(&json.0);
-                *input = within_limit(std::mem::take(input))?;
+                self.open.check()?;
             }
             _ => {}
         }
@@ -382,17 +384,6 @@ impl Decoder for MessagesDecoder {
 fn parse<'a, T: serde::Deserialize<'a>>(data: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(data)
         .map_err(|_| Error::new(Kind::Protocol, "a frame is not the JSON of this wire"))
-}
-
-/// A block that grows without end is refused: it is kept until it closes.
-fn within_limit(block: String) -> Result<String, Error> {
-    if block.len() > FRAME_LIMIT {
-        return Err(Error::new(
-            Kind::Protocol,
-            format!("a content block is longer than {FRAME_LIMIT} bytes"),
-        ));
-    }
-    Ok(block)
 }
 
 /// Inserts an input that arrived in pieces into its block.

@@ -375,6 +375,20 @@ fn pieces_join_the_block_of_their_index_however_hosts_order_and_number_them() {
             both,
         ),
         (
+            "where an end is sent twice",
+            vec![
+                open(zero, "f"),
+                piece(zero, a),
+                stop(zero),
+                open(one, "g"),
+                stop(zero),
+                piece(one, b),
+                stop(one),
+                stop(one),
+            ],
+            both,
+        ),
+        (
             "around text that ends late",
             vec![
                 text(zero),
@@ -409,4 +423,28 @@ fn blocks_without_ends_are_ended_by_those_that_follow() {
     let calls = arguments(&frames);
     assert_eq!(calls.len(), 200);
     assert!(calls.iter().all(|(_, arguments)| arguments == "{}"), "{calls:?}");
+}
+
+#[test]
+fn blocks_that_have_not_ended_are_bounded_together() {
+    let open = |at: usize| {
+        format!(
+            r#"{{"type":"content_block_start","index":{at},"content_block":{{"type":"server_tool_use","input":{{}}}}}}"#
+        )
+    };
+    let part = "x".repeat(hotspare_provider::FRAME_LIMIT / 3);
+    let piece = |at: usize| {
+        let delta = serde_json::json!({"type": "input_json_delta", "partial_json": part});
+        format!(r#"{{"type":"content_block_delta","index":{at},"delta":{delta}}}"#)
+    };
+    let stop = |at: usize| format!(r#"{{"type":"content_block_stop","index":{at}}}"#);
+    let result = |frames: Vec<String>| {
+        let end = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#.to_owned();
+        let frames: Vec<String> = frames.into_iter().chain([end]).collect();
+        run(&sse(&frames.iter().map(String::as_str).collect::<Vec<_>>()), &[]).1
+    };
+    let in_turn: Vec<String> = (0..4).flat_map(|at| [open(at), piece(at), stop(at)]).collect();
+    assert_eq!(result(in_turn), Ok(()));
+    let at_once: Vec<String> = (0..4).map(open).chain((0..4).map(piece)).collect();
+    assert_eq!(result(at_once), Err(Kind::Protocol));
 }
