@@ -61,7 +61,9 @@ const QUALIFIERS: [&str; 24] = [
 ];
 
 /// Numbers in words; a vague one is taken for a small number.
-const NUMBERS: [(&str, f64); 15] = [
+const NUMBERS: [(&str, f64); 17] = [
+    ("half a ", 0.5),
+    ("half an ", 0.5),
     ("a couple of ", 2.0),
     ("a few ", 3.0),
     ("a ", 1.0),
@@ -98,7 +100,10 @@ pub fn retry_after_in_text(sentence: &str) -> Option<Duration> {
             if stated.len() == rest.len() {
                 return None;
             }
-            with_clock.then(|| clock(stated)).flatten().or_else(|| duration(stated)?.0)
+            // What is available in 2026 has a date.
+            let is_year = words == "available in" && is_bare(stated);
+            let stated_pause = || duration(stated).filter(|_| !is_year)?.0;
+            with_clock.then(|| clock(stated)).flatten().or_else(stated_pause)
         })
     })
 }
@@ -114,15 +119,25 @@ fn clock(text: &str) -> Option<Duration> {
     colons.then_some(Duration::from_secs(two(0)? * 3_600 + two(3)? * 60 + two(6)?))
 }
 
-/// A duration at the start of a text in lower case, and the text after it; `None` if there is none. The duration is
-/// absent if it is too long.
-pub(crate) fn duration(text: &str) -> Option<(Option<Duration>, &str)> {
+/// Whether the text begins with a number without a unit.
+fn is_bare(text: &str) -> bool {
+    matches!(span(unqualified(text)), Some((_, None, _)))
+}
+
+/// A text without the words that only qualify a duration.
+fn unqualified(text: &str) -> &str {
     let mut rest = text.trim();
     while let Some(after) = QUALIFIERS.iter().find_map(|words| rest.strip_prefix(words)) {
         rest = after.trim_start();
     }
-    let (mut total, mut unit, after) = span(rest)?;
-    rest = after.trim_start();
+    rest
+}
+
+/// A duration at the start of a text in lower case, and the text after it; `None` if there is none. The duration is
+/// absent if it is too long.
+pub(crate) fn duration(text: &str) -> Option<(Option<Duration>, &str)> {
+    let (mut total, mut unit, after) = span(unqualified(text))?;
+    let mut rest = after.trim_start();
     // `1 hour, 5 minutes and 3 seconds`: each unit is smaller than the one before it.
     loop {
         let next = rest.strip_prefix(',').unwrap_or(rest).trim_start();
@@ -176,6 +191,19 @@ fn amount(text: &str) -> Option<(f64, bool, &str)> {
     let groups = |at: usize| bytes[at] == b',' && (1..=3).all(|by| is_digit(at + by)) && !is_digit(at + 4);
     let end = (0..bytes.len()).find(|at| !(is_digit(*at) || bytes[*at] == b'.' || (*at > 0 && groups(*at))));
     let digits = text[..end.unwrap_or(bytes.len())].trim_end_matches('.');
+    let fraction = text[digits.len()..]
+        .strip_prefix(',')
+        .map_or("", |rest| &rest[..rest.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(rest.len())]);
+    let after = digits.len() + 1 + fraction.len();
+    // Many languages write `1,5`; `1,2,3` is a list.
+    let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_whole
+        && !digits.is_empty()
+        && !fraction.is_empty()
+        && !matches!(bytes.get(after), Some(b',' | b'.'))
+    {
+        return Some((format!("{digits}.{fraction}").parse().ok()?, false, &text[after..]));
+    }
     let number = digits.replace(',', "").parse::<f64>().ok()?;
     Some((number, false, &text[digits.len()..]))
 }
