@@ -1,8 +1,8 @@
 //! What a request says that its host may quote in an error.
 //!
 //! Searched only if an error has consequences for other callers and rests on its text alone, so at most once per failed
-//! call. Invariant: a text that the caller wrote is found however it is escaped in the body, and the memory for that is
-//! one more copy of the body, for as long as the search lasts.
+//! call. Invariant: a text that the caller wrote is found however it is escaped in the body, and the search costs a bounded
+//! time and one more copy of the body, for as long as it lasts.
 
 use bytes::Bytes;
 use hotspare_core::Error;
@@ -11,6 +11,9 @@ use memchr::memmem;
 
 use crate::rule::MOST_TEXTS;
 use crate::transport::HttpRequest;
+
+/// The longest body that is searched, in bytes: the thread has other calls to serve. A longer one may have any text.
+const LONGEST_SEARCHED: usize = 8 << 20;
 
 /// A string can be JSON in which strings are JSON again: arguments of a tool call that hold a document.
 const LEVELS: usize = 3;
@@ -47,6 +50,9 @@ impl Sent {
 
     /// Which of these texts, in lower case, the request has.
     fn quoted<'a>(&self, texts: Vec<&'a str>) -> Vec<&'a str> {
+        if self.body.len() > LONGEST_SEARCHED {
+            return texts;
+        }
         let mut search = Search { missing: texts, found: Vec::new() };
         search.escaped(self.body.to_vec(), LEVELS);
         search.plain(&percent_decoded(self.url.as_bytes()));
@@ -185,6 +191,12 @@ mod tests {
             sent.quoted(vec!["no such model%zz%", "invalid beta", "secret words"]),
             ["no such model%zz%", "invalid beta"]
         );
+    }
+
+    #[test]
+    fn a_very_long_body_may_have_any_text() {
+        assert!(!has(&"x".repeat(LONGEST_SEARCHED), "invalid api key"));
+        assert!(has(&"x".repeat(LONGEST_SEARCHED + 1), "invalid api key"));
     }
 
     #[test]
