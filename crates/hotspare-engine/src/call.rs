@@ -360,7 +360,7 @@ impl Call {
     pub fn was_away(&mut self, since: Moment, now: Moment) {
         let away = now.saturating_since(since);
         let said = format!(
-            "this process did not run when it should have: {:.1} s are not counted against the target",
+            "this call was not polled when it should have been: {:.1} s are not counted against the target",
             away.as_secs_f64()
         );
         for (attempt, entry) in self.attempts.iter_mut().zip(&mut self.trail.attempts) {
@@ -369,6 +369,8 @@ impl Call {
                 entry.notes.push(said.clone());
             }
         }
+        self.listening = self.listening + away;
+        self.hedge_at = self.hedge_at.map(|at| at + away);
         let latest = self.spec.deadline.map_or(Moment::MAX, |deadline| self.started + deadline);
         self.total_at = (self.total_at + away).min(latest);
         let extended = (self.first_content_at + away).min(self.callers_first_content_at());
@@ -395,6 +397,12 @@ impl Call {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Moment> {
         (!self.is_over()).then(|| self.next_timer()).flatten()
+    }
+
+    /// Whether the whole call has had its time, which no event changes.
+    #[must_use]
+    pub fn is_overdue(&self, now: Moment) -> bool {
+        now >= self.total_at
     }
 
     /// Its ticket in the queues, once it had to wait for room.

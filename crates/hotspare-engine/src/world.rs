@@ -204,7 +204,9 @@ impl World {
         if let Observation::FirstContent { after } = observation {
             let state = &mut self.targets[place];
             state.counts.first_content.record(after);
-            state.in_vain = WaitsInVain::default();
+        }
+        if matches!(observation, Observation::FirstContent { .. } | Observation::Untimed) {
+            self.targets[place].in_vain = WaitsInVain::default();
         }
         self.book.observe(now, permit, observation);
         self.note_slowness(place);

@@ -47,6 +47,8 @@ pub(crate) struct Driver {
     /// Indexed by attempt; `None` once the attempt is over.
     attempts: Vec<Option<ActiveAttempt>>,
     timer: Timer,
+    /// What was due when the attempts were last read before that.
+    read_before: Option<Moment>,
     /// Set once the call had to wait for room; signalled when there may be some.
     wake: Option<(Ticket, Arc<WakeSignal>)>,
     /// The machine must be polled: it may have a new step.
@@ -65,6 +67,7 @@ impl Driver {
             call,
             attempts: Vec::with_capacity(2),
             timer: Timer::default(),
+            read_before: None,
             wake: None,
             needs_poll: true,
             yielded: None,
@@ -90,8 +93,15 @@ impl Driver {
         if let Some(since) = self.timer.resume(now, timeout) {
             self.call.was_away(since, now);
         }
-        // What is due goes before what has arrived: an answer that never pauses must not outlast its deadline.
-        self.needs_poll |= self.timer.is_due(now, timeout);
+        if self.timer.is_due(now, timeout) {
+            // No target is judged for what it has already sent. But an answer that never pauses must not outlast its limits:
+            // it has one turn before what is due, and none before the caller's deadline.
+            if self.read_before != timeout && !self.call.is_overdue(now) {
+                self.read_before = timeout;
+                self.poll_attempts(cx, now);
+            }
+            self.needs_poll = true;
+        }
         for _ in 0..MOST_ROUNDS {
             if (std::mem::take(&mut self.needs_poll) || self.call.needs_world())
                 && let Some(output) = self.advance(now)

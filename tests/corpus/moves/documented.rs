@@ -139,6 +139,11 @@ pub(super) const REFUSED: &[Entry] = &[
         "it does not run the tool",
         "in the wire author's guides",
     ),
+    (
+        &["messages at bedrock", "messages at vertex"],
+        "it does not run what the field",
+        "in the wire author's guides",
+    ),
     (&[], "only the wire openai-chat supports the field", "it changes what the answer holds"),
     (
         &["deepseek", "groq", "llama.cpp", "mistral", "openai", "openrouter", "responses", "xai"],

@@ -3,7 +3,6 @@
 //! Not what its events mean. Invariant: a panic in a provider's code is that attempt's failure, whether it is polled or
 //! dropped: it takes down neither the call nor what the call holds.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -82,19 +81,14 @@ impl ActiveAttempt {
 
 /// Drops what an attempt held. Its connection closes, whatever code of the provider runs then.
 pub(super) fn discard<T>(held: T) {
-    // Not what it said: that may repeat the prompt.
     if caught(|| drop(held)).is_err() {
         tracing::error!(target: "hotspare", "a provider's reply panicked when it was dropped");
     }
 }
 
-/// Runs code of a provider. What panics is dropped, and never polled again.
+/// Runs code of a provider. What panics is dropped, and never polled again. What the panic says goes to the program's panic
+/// hook alone: it may repeat a prompt or a key.
 fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(run))
-        .map_err(|panic| Error::new(Kind::Protocol, format!("the provider panicked: {}", message(&*panic))))
-}
-
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+        .map_err(|_| Error::new(Kind::Protocol, "the provider's code panicked"))
 }

@@ -59,3 +59,20 @@ fn callers_deadlines_pass_although_the_process_did_not_run() {
         assert_eq!(rig.world.view(rig.now, TargetIndex(0), 0).samples, 0);
     }
 }
+
+/// The first target may have answered meanwhile; and a piece that comes after a pause of the caller has its whole gap.
+#[test]
+fn hedges_and_gaps_wait_for_what_was_sent_while_the_process_did_not_run() {
+    let mut setup = Setup::new(&["a", "b"]);
+    setup.strategy = Arc::new(Hedged::new(Sequential::new(["a", "b"]), Hedge::after(Duration::from_secs(2))));
+    let mut rig = setup.rig();
+    rig.wait(Duration::from_secs(1));
+    sleep(&mut rig, 60);
+    assert_eq!(rig.targets(), [0]);
+    rig.text(0, "x");
+    let since = rig.now;
+    rig.now = rig.now + Duration::from_secs(40);
+    rig.call.resumed(since, rig.now);
+    sleep(&mut rig, 60);
+    assert!(rig.done.is_empty(), "{}", rig.call.trail());
+}
