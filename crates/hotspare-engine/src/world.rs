@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotspare_core::{Moment, RateLimits, Usage};
+use hotspare_core::{Kind, Moment, RateLimits, Usage};
 use hotspare_health::{Book, NetworkChange, Observation, Permit, Quota, Transition, Used, Verdict};
 use hotspare_normalize::Calibration;
 
@@ -381,11 +381,13 @@ impl World {
     }
 }
 
-/// What an attempt took of its provider's quota, if that is known. Of an attempt that was dropped it is not: the provider
-/// may have reserved its answer.
+/// What an attempt took of its provider's quota, if that is known. Of an attempt that was dropped it is not, nor of one that
+/// took too long: the provider may have counted it and reserved its answer.
 fn used(ending: Ending, usage: &Usage) -> Option<Used> {
     match ending {
-        Ending::Abandoned | Ending::Cancelled => None,
+        Ending::Abandoned
+        | Ending::Cancelled
+        | Ending::Failed(Kind::Cancelled | Kind::Deadline | Kind::Stalled | Kind::Timeout) => None,
         Ending::Failed(_) => usage.total().is_none().then(Used::default),
         Ending::Served => {
             let mut used = Used::default();

@@ -95,7 +95,7 @@ impl Book {
 
     /// As [`Book::admit`], for a call of which more is known.
     pub fn admit_call(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile) -> Admission {
-        if let Some(refusal) = self.obstacle(now, scopes, call.tokens) {
+        if let Some(refusal) = self.worst(now, scopes, call, |_| true) {
             return Admission::Refused(refusal);
         }
         self.grant(now, scopes, call, false)
@@ -103,7 +103,7 @@ impl Book {
 
     /// As [`Book::admit_call`], but ignores what [`Cause::yields_to_last_resort`]. For calls that have no other target.
     pub fn admit_last_resort(&mut self, now: Moment, scopes: &[ScopeId], call: CallProfile) -> Admission {
-        match self.worst(now, scopes, call.tokens, |cause| !cause.yields_to_last_resort()) {
+        match self.worst(now, scopes, call, |cause| !cause.yields_to_last_resort()) {
             Some(refusal) => Admission::Refused(refusal),
             None => self.grant(now, scopes, call, true),
         }
@@ -263,7 +263,8 @@ impl Book {
         if !ill {
             return None;
         }
-        match self.obstacle(now, scopes, 0) {
+        let call = CallProfile { answers_briefly: true, ..CallProfile::default() };
+        match self.worst(now, scopes, call, |_| true) {
             None => Some(now),
             Some(refusal) => refusal.until,
         }
@@ -330,7 +331,7 @@ impl Book {
     /// others. A limit on growth counts as one of them: it does not say when a target that fails is available.
     #[must_use]
     pub fn obstacle(&self, now: Moment, scopes: &[ScopeId], tokens: u64) -> Option<Refusal> {
-        self.worst(now, scopes, tokens, |_| true)
+        self.worst(now, scopes, CallProfile { tokens, ..CallProfile::default() }, |_| true)
     }
 
     /// The obstacle to report, of those with a cause that counts.
@@ -338,7 +339,7 @@ impl Book {
         &self,
         now: Moment,
         scopes: &[ScopeId],
-        tokens: u64,
+        call: CallProfile,
         counts: impl Fn(Cause) -> bool,
     ) -> Option<Refusal> {
         let mut worst: Option<Refusal> = None;
@@ -356,7 +357,12 @@ impl Book {
             if let Err((cause, until)) = state.breaker.check(now) {
                 note(cause, until);
             }
-            if let Some(until) = state.quota.wait(now, tokens) {
+            let spent = if call.answers_briefly {
+                state.quota.wait_for_prompt(now, call.tokens)
+            } else {
+                state.quota.wait(now, call.tokens)
+            };
+            if let Some(until) = spent {
                 note(Cause::QuotaSpent, until);
             }
             if let Some(until) = Some(state.growth.ready_at(now)).filter(|at| *at > now) {
@@ -377,7 +383,11 @@ impl Book {
             state.gate.pass(now);
             self.network.asked(now, scope);
             state.growth.start(now);
-            let grant = state.quota.take(now, call.tokens);
+            let grant = if call.answers_briefly {
+                state.quota.take_prompt(now, call.tokens)
+            } else {
+                state.quota.take(now, call.tokens)
+            };
             let before = state.breaker.next_change();
             if let Some(latencies) = &state.latencies {
                 late_after = late_after.max(if call.unstreamed {

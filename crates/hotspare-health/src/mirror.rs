@@ -1,9 +1,11 @@
 //! What is left of a scope's quota at its provider, as far as replies tell.
 //!
-//! Not a limiter: what a reply reports replaces the estimate. Invariant: what was granted after the request that
-//! reports was sent is subtracted from its report, and a report that covers a call is not corrected by the call's end,
-//! so that nothing counts twice; nothing that a reply says or that a call uses blocks the scope beyond the time in
-//! which its bucket fills.
+//! Not a limiter: what a reply reports replaces the estimate, unless the report is too old to tell more. Invariant: what
+//! was granted after the request that reports was sent is subtracted from its report, less what ended calls did not use,
+//! and a report that covers a call is not corrected by the call's end, so that nothing counts twice; nothing that a reply
+//! says or that a call uses blocks the scope beyond the time in which its bucket fills.
+
+use std::collections::BTreeMap;
 
 use hotspare_core::{Moment, RateLimits};
 
@@ -16,8 +18,11 @@ pub(crate) struct Mirror {
     /// Requests and tokens granted so far.
     requests: u64,
     tokens: u64,
-    /// Number of the latest request whose reply has reported.
-    reported: Option<u64>,
+    /// Numbers of the latest requests whose replies have reported requests and tokens.
+    requests_reported: Option<u64>,
+    tokens_reported: Option<u64>,
+    /// Calls that have ended and that no report covers, by their numbers.
+    ended: BTreeMap<u64, Ended>,
     answers: Usual,
     /// Answers are counted in another bucket.
     prompts_only: bool,
@@ -26,6 +31,8 @@ pub(crate) struct Mirror {
 /// A call's place among all that were granted, and what was reserved for it. Part of its permit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Grant {
+    /// When it was granted, which is when the provider counts it.
+    at: Moment,
     /// Number of requests granted, with this one.
     requests: u64,
     /// Tokens granted, with this one.
@@ -34,34 +41,80 @@ pub(crate) struct Grant {
     reserved: u64,
 }
 
+/// Tokens of a call that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Ended {
+    reserved: u64,
+    used: u64,
+}
+
+/// Most ended calls that are kept for a report on an earlier one; beyond that the earliest count as what was reserved for
+/// them.
+const ENDED: usize = 256;
+/// The room that is kept free for an unusually long answer is at most this part of the bucket, because few answers, or
+/// long ones, would otherwise demand a full bucket.
+const ROOM: u64 = 4;
+
+/// Most calls whose lengths are unknown that count, because some never tell.
+const RUNNING: u64 = 63;
+
 impl Mirror {
     /// When there is enough for a request whose prompt has this many tokens; `None` if that is now. An answer is
     /// expected to be no longer than almost all others were: one that is longer than what is left is refused, and
     /// room that is kept free is not lost, because it stays in the bucket.
     pub(crate) fn wait(&self, now: Moment, prompt: u64) -> Option<Moment> {
-        self.quota.wait(now, prompt.saturating_add(if self.prompts_only { 0 } else { self.answers.most() }))
+        self.quota.wait(now, prompt.saturating_add(if self.prompts_only { 0 } else { self.most() }))
+    }
+
+    /// As [`Mirror::wait`], for a request whose answer is too short to matter.
+    pub(crate) fn wait_for_prompt(&self, now: Moment, prompt: u64) -> Option<Moment> {
+        self.quota.wait(now, prompt)
     }
 
     /// Reserves one request with this prompt and the usual answer.
     pub(crate) fn take(&mut self, now: Moment, prompt: u64) -> Grant {
-        let reserved = prompt.saturating_add(if self.prompts_only { 0 } else { self.answers.mean() });
+        let answer = if self.prompts_only { 0 } else { self.answers.mean() };
+        self.take_prompt(now, prompt.saturating_add(answer))
+    }
+
+    /// Reserves one request of this many tokens, and nothing for its answer.
+    pub(crate) fn take_prompt(&mut self, now: Moment, reserved: u64) -> Grant {
         self.quota.take(now, reserved);
         self.requests = self.requests.saturating_add(1);
         self.tokens = self.tokens.saturating_add(reserved);
-        Grant { requests: self.requests, tokens: self.tokens, reserved }
+        Grant { at: now, requests: self.requests, tokens: self.tokens, reserved }
     }
 
     /// Takes over what the reply to a request reports, which was counted when the request arrived. A report on an
-    /// earlier request than the last one is out of date.
+    /// earlier request than the last one is out of date, and one without a bucket says nothing about that bucket.
     pub(crate) fn report(&mut self, now: Moment, grant: Grant, limits: &RateLimits) {
-        if self.reported > Some(grant.requests) {
-            return;
+        let number = Some(grant.requests);
+        if let Some(allowance) = limits.requests.filter(|_| self.requests_reported <= number) {
+            let later = self.requests.saturating_sub(grant.requests);
+            if self.quota.learn_requests(grant.at, now, &allowance, later) {
+                self.requests_reported = number;
+            }
         }
-        self.reported = Some(grant.requests);
-        self.prompts_only = limits.output_tokens.is_some();
-        self.quota.learn(now, limits);
-        let requests = self.requests.saturating_sub(grant.requests);
-        self.quota.take_all(now, requests, self.tokens.saturating_sub(grant.tokens));
+        if let Some(allowance) = limits.tokens.filter(|_| self.tokens_reported <= number) {
+            self.prompts_only = limits.output_tokens.is_some();
+            if self.quota.learn_tokens(grant.at, now, &allowance, self.used_since(grant)) {
+                // Of what is subtracted from an old report, some was taken from what has flowed in and was never there. So
+                // the ends of those calls correct nothing.
+                let covered = if self.quota.is_old(grant.at, now) { self.requests } else { grant.requests };
+                self.tokens_reported = Some(covered);
+                self.ended = self.ended.split_off(&covered.saturating_add(1));
+            }
+        }
+    }
+
+    /// Tokens of all that was granted after this: what was used by calls that have ended, and reserved for the others.
+    fn used_since(&self, grant: Grant) -> u64 {
+        let (mut reserved, mut used) = (0_u64, 0_u64);
+        for ended in self.ended.range(grant.requests.saturating_add(1)..).map(|(_, ended)| ended) {
+            reserved = reserved.saturating_add(ended.reserved);
+            used = used.saturating_add(ended.used);
+        }
+        self.tokens.saturating_sub(grant.tokens).saturating_sub(reserved).saturating_add(used)
     }
 
     /// Takes what a call has used by its end: prompt and answer as the provider counted them, no answer if there was
@@ -69,13 +122,29 @@ impl Mirror {
     pub(crate) fn end(&mut self, now: Moment, grant: Grant, prompt: u64, used: Used) {
         let answer = used.answer.unwrap_or(0);
         let all = used.prompt.saturating_add(if self.prompts_only { 0 } else { answer });
-        if self.reported < Some(grant.requests) {
+        let most = self.quota.most_tokens();
+        if self.tokens_reported < Some(grant.requests) {
             self.quota.correct(now, grant.reserved, all);
+            if most > 0 {
+                self.ended.insert(grant.requests, Ended { reserved: grant.reserved, used: all.min(most) });
+            }
+            if self.ended.len() > ENDED {
+                self.ended.pop_first();
+            }
         }
-        if used.answer.is_some() && !self.prompts_only {
+        if used.answer.is_some() && !self.prompts_only && most > 0 {
             // Also what the estimate of the prompt lacked. No call can use more than the bucket holds.
-            self.answers.learn(all.saturating_sub(prompt).min(self.quota.most_tokens()));
+            self.answers.learn(all.saturating_sub(prompt).min(most));
         }
+    }
+
+    /// Tokens beyond the prompt that are almost always enough for a call, and for those of which neither a report nor their
+    /// end has told how long they are. The deviation of a sum of so many grows with the root of their number.
+    fn most(&self) -> u64 {
+        let running = self.requests.saturating_sub(self.tokens_reported.unwrap_or(0));
+        let running = running.saturating_sub(self.ended.len() as u64).min(RUNNING);
+        let margin = self.answers.margin().saturating_mul((running + 1).isqrt());
+        self.answers.mean() + margin.min(self.quota.most_tokens() / ROOM)
     }
 }
 
@@ -109,9 +178,9 @@ impl Usual {
         self.mean.unwrap_or(0) / MEMORY
     }
 
-    /// What almost no call exceeds.
-    fn most(&self) -> u64 {
-        self.mean() + DEVIATIONS * self.deviation / MEMORY
+    /// How far almost no call exceeds the mean.
+    fn margin(&self) -> u64 {
+        DEVIATIONS * self.deviation / MEMORY
     }
 
     fn learn(&mut self, tokens: u64) {

@@ -48,6 +48,8 @@ pub struct CallProfile {
     pub unstreamed: bool,
     /// Whether the model reasons before it answers.
     pub reasons: bool,
+    /// Whether its answer has only a few tokens, as that of a probe, so that none are reserved for it in a quota.
+    pub answers_briefly: bool,
 }
 
 impl CallProfile {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hotspare_core::{Allowance, Moment, RateLimits};
+use hotspare_core::{Allowance, Moment};
 
 /// Longest wait; a longer one is treated as this, because a header may be garbage.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -34,12 +34,7 @@ impl Quota {
 
     /// Takes one request of `tokens` tokens, as far as available.
     pub fn take(&mut self, now: Moment, tokens: u64) {
-        self.take_all(now, 1, tokens);
-    }
-
-    /// Takes this many requests, and the tokens of all of them, as far as available.
-    pub(crate) fn take_all(&mut self, now: Moment, requests: u64, tokens: u64) {
-        for (bucket, need) in [(&mut self.requests, requests), (&mut self.tokens, tokens)] {
+        for (bucket, need) in [(&mut self.requests, 1), (&mut self.tokens, tokens)] {
             if let Some(bucket) = bucket {
                 bucket.take(now, need);
             }
@@ -53,18 +48,37 @@ impl Quota {
         }
     }
 
+    /// Whether half of the tokens' bucket or more has flowed in since then.
+    pub(crate) fn is_old(&self, sent: Moment, now: Moment) -> bool {
+        self.tokens.as_ref().is_some_and(|bucket| bucket.is_old(sent, now))
+    }
+
     /// Tokens that a full bucket holds; 0 without one.
     pub(crate) fn most_tokens(&self) -> u64 {
         self.tokens.as_ref().map_or(0, |bucket| bucket.limit)
     }
 
-    /// Takes over what a reply reports.
-    pub(crate) fn learn(&mut self, now: Moment, limits: &RateLimits) {
-        for (bucket, reported) in [(&mut self.requests, limits.requests), (&mut self.tokens, limits.tokens)] {
-            if let Some(allowance) = reported {
-                *bucket = Bucket::reported(now, &allowance);
-            }
-        }
+    /// Takes over what is left of the requests according to the reply to a request that was sent at `sent`, after which
+    /// `later` were taken. Returns whether the report tells more than the estimate.
+    pub(crate) fn learn_requests(
+        &mut self,
+        sent: Moment,
+        now: Moment,
+        allowance: &Allowance,
+        later: u64,
+    ) -> bool {
+        Bucket::learn(&mut self.requests, sent, now, allowance, later)
+    }
+
+    /// As [`Quota::learn_requests`], for tokens.
+    pub(crate) fn learn_tokens(
+        &mut self,
+        sent: Moment,
+        now: Moment,
+        allowance: &Allowance,
+        later: u64,
+    ) -> bool {
+        Bucket::learn(&mut self.tokens, sent, now, allowance, later)
     }
 }
 
@@ -91,6 +105,38 @@ impl Bucket {
         let reset = allowance.reset.or((missing == 0).then_some(Duration::ZERO))?.min(LONGEST);
         let unit = u64::try_from(reset.as_nanos() / u128::from(missing.max(1))).unwrap_or(u64::MAX);
         Some(Self { limit: allowance.limit, level: allowance.remaining, unit, at: now })
+    }
+
+    /// Replaces the estimate by what was left at `sent`, less what was taken later. If half of the bucket or more has
+    /// flowed in since, the estimate's level is better, because how much of that the full bucket could not hold is unknown;
+    /// then only limit and rate are taken over, and the answer is `false`.
+    fn learn(
+        estimate: &mut Option<Self>,
+        sent: Moment,
+        now: Moment,
+        allowance: &Allowance,
+        later: u64,
+    ) -> bool {
+        let mut reported = Self::reported(sent, allowance);
+        if let Some(old) = estimate.as_mut().filter(|old| old.is_old(sent, now)) {
+            if let Some(reported) = reported.filter(|reported| reported.unit > 0) {
+                old.take(now, 0);
+                (old.limit, old.unit) = (reported.limit, reported.unit);
+                old.level = old.level.min(old.limit);
+            }
+            return false;
+        }
+        if let Some(reported) = &mut reported {
+            reported.take(now, later);
+        }
+        *estimate = reported;
+        true
+    }
+
+    /// Whether half of the bucket or more has flowed in since then; unknown without a rate.
+    fn is_old(&self, sent: Moment, now: Moment) -> bool {
+        let half = Duration::from_nanos(self.unit.saturating_mul(self.limit) / 2);
+        self.unit > 0 && now.saturating_since(sent) >= half
     }
 
     /// When `need` units are available. More than the bucket holds never are, so the wait is capped at a full bucket.

@@ -34,7 +34,7 @@ pub(super) const SIMULATED: &[Simulated] = &[
     Simulated {
         name: "answers are not reserved in a quota",
         file: "crates/hotspare-health/src/mirror.rs",
-        from: "self.answers.learn(all.saturating_sub(prompt).min(self.quota.most_tokens()));",
+        from: "self.answers.learn(all.saturating_sub(prompt).min(most));",
         to: "",
         scenario: "quota-told",
     },

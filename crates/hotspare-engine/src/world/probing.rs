@@ -32,9 +32,9 @@ impl World {
             return None;
         }
         let scopes = self.fleet[place].scopes(key).as_array();
-        // A probe's answer is unstreamed.
+        // A probe's answer is unstreamed and short.
         let mut call = CallProfile::default();
-        call.unstreamed = true;
+        (call.unstreamed, call.answers_briefly) = (true, true);
         let Admission::Granted(permit) = self.book.admit_call(now, &scopes, call) else { return None };
         self.targets[place].begin_probe(now);
         self.advance(now);

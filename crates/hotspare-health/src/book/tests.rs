@@ -15,7 +15,8 @@ fn granted(admission: Admission) -> Permit {
     }
 }
 
-const OF_TEN_TOKENS: CallProfile = CallProfile { tokens: 10, unstreamed: false, reasons: false };
+const OF_TEN_TOKENS: CallProfile =
+    CallProfile { tokens: 10, unstreamed: false, reasons: false, answers_briefly: false };
 const FAILURE: Verdict = Verdict::Failure { weight_milli: 1_000, not_before: None };
 
 fn open(book: &mut Book, now: Moment, scopes: &[ScopeId], at: ScopeId) {
@@ -467,7 +468,7 @@ fn long_unstreamed_probe_closes_the_breaker() {
     let mut book = Book::new();
     let model = book.add_scope(Config::window());
     open(&mut book, at(1_000), &[model], model);
-    let call = CallProfile { tokens: 0, unstreamed: true, reasons: false };
+    let call = CallProfile { unstreamed: true, ..CallProfile::default() };
     let probe = granted(book.admit_call(at(1_020), &[model], call));
     assert!(probe.is_probe());
     for second in 1_021..1_085 {
@@ -475,4 +476,33 @@ fn long_unstreamed_probe_closes_the_breaker() {
     }
     let told = book.settle(at(1_085), probe, HealthOutcome::success(), 0);
     assert_eq!(told.last().map(|told| told.to), Some(BreakerState::Closed), "{told:?}");
+}
+
+#[test]
+fn probe_does_not_wait_for_room_for_an_answer() {
+    let mut book = Book::new();
+    let scope = book.add_scope(Config::window());
+    let mut limits = RateLimits::default();
+    limits.tokens = hotspare_core::Allowance::new(1_000, 50, Some(Duration::from_secs(57)));
+    let permit = granted(book.admit_call(at(1), &[scope], OF_TEN_TOKENS));
+    book.learn(at(1), &permit, scope, &limits);
+    book.used(at(1), &permit, Used { prompt: 10, answer: Some(200) });
+    book.settle(at(1), permit, HealthOutcome::success(), 0);
+    open_with_last_resort(&mut book, at(1), scope);
+    let mut now = at(1);
+    while !matches!(book.probe_at(now, &[scope]), Some(at) if at <= now) {
+        now = book.probe_at(now, &[scope]).unwrap();
+    }
+    assert!(now < at(10), "{now:?}");
+    let brief = CallProfile { answers_briefly: true, ..CallProfile::default() };
+    assert!(book.obstacle(now, &[scope], 0).is_some_and(|refusal| refusal.cause == Cause::QuotaSpent));
+    let _permit = granted(book.admit_call(now, &[scope], brief));
+}
+
+fn open_with_last_resort(book: &mut Book, now: Moment, scope: ScopeId) {
+    for _ in 0..5 {
+        let permit = granted(book.admit_last_resort(now, &[scope], CallProfile::default()));
+        book.used(now, &permit, Used::default());
+        book.settle(now, permit, HealthOutcome::at(scope, FAILURE), 0);
+    }
 }

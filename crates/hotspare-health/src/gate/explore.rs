@@ -133,12 +133,14 @@ fn invariants_hold_for_every_order_of_pauses_and_quotas() {
         Input::Succeed,
         Input::Tick,
     ];
+    let now = Moment::ZERO + Duration::from_secs(120);
+    let mut quota = Mirror::default();
     let start = Scope {
         gate: Gate::default(),
-        quota: Mirror::default(),
-        grant: Grant::default(),
+        grant: quota.take(now, 1),
+        quota,
         growth: Growth::default(),
-        now: Moment::ZERO + Duration::from_secs(120),
+        now,
         promised: Moment::ZERO,
     };
     let mut seen = BTreeSet::from([start.fingerprint()]);

@@ -149,6 +149,32 @@ fn usual_answer_is_reserved_in_a_reported_quota() {
 }
 
 #[test]
+fn attempt_that_took_too_long_may_have_used_what_was_reserved() {
+    for (kind, next) in [(Kind::Overloaded, 0), (Kind::Stalled, 1), (Kind::Timeout, 1)] {
+        let mut setup = Setup::new(&["a", "b"]);
+        setup.prompt_tokens = 100;
+        let mut rig = setup.rig();
+        let mut limits = RateLimits::default();
+        limits.tokens = Allowance::new(10_000, 950, Some(Duration::from_secs(543)));
+        let usage = hotspare_core::Usage::reported(Some(100), Some(200));
+        rig.tell(Input::Opened(AttemptId(0), limits));
+        rig.says(0, Event::Usage(Box::new(usage)));
+        rig.finishes_with_text(0);
+        let _ = rig.next_call(&setup);
+        assert_eq!(rig.begun[0].target, TargetIndex(0));
+        rig.fails(0, kind);
+        rig.text(1, "b");
+        rig.finishes(1);
+        let _ = rig.next_call(&setup);
+        assert_eq!(
+            rig.begun[0].target,
+            TargetIndex(next),
+            "{kind:?}: 650 or 950 are left, and 700 are needed"
+        );
+    }
+}
+
+#[test]
 fn implausible_quota_report_does_not_block_forever() {
     let setup = Setup::new(&["a"]);
     let mut rig = setup.rig();
