@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use hotspare_core::{Chunk, Cost, Error, Event, Kind, Moment, TargetId, Trail};
+use hotspare_core::{Chunk, Error, Event, Kind, Moment, TargetId, Trail};
 use hotspare_health::{Observation, Refusal};
 use hotspare_normalize::ToolAnswer;
 use hotspare_routing::Start;
@@ -31,6 +31,7 @@ use crate::index::TargetIndex;
 use crate::judgement::Reask;
 use crate::plan::{Plan, PlannedTarget};
 use crate::queue::Ticket;
+use crate::spend::Estimate;
 use crate::step::{AttemptId, Input, Sent, Step, Summary};
 use crate::world::World;
 
@@ -78,8 +79,8 @@ pub struct Call {
     disabled: BTreeMap<TargetIndex, Kind>,
     /// The first target whose turn came and that a spending limit ruled out, and the limit.
     overspent: Option<(TargetIndex, String)>,
-    /// What each target that a spending limit ruled out may cost at most.
-    unaffordable: BTreeMap<TargetIndex, Cost>,
+    /// What each target that a spending limit ruled out may cost.
+    unaffordable: BTreeMap<TargetIndex, Estimate>,
     /// Why the next target is due: the latest attempt that became late, until another one fails.
     late: Option<AttemptId>,
     /// Attempts, in start order; an [`AttemptId`] is an index into this list.

@@ -16,6 +16,7 @@ use hotspare_routing::{Candidate, Ineligible, Reason, Scene, Start};
 use crate::fleet::{Fleet, Route};
 use crate::index::TargetIndex;
 use crate::judgement::Reask;
+use crate::spend::Estimate;
 use survey::{Facts, Question};
 
 /// A call's order of targets.
@@ -78,6 +79,12 @@ impl PlannedTarget {
     #[must_use]
     pub fn most_cost(&self, fleet: &Fleet) -> Option<Cost> {
         fleet[self.target].most_cost(self.prompt_tokens, self.answer_tokens())
+    }
+
+    /// What it may cost, if the target's price is known.
+    pub(crate) fn estimate(&self, fleet: &Fleet) -> Option<Estimate> {
+        let prompt = fleet[self.target].prompt_cost(self.prompt_tokens)?;
+        Some(Estimate { prompt, most: self.most_cost(fleet)? })
     }
 
     /// Tokens reserved for the answer: as many as the request allows and the model supports, or a usual length.

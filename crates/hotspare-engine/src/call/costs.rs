@@ -41,10 +41,23 @@ impl Call {
         self.attempts.iter().any(AttemptState::is_live) && self.spent_or_reserved() + cost > most
     }
 
-    /// Why a spending limit of the target or the route rules a target out.
+    /// Why a spending limit of the target or the route rules a target out, if it does: then the call learns from the
+    /// final error when it may be paid for.
+    pub(super) fn check_spending(
+        &mut self,
+        now: Moment,
+        world: &World,
+        choice: &PlannedTarget,
+    ) -> Option<String> {
+        let why = self.overspent(now, world, choice)?;
+        self.unaffordable.extend(choice.estimate(&self.fleet).map(|estimate| (choice.target, estimate)));
+        Some(why)
+    }
+
+    /// Why a spending limit of the target or the route would rule a target out.
     pub(super) fn overspent(&self, now: Moment, world: &World, choice: &PlannedTarget) -> Option<String> {
-        let most = choice.most_cost(&self.fleet)?;
-        world.overspent(now, self.route.index, choice.target, most).map(|overspent| overspent.why)
+        let estimate = choice.estimate(&self.fleet)?;
+        world.overspent(now, self.route.index, choice.target, estimate).map(|overspent| overspent.why)
     }
 
     /// The longest answer that the request's limit pays for, if it has one.

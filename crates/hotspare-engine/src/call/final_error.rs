@@ -11,6 +11,7 @@ use super::{Call, refusals};
 use crate::ending::Ending;
 use crate::index::TargetIndex;
 use crate::plan::PlannedTarget;
+use crate::spend::Estimate;
 use crate::world::World;
 
 /// Retry hint for the caller if one target asked for a pause but another may serve at once.
@@ -77,18 +78,21 @@ impl Call {
         Some(pause.min(Error::LONGEST_PAUSE))
     }
 
-    /// When the first of the targets that were skipped for their cost becomes affordable again.
+    /// When the first of the targets that were skipped, or not asked again, for their cost becomes affordable again.
     fn affordable_at(&self, now: Moment, world: &World) -> Option<Moment> {
         let asked = |place: TargetIndex| {
             self.attempts.iter().any(|attempt| attempt.choice.target == place)
                 || self.refused.iter().any(|(choice, _)| choice.target == place)
         };
-        let passed_over = self.route.members.iter().copied().filter(|place| !asked(*place));
-        passed_over
+        let members = self.route.members.iter().copied();
+        members
             .filter_map(|place| {
-                let most = self.unaffordable.get(&place).copied();
-                let most = most.or_else(|| self.fleet[place].prompt_cost(self.prompt_tokens))?;
-                world.overspent(now, self.route.index, place, most)?.until
+                let of_prompt = || {
+                    let prompt = self.fleet[place].prompt_cost(self.prompt_tokens)?;
+                    (!asked(place)).then_some(Estimate::of_prompt(prompt))
+                };
+                let estimate = self.unaffordable.get(&place).copied().or_else(of_prompt)?;
+                world.overspent(now, self.route.index, place, estimate)?.until
             })
             .min()
     }

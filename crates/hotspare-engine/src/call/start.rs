@@ -50,9 +50,8 @@ impl Call {
             let choice = self.as_started(now, world, choice);
             let unsuited = self.unsuited(now, world, &choice).or_else(|| self.exceeds_max_cost(&choice));
             let ruled_out = unsuited.or_else(|| {
-                let why = self.overspent(now, world, &choice)?;
+                let why = self.check_spending(now, world, &choice)?;
                 self.overspent.get_or_insert_with(|| (choice.target, why.clone()));
-                self.unaffordable.extend(choice.most_cost(&self.fleet).map(|most| (choice.target, most)));
                 Some(why)
             });
             if let Some(why) = ruled_out {
@@ -92,7 +91,7 @@ impl Call {
         let Retry { choice, untried, .. } = retry;
         let choice = self.as_started(now, world, choice);
         let exceeded = self.no_room_for_cut(&choice).or_else(|| self.exceeds_max_cost(&choice));
-        let exceeded = exceeded.or_else(|| self.overspent(now, world, &choice));
+        let exceeded = exceeded.or_else(|| self.check_spending(now, world, &choice));
         if let Some(why) = exceeded {
             self.note_not_retried(choice.target, &why);
             return None;
@@ -285,7 +284,7 @@ impl Call {
             // Attempts since it refused may have used up what the request allows.
             let choice = self.as_started(now, world, self.refused[index].0.clone());
             let exceeded = self.no_room_for_cut(&choice).or_else(|| self.exceeds_max_cost(&choice));
-            let exceeded = exceeded.or_else(|| self.overspent(now, world, &choice));
+            let exceeded = exceeded.or_else(|| self.check_spending(now, world, &choice));
             if let Some(why) = exceeded {
                 let (choice, _) = self.refused.remove(index);
                 self.skip(choice.target, why);

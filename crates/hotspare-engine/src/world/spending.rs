@@ -1,13 +1,13 @@
 //! What targets and routes may spend: checked before an attempt starts, and updated when it ends.
 //!
 //! Not what an attempt costs: the call that starts it computes that. Invariant: an attempt counts at what it may cost at
-//! most, prompt and room for its answer, until its actual cost is known.
+//! most, prompt and room for its answer, until its actual cost is known; at no more than a limit as a whole.
 
 use hotspare_core::{Cost, Moment};
 
 use super::World;
 use crate::index::{RouteIndex, TargetIndex};
-use crate::spend::{Overspent, Spend, SpendLimit};
+use crate::spend::{Estimate, Overspent, Spend, SpendLimit};
 
 impl World {
     /// Limits what a target may spend in a period.
@@ -36,7 +36,7 @@ impl World {
         let prompt = self.fleet[place].prompt_cost(prompt_tokens)?;
         // An attempt costs something: a limit that is used up exactly refuses the next one.
         let least = prompt.max(Cost::from_micros(1));
-        spend.refuses(now, least).map(|overspent| overspent.until)
+        spend.refuses(now, Estimate::of_prompt(least)).map(|overspent| overspent.until)
     }
 
     /// Why an attempt that may cost this much would exceed a limit, and until when.
@@ -45,11 +45,11 @@ impl World {
         now: Moment,
         route: RouteIndex,
         place: TargetIndex,
-        most: Cost,
+        estimate: Estimate,
     ) -> Option<Overspent> {
-        let of_target = self.targets[place].spend.as_ref().and_then(|spend| spend.refuses(now, most));
+        let of_target = self.targets[place].spend.as_ref().and_then(|spend| spend.refuses(now, estimate));
         let of_route =
-            self.routes[route.position()].spend.as_ref().and_then(|spend| spend.refuses(now, most));
+            self.routes[route.position()].spend.as_ref().and_then(|spend| spend.refuses(now, estimate));
         let of_route = of_route
             .map(|one| Overspent { why: format!("of the route's budget {}", one.why), until: one.until });
         match (of_target, of_route) {

@@ -109,7 +109,7 @@ const LIMITS: &[Row] = &[
         "spend",
         "spend_limit",
         "off: there is no sensible default budget",
-        "small: once the period's budget is spent, or reserved for calls in flight (prompt and output limit, or 1,024 tokens without one), requests are refused until more is available; exceeded at most by what answers without an output limit cost beyond that; counted per process at list price",
+        "small: once the period's budget is spent, or reserved for calls in flight (prompt and output limit, or 1,024 tokens without one), requests are refused until more is available; one that may cost more than the whole limit starts when nothing else is spent or reserved, unless its prompt alone does; exceeded at most by what such answers, and those without an output limit, cost beyond that; counted per process at list price",
     ),
     (
         "max_buffered_bytes",

@@ -130,3 +130,56 @@ fn answers_in_flight_are_reserved_in_a_spend_limit() {
     let _ = rig.next_call(&setup);
     assert_eq!(rig.targets(), [0], "an answer has ended and was short");
 }
+
+/// A route whose calls may spend this much in an hour; each may cost 1,025,000 µ$, of which its prompt is 1,000.
+fn within_an_hour(names: &'static [&'static str], most: u64) -> Setup {
+    let mut setup = setup(names, u64::MAX);
+    setup.max_cost = None;
+    setup.limits.spend = Some(SpendLimit::new(Cost::from_micros(most), Duration::from_secs(3_600)));
+    setup
+}
+
+#[test]
+fn call_whose_answer_may_exceed_a_whole_spend_limit_starts_while_nothing_is_spent() {
+    let setup = within_an_hour(&["a"], 1_000_000);
+    let mut rig = setup.rig();
+    assert_eq!(rig.targets(), [0]);
+    let first = rig.next_call(&setup);
+    let (why, pause) = (rig.error().message().to_owned(), rig.error().retry_after());
+    let hint = "it may cost 1.025000 USD, more than the whole limit, so it waits until nothing else is spent or reserved";
+    assert!(why.contains(hint) && pause.is_some(), "{why} {pause:?}");
+    let _ = rig.back_to(first);
+    rig.finishes_with_text(0);
+    rig.wait(Duration::from_secs(3_700));
+    let _ = rig.next_call(&setup);
+    assert_eq!(rig.targets(), [0], "what the first has cost is forgotten");
+}
+
+#[test]
+fn call_whose_prompt_exceeds_a_whole_spend_limit_is_refused_with_that_reason() {
+    let rig = within_an_hour(&["a"], 999).rig();
+    let why = rig.error().message();
+    assert!(why.contains("its prompt alone costs 0.001000 USD, more than the whole limit"), "{why}");
+    assert_eq!(rig.error().retry_after(), None, "no pause helps");
+}
+
+#[test]
+fn call_that_cannot_pay_for_a_retry_learns_when_it_can() {
+    let mut rig = within_an_hour(&["a"], 1_500_000).rig();
+    rig.says(0, Event::Usage(Box::new(Usage::reported(Some(1_000), Some(500)))));
+    rig.fails(0, Kind::Server);
+    rig.wait(Duration::from_secs(10));
+    assert_eq!(rig.targets(), [0]);
+    let error = rig.error();
+    assert!(error.retry_after().is_some(), "{error} {:?}", error.trail().skipped);
+}
+
+#[test]
+fn call_that_cannot_pay_for_a_last_resort_learns_when_it_can() {
+    let mut setup = within_an_hour(&["a", "b"], 1_500_000);
+    setup.ills = &[(0, Ill::Open(100))];
+    let mut rig = setup.rig();
+    fails_half_way(&mut rig);
+    assert_eq!(rig.targets(), [1]);
+    assert!(rig.error().retry_after().is_some(), "{}", rig.error());
+}
