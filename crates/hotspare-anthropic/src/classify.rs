@@ -60,10 +60,9 @@ pub const RULES: Rules = Rules {
 pub(crate) fn reply(head: &Head, body: &[u8]) -> Error {
     let body = ErrorBody::read(&String::from_utf8_lossy(body));
     let status = head.status.as_u16();
-    let hint = retry_after(head);
-    // A request that alone exceeds the limit gets a 429 that asks not to be retried.
+    let hint = retry_after(head).or_else(|| plan_reset(head).filter(|_| status == 429));
+    // A request that alone exceeds the limit gets a 429 that asks not to be retried, without a time at which it may be.
     let hopeless = status == 429 && hint.is_none() && head.header("x-should-retry") == Some("false");
-    let hint = hint.or_else(|| plan_reset(head).filter(|_| status == 429));
     let mut error = body.error(Some(status)).with_status(status);
     if hopeless && error.kind() == Kind::RateLimited {
         error = error.with_kind(Kind::Unsupported);

@@ -71,6 +71,9 @@ fn unretryable_429_without_retry_after_is_unsupported() {
     // The end of the plan's window, which is sent with every reply, says nothing of this refusal.
     head.headers.insert("anthropic-ratelimit-unified-reset", HeaderValue::from_static("60"));
     assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::Unsupported);
+    head.headers.insert("anthropic-ratelimit-unified-status", HeaderValue::from_static("rejected"));
+    assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::RateLimited, "the plan is used up until then");
+    head.headers.remove("anthropic-ratelimit-unified-status");
     head.headers.insert("retry-after", HeaderValue::from_static("15"));
     assert_eq!(reply(&head, body.as_bytes()).kind(), Kind::RateLimited);
     assert_eq!(reply(&head, body.as_bytes()).request_id(), Some("req_1"));
