@@ -154,22 +154,32 @@ impl fmt::Debug for ClientKeys {
 
 /// Why a request comes from a foreign web page rather than from the user, if it does. Browsers send the page's origin
 /// and the host name under which they found this server; that name can be anyone's (DNS rebinding), so a loopback
-/// listener answers only to names of this machine. Others have names of their own, which are not known here.
+/// listener answers only to names of this machine. Others have names of their own, which are not known here; before a
+/// proxy they have one that the proxy may pass on as `X-Forwarded-Host`. A page of another site cannot set that header:
+/// browsers ask for permission first (CORS), and this server gives none.
 pub(crate) fn foreign_page(headers: &HeaderMap, is_loopback: bool) -> Option<&'static str> {
     let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str().unwrap_or_default());
     let is_localhost = |name: &str| name == "localhost" || name.ends_with(".localhost");
     let host = text(http::header::HOST);
+    // The first is the name that the browser used; each proxy appends its own.
+    let public = headers.get("x-forwarded-host").and_then(|value| value.to_str().ok()?.split(',').next());
+    let public = public.map(str::trim);
     let is_own = |page: &str| match address(page) {
         Ok(ip) if ip.is_loopback() => true,
         Err(name) if is_localhost(&name) => true,
-        _ => !is_loopback && host.is_some_and(|host| host.eq_ignore_ascii_case(page)),
+        _ => !is_loopback && host.into_iter().chain(public).any(|host| host.eq_ignore_ascii_case(page)),
     };
     if let Some(origin) = text(http::header::ORIGIN)
         && !origin.split_once("://").is_some_and(|(_, page)| is_own(page))
     {
-        return Some(
-            "this server rejects requests from web pages of other sites: call it from your own backend",
-        );
+        return Some(match is_loopback {
+            true => {
+                "this server rejects requests from web pages of other sites: call it from your own backend"
+            }
+            false => {
+                "this server rejects requests from web pages of other sites: call it from your own backend; if the page is behind the same proxy, let the proxy preserve Host or send X-Forwarded-Host, or set server.client_keys"
+            }
+        });
     }
     match host.filter(|_| is_loopback) {
         Some(host) if address(host).is_err_and(|name| !is_localhost(&name)) => Some(
@@ -340,6 +350,27 @@ mod tests {
             ["https://evil.example", "null", "", "http://gateway.example", "http://gateway.example:8081"]
         {
             assert!(!asks(Some(page), "gateway.example:8080"), "{page}");
+        }
+    }
+
+    /// Proxies send the upstream's name as `Host` unless told otherwise.
+    #[test]
+    fn page_behind_the_same_proxy_asks_an_open_listener() {
+        let asks = |page: &'static str, public: &'static str, is_loopback: bool| {
+            let headers = HeaderMap::from_iter([
+                (http::header::HOST, HeaderValue::from_static("10.0.0.7:8080")),
+                (http::header::ORIGIN, HeaderValue::from_static(page)),
+                (http::HeaderName::from_static("x-forwarded-host"), HeaderValue::from_static(public)),
+            ]);
+            foreign_page(&headers, is_loopback)
+        };
+        for public in ["app.example", "App.example, inner.example:80"] {
+            assert_eq!(asks("https://app.example", public, false), None, "{public}");
+            assert!(asks("https://app.example", public, true).is_some(), "{public}");
+        }
+        for public in ["", "other.example", "other.example, app.example"] {
+            let why = asks("https://app.example", public, false).unwrap();
+            assert!(why.contains("preserve Host") && why.contains("server.client_keys"), "{why}");
         }
     }
 }

@@ -77,6 +77,14 @@ impl Uploads {
         // One of the copies is the parsed body, which takes more than the text if its values are short.
         let parsed = provider::count_values(&text).saturating_mul(VALUE_BYTES);
         let total = permits_for(text.len().saturating_mul(COPIES - 1).saturating_add(parsed));
+        if total > self.permits {
+            let what = format!(
+                "the body's {} values take {} bytes when parsed, more than the gateway has for all bodies: send fewer or raise server.max_body_memory_bytes",
+                parsed / VALUE_BYTES,
+                total.saturating_mul(PERMIT_BYTES),
+            );
+            return Err(Error::new(Kind::InvalidRequest, what).with_status(413));
+        }
         let missing = total.saturating_sub(reserved.0.num_permits());
         reserved.0.merge(self.reserve(missing)?);
         Ok((text, reserved))
@@ -207,13 +215,21 @@ mod tests {
             let uploads = uploads(memory);
             let size = text.len();
             let read = uploads.read(&HeaderMap::new(), Body::from(text)).await;
-            (size, read.map(|(_, kept)| (uploads.used(), drop(kept)).0).map_err(|error| error.kind()))
+            (
+                size,
+                read.map(|(_, kept)| (uploads.used(), drop(kept)).0)
+                    .map_err(|error| (error.kind(), error.status())),
+            )
         };
         let stops = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
         let (size, used) = read(1 << 20, stops(4_000)).await;
         let expected = permits_for((COPIES - 1) * size + 4_001 * VALUE_BYTES) * PERMIT_BYTES;
         assert!(used == Ok(expected) && expected > 200_000, "{used:?} {expected}");
-        assert_eq!(read(100 << 10, stops(4_000)).await.1, Err(Kind::NoTarget));
+        assert_eq!(
+            read(100 << 10, stops(4_000)).await.1,
+            Err((Kind::InvalidRequest, Some(413))),
+            "it never fits"
+        );
         let (size, used) = read(1 << 20, format!("[\"{}\"]", "x".repeat(8_000))).await;
         assert_eq!(used, Ok(permits_for(COPIES * size) * PERMIT_BYTES), "long texts take no more");
     }

@@ -120,6 +120,7 @@ impl TargetDto {
         let in_flight = self.max_in_flight.or(like.max_in_flight);
         let mut mistakes = Vec::new();
         let endpoint = valid_setting("provider", provider(&like, self.model, self.api), &mut mistakes);
+        valid_setting("provider", like.check_headers(!self.keys.is_empty()), &mut mistakes);
         let keys: Vec<_> =
             self.keys.iter().filter_map(|key| valid_setting("keys", key.key(), &mut mistakes)).collect();
         let tags = self.think_tags.and_then(|tags| valid_setting("think_tags", tags.tags(), &mut mistakes)?);

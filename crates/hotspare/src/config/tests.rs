@@ -236,9 +236,9 @@ fn errors_in_nested_tables_name_their_path() {
         (
             wrong(&GOOD.replace(
                 "\"http://127.0.0.1:2/v1\" }",
-                "\"http://h/v1\", headers = { Authorization = \"Bearer 12345\" } }",
+                "\"http://h/v1\", headers = { X-Api-Key = \"12345\" } }",
             )),
-            "line 7: targets.spare.provider.headers: `authorization` carries the key: name the key's source instead, as in keys = [{ env =",
+            "line 7: targets.spare: headers: `x-api-key` carries the key: name the key's source instead, as in keys = [{ env =",
         ),
         (
             local("deadline_header = \"X-Api-Key\""),
@@ -484,5 +484,37 @@ fn a_key_that_names_two_sources_hides_no_other_mistake() {
     let message = wrong(&GOOD.replace("max_in_flight = 2", keys));
     for part in ["targets.local: a key names either `env`", "unknown breaker `odd`"] {
         assert!(message.contains(part), "{part} is missing in:\n{message}");
+    }
+}
+
+/// A gateway before the host may take a credential of its own.
+#[test]
+fn only_the_header_of_the_hosts_own_key_is_refused() {
+    for (like, header, has_keys, refused) in [
+        ("compatible", "api-key = \"12345\"", true, false),
+        ("compatible", "x-api-key = \"12345\"", false, false),
+        ("compatible", "Authorization = \"Basic 12345\"", false, false),
+        ("compatible", "Authorization = \"Basic 12345\"", true, true),
+        ("compatible", "Authorization = \"bearer 12345\"", false, true),
+        ("azure", "Api-Key = \"12345\"", false, true),
+        ("azure", "Authorization = \"Bearer 12345\"", true, false),
+        ("anthropic", "Authorization = \"Bearer 12345\"", true, false),
+        ("anthropic", "X-Api-Key = \"12345\"", true, true),
+        ("gemini", "x-goog-api-key = \"12345\"", false, true),
+        ("gemini", "proxy-authorization = \"Basic 12345\"", true, false),
+    ] {
+        let keys = if has_keys { "keys = [{ env = \"HOTSPARE_TEST_UNSET\" }]" } else { "" };
+        let text = format!(
+            "[targets.a]\nprovider = {{ like = \"{like}\", base_url = \"http://127.0.0.1:1/v1\", headers = {{ {header} }} }}\n\
+             model = \"m\"\n{keys}\n[routes.chat]\ntargets = [\"a\"]\n"
+        );
+        let outcome = Config::parse(&text).map(Config::client);
+        let message = match outcome {
+            Ok(Err(error)) | Err(error) => error.message().to_owned(),
+            Ok(Ok(_)) => String::new(),
+        };
+        assert_eq!(message.contains("carries the key"), refused, "{like} {header} {has_keys}: {message}");
+        assert!(refused || has_keys || message.is_empty(), "{like} {header}: {message}");
+        assert!(!message.contains("12345"), "{message}");
     }
 }

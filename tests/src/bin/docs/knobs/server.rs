@@ -23,7 +23,7 @@ pub(super) const SERVER: &[Row] = &[
         "max_body_memory_bytes",
         "server.max_body_memory_bytes",
         "about 340 bodies of 1 MiB, each counted at three times its size",
-        "at least three times `max_body_bytes`; small: callers who come together get 503; large: that much memory is used",
+        "at least three times `max_body_bytes`; small: callers who come together get 503, and a body of very many short values, such as token ids, which take 64 bytes each, gets 413 if it needs more than all of it; large: that much memory is used",
     ),
     ("body_timeout", "–", "a slow uplink sends several MiB in this time", "–"),
     (
