@@ -11,7 +11,7 @@ const TOPICS: [(&str, &[u32]); 6] = [
     ("Limits, late answers and cuts", &[1, 5, 24, 29, 30, 34, 36, 41, 42]),
     ("Pauses, quotas and retries", &[3, 17, 20, 21, 22, 23, 26, 32]),
     ("Errors", &[33, 35, 40, 43]),
-    ("Wires and connections", &[2, 7, 8, 9, 14, 15, 28, 37]),
+    ("Wires and connections", &[2, 7, 8, 9, 14, 15, 28, 37, 45]),
     ("Strategies and simulations", &[11, 12, 25]),
 ];
 
