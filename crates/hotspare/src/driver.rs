@@ -17,7 +17,7 @@ use hotspare_engine::{AttemptId, AttemptStart, Call, Input, Judgement, Sent, Ste
 use hotspare_provider::{Outbound, Signal};
 use tracing::Span;
 
-use self::active::{ActiveAttempt, AttemptState, Said, discard};
+use self::active::{ActiveAttempt, Said, Stage, discard};
 use self::timer::Timer;
 use crate::blocking;
 use crate::clock::Clock;
@@ -183,7 +183,7 @@ impl Driver {
     fn judge(&mut self, now: Moment, id: AttemptId, judgement: Box<Judgement>) {
         if judgement.is_heavy() {
             let judging = blocking::run(move || judgement.run());
-            self.attempts[id.0] = Some(ActiveAttempt { state: AttemptState::Judging(judging), key: None });
+            self.attempts[id.0] = Some(ActiveAttempt { stage: Stage::Judging(judging), key: None });
         } else {
             let judged = judgement.run();
             self.record(now, Input::Judged(id, judged));
@@ -218,8 +218,8 @@ impl Driver {
         };
         let connecting = tracing::Instrument::instrument(connecting, span);
         self.attempts.resize_with(start.id.0, || None);
-        let state = AttemptState::Connecting(Box::pin(connecting));
-        self.attempts.push(Some(ActiveAttempt { state, key }));
+        let stage = Stage::Connecting(Box::pin(connecting));
+        self.attempts.push(Some(ActiveAttempt { stage, key }));
     }
 
     /// Whether the call was woken. A call that has just begun to wait registers its signal and polls once more, because

@@ -20,12 +20,13 @@ pub(super) type SignalStream = BoxStream<'static, Result<Signal, Error>>;
 
 /// One running attempt.
 pub(super) struct ActiveAttempt {
-    pub(super) state: AttemptState,
+    pub(super) stage: Stage,
     /// The key slot it uses, and the secret that was actually sent.
     pub(super) key: Option<(Arc<KeySlot>, Arc<OnceLock<Secret>>)>,
 }
 
-pub(super) enum AttemptState {
+/// How far it is.
+pub(super) enum Stage {
     Connecting(BoxFuture<'static, Result<SignalStream, Error>>),
     Streaming(SignalStream),
     /// Its answer is complete and is being judged.
@@ -47,21 +48,21 @@ pub(super) enum Said {
 
 impl ActiveAttempt {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Said> {
-        match &mut self.state {
-            AttemptState::Connecting(future) => match caught(|| future.as_mut().poll(cx)) {
+        match &mut self.stage {
+            Stage::Connecting(future) => match caught(|| future.as_mut().poll(cx)) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(Ok(signals))) => {
-                    self.state = AttemptState::Streaming(signals);
+                    self.stage = Stage::Streaming(signals);
                     Poll::Ready(Said::Connected)
                 }
                 Ok(Poll::Ready(Err(error))) | Err(error) => Poll::Ready(Said::Signal(Some(Err(error)))),
             },
-            AttemptState::Streaming(signals) => match caught(|| signals.poll_next_unpin(cx)) {
+            Stage::Streaming(signals) => match caught(|| signals.poll_next_unpin(cx)) {
                 Ok(polled) => polled.map(Said::Signal),
                 Err(error) => Poll::Ready(Said::Signal(Some(Err(error)))),
             },
-            AttemptState::Judging(judging) => judging.poll_unpin(cx).map(Said::Judged),
-            AttemptState::Renewing(renewing, error) => {
+            Stage::Judging(judging) => judging.poll_unpin(cx).map(Said::Judged),
+            Stage::Renewing(renewing, error) => {
                 renewing.as_mut().poll(cx).map(|renewed| Said::Renewed(renewed, error.clone()))
             }
         }
@@ -75,7 +76,7 @@ impl ActiveAttempt {
             let Some(rejected) = used.get() else { return false };
             slot.renew(rejected).await
         };
-        discard(std::mem::replace(&mut self.state, AttemptState::Renewing(Box::pin(renewing), error)));
+        discard(std::mem::replace(&mut self.stage, Stage::Renewing(Box::pin(renewing), error)));
     }
 }
 
