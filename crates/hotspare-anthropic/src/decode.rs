@@ -18,18 +18,6 @@ mod open_blocks;
 
 use open_blocks::{OpenBlock, OpenBlocks};
 
-/// The names of events, which some hosts give in place of a type.
-const EVENTS: [&str; 8] = [
-    "completion",
-    "content_block_delta",
-    "content_block_start",
-    "content_block_stop",
-    "message_delta",
-    "message_start",
-    "message_stop",
-    "ping",
-];
-
 /// Decodes one reply.
 #[derive(Debug, Default)]
 pub(crate) struct MessagesDecoder {
@@ -352,7 +340,7 @@ impl Decoder for MessagesDecoder {
         }
         match parse::<dto::Frame<'_>>(data) {
             Ok(mut parsed) => {
-                if let (None, Some(name)) = (&parsed.kind, name.filter(|name| EVENTS.contains(name))) {
+                if let (None, Some(name)) = (&parsed.kind, name.filter(|name| is_event(name))) {
                     parsed.kind = Some(Text(name.into()));
                     // Clients of this wire expect the type in the frame.
                     events.detach();
@@ -428,6 +416,11 @@ fn finish_reason(word: &str, has_content: bool) -> FinishReason {
         "refusal" => FinishReason::Refusal,
         other => FinishReason::Other(other.to_owned()),
     }
+}
+
+/// Whether this names an event, as some hosts do in place of a type. The older API has one of its own.
+fn is_event(name: &str) -> bool {
+    name == "completion" || dto::EVENTS.contains(&name)
 }
 
 #[cfg(test)]

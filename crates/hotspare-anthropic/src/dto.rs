@@ -7,6 +7,18 @@ use hotspare_provider::Text;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+/// The types of frames, which are also the names of their events.
+pub(crate) const EVENTS: [&str; 8] = [
+    "content_block_delta",
+    "content_block_start",
+    "content_block_stop",
+    "message_delta",
+    "message_start",
+    "message_stop",
+    "ping",
+    "error",
+];
+
 /// A frame of a stream, of any type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

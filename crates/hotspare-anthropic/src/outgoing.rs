@@ -10,7 +10,7 @@ use hotspare_core::{Error, Event, FinishReason, Json, Kind, Native, Signature, U
 use hotspare_provider::write_event;
 use serde_json::{Value, json};
 
-use crate::{ORIGIN, WIRE};
+use crate::{ORIGIN, WIRE, dto};
 
 /// Encodes one answer.
 #[derive(Clone, Debug)]
@@ -274,16 +274,6 @@ impl MessagesEncoder {
 
 /// A frame's name: its `type`, which nearly always comes first.
 fn frame_name(data: &[u8]) -> &'static str {
-    const NAMES: [&str; 8] = [
-        "content_block_delta",
-        "content_block_start",
-        "content_block_stop",
-        "message_delta",
-        "message_start",
-        "message_stop",
-        "ping",
-        "error",
-    ];
     #[derive(serde::Deserialize)]
     struct TypeOnly<'a> {
         #[serde(rename = "type", borrow)]
@@ -293,7 +283,7 @@ fn frame_name(data: &[u8]) -> &'static str {
         let end = rest.iter().position(|&byte| byte == b'"').unwrap_or(rest.len());
         &rest[..end]
     });
-    let known = |name: &[u8]| NAMES.into_iter().find(|known| known.as_bytes() == name);
+    let known = |name: &[u8]| dto::EVENTS.into_iter().find(|known| known.as_bytes() == name);
     first
         .and_then(known)
         .or_else(|| known(serde_json::from_slice::<TypeOnly<'_>>(data).ok()?.kind.as_bytes()))
