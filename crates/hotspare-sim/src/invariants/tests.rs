@@ -3,18 +3,19 @@
 use super::*;
 use crate::scenario::Scenario;
 
+const LIMITS: ReturnLimits = ReturnLimits {
+    max_probes: 1,
+    lease: Duration::from_secs(60),
+    ramp: Duration::from_secs(10),
+    cooldown: Duration::from_secs(15),
+    window: Duration::from_secs(30),
+};
+
 /// A checker for one target, its breaker half-open after an outage; and the scopes of a call that began before.
 fn after_an_outage() -> (InvariantChecker, [ScopeId; 4], AttemptScopes) {
     let scenario = Scenario::parse("x", "what = \"x\"\ntargets = [{ name = \"a\" }]").unwrap();
     let fleet = scenario.setup().unwrap().assemble().unwrap().fleet;
-    let limits = ReturnLimits {
-        max_probes: 1,
-        lease: Duration::from_secs(60),
-        ramp: Duration::from_secs(10),
-        cooldown: Duration::from_secs(15),
-        window: Duration::from_secs(30),
-    };
-    let mut checker = InvariantChecker::new(&fleet, &[limits]);
+    let mut checker = InvariantChecker::new(&fleet, &[LIMITS]);
     let scopes = fleet.targets()[0].scopes(KeyIndex::FIRST).as_array();
     let before = checker.attempt_started(Moment::ZERO, scopes, false);
     let failed = change(
@@ -55,14 +56,7 @@ fn lost_at_its_deadline(paused_for: u64) -> Vec<Breach> {
     let at = |millis: u64| Moment::ZERO + Duration::from_millis(millis);
     let scenario = "what = \"x\"\ntargets = [{ name = \"a\" }, { name = \"b\" }]";
     let made = Scenario::parse("x", scenario).unwrap().setup().unwrap().assemble().unwrap();
-    let limits = ReturnLimits {
-        max_probes: 1,
-        lease: Duration::from_secs(60),
-        ramp: Duration::from_secs(10),
-        cooldown: Duration::from_secs(15),
-        window: Duration::from_secs(30),
-    };
-    let mut checker = InvariantChecker::new(&made.fleet, &[limits, limits]);
+    let mut checker = InvariantChecker::new(&made.fleet, &[LIMITS, LIMITS]);
     let pair = made.fleet.targets()[1].scopes(KeyIndex::FIRST).credential_model;
     checker.paused(pair, at(paused_for));
     assert_eq!(made.route.limits.first_content_deadline, Duration::from_secs(30));

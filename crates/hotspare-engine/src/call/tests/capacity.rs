@@ -122,9 +122,8 @@ fn exhausted_quota_is_avoided_before_a_rejection() {
     assert_eq!(rig.begun[0].target, TargetIndex(1), "the refilled request is used up");
 }
 
-/// A reply reports before the answer is counted, or counts the answers of others that are in flight.
-#[test]
-fn usual_answer_is_reserved_in_a_reported_quota() {
+/// A call with a prompt of 100 tokens and an answer of 200 has ended, of whose quota 950 tokens were left.
+fn after_a_report() -> (Rig, Setup) {
     let mut setup = Setup::new(&["a", "b"]);
     setup.prompt_tokens = 100;
     let mut rig = setup.rig();
@@ -134,6 +133,13 @@ fn usual_answer_is_reserved_in_a_reported_quota() {
     rig.tell(Input::Opened(AttemptId(0), limits));
     rig.says(0, Event::Usage(Box::new(usage)));
     rig.finishes_with_text(0);
+    (rig, setup)
+}
+
+/// A reply reports before the answer is counted, or counts the answers of others that are in flight.
+#[test]
+fn usual_answer_is_reserved_in_a_reported_quota() {
+    let (mut rig, setup) = after_a_report();
     // 300 for the next call, and 400 in case that its answer is unusually long: 950 are enough, 650 are not.
     let first = rig.next_call(&setup);
     assert_eq!(rig.begun[0].target, TargetIndex(0));
@@ -151,15 +157,7 @@ fn usual_answer_is_reserved_in_a_reported_quota() {
 #[test]
 fn attempt_that_took_too_long_may_have_used_what_was_reserved() {
     for (kind, next) in [(Kind::Overloaded, 0), (Kind::Stalled, 1), (Kind::Timeout, 1)] {
-        let mut setup = Setup::new(&["a", "b"]);
-        setup.prompt_tokens = 100;
-        let mut rig = setup.rig();
-        let mut limits = RateLimits::default();
-        limits.tokens = Allowance::new(10_000, 950, Some(Duration::from_secs(543)));
-        let usage = hotspare_core::Usage::reported(Some(100), Some(200));
-        rig.tell(Input::Opened(AttemptId(0), limits));
-        rig.says(0, Event::Usage(Box::new(usage)));
-        rig.finishes_with_text(0);
+        let (mut rig, setup) = after_a_report();
         let _ = rig.next_call(&setup);
         assert_eq!(rig.begun[0].target, TargetIndex(0));
         rig.fails(0, kind);
