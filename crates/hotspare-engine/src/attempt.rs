@@ -34,9 +34,9 @@ pub(crate) struct AttemptState {
     /// `None` once settled: the attempt is over.
     pub(crate) permit: Option<Permit>,
     pub(crate) begun: Moment,
-    /// From when its limits count: later than it was begun by the time for which this process did not run.
+    /// From when its limits count: later than it was begun by the time for which its call was not polled.
     pub(crate) started: Moment,
-    /// This process did not run for a part of the wait for its first content.
+    /// Its call was not polled for a part of the wait for its first content.
     pub(crate) untimed: bool,
     /// Some byte of a reply has arrived.
     pub(crate) heard: bool,
@@ -211,7 +211,7 @@ impl AttemptState {
         self.first_content.is_none() && (self.late || self.overdue)
     }
 
-    /// This process did not run for so long: what the attempt has brought since is not known, so the time counts towards
+    /// Its call was not polled for so long: what the attempt has brought since is not known, so the time counts towards
     /// none of its limits.
     pub(crate) fn leave_out(&mut self, away: Duration) {
         self.last_event = self.last_event + away;

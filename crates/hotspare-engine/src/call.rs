@@ -355,8 +355,8 @@ impl Call {
         }
     }
 
-    /// The driver, which waited for events from `since` on, did not run when it should have: the process was stopped, or its
-    /// threads were busy. What the targets have sent meanwhile is still unread, so this time counts towards no limit of
+    /// The call, which waited for events from `since` on, was not polled when it should have been: the process was stopped, its
+    /// threads were busy, or the application did something else. What the targets have sent meanwhile is still unread, so this time counts towards no limit of
     /// theirs, nor towards the route's own; deadlines of the caller stay.
     pub fn was_away(&mut self, since: Moment, now: Moment) {
         let away = now.saturating_since(since);

@@ -207,7 +207,7 @@ pub enum Observation {
     Late,
     /// The first content is later than [`Permit::late_after`].
     Overdue,
-    /// The first content has arrived, and how long it took is not known: this process did not run for a part of that time.
+    /// The first content has arrived, and how long it took is not known: nobody listened for a part of that time.
     Untimed,
 }
 

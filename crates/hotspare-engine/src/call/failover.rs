@@ -89,11 +89,7 @@ impl Call {
             false if buffers => self.slow(id),
             false => self.evidence(now, id, &error),
         };
-        let end = Outcome::Failed {
-            kind: error.kind(),
-            status: error.status(),
-            message: error.message().to_owned(),
-        };
+        let end = failed_by(&error);
         self.settle(now, world, id, outcome, Ending::Failed(error.kind()), end);
         self.attempts[id.0].failure = None;
         if self.attempts[id.0].first_content.is_some() {
@@ -301,11 +297,7 @@ impl Call {
         let Some(attempt) = self.live(id) else { return };
         let place = attempt.choice.target;
         let error = error.with_target(self.fleet[place].id.clone());
-        let end = Outcome::Failed {
-            kind: error.kind(),
-            status: error.status(),
-            message: error.message().to_owned(),
-        };
+        let end = failed_by(&error);
         self.settle(now, world, id, HealthOutcome::neutral(), Ending::Failed(error.kind()), end);
         if !again {
             self.follow(place, &error);
@@ -397,4 +389,9 @@ impl Call {
             self.wanted = self.wanted.max(1);
         }
     }
+}
+
+/// How an attempt that fails with this error ends in the trail.
+fn failed_by(error: &Error) -> Outcome {
+    Outcome::Failed { kind: error.kind(), status: error.status(), message: error.message().to_owned() }
 }
